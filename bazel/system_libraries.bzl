@@ -30,11 +30,17 @@ _ABSEIL = [
 # One cc_library each.
 #   modules: pkg-config names, package: what apt installs them from
 #   link: flags for what has no .pc file of its own
-#   skip_under: sanitizers that can't live with the library
+#   deps: labels it brings along
+#   not_sanitized: leave it out of a build with a sanitizer
 _LIBRARIES = {
-    "absl": struct(modules = _ABSEIL, package = "libabsl-dev"),
+    "absl_uninstrumented": struct(modules = _ABSEIL, package = "libabsl-dev"),
     "benchmark": struct(modules = ["benchmark"], package = "libbenchmark-dev"),
-    "grpc": struct(modules = ["grpc++"], package = "libgrpc++-dev", link = ["-lgrpc++_reflection"]),
+    "grpc": struct(
+        modules = ["grpc++"],
+        package = "libgrpc++-dev",
+        link = ["-lgrpc++_reflection"],
+        deps = [":absl"],
+    ),
     "gtest": struct(modules = ["gmock", "gtest"], package = "libgmock-dev"),
     "gtest_main": struct(modules = ["gtest_main", "gmock"], package = "libgtest-dev"),
     "jemalloc": struct(modules = ["jemalloc"], package = "libjemalloc-dev", not_sanitized = True),
@@ -48,6 +54,17 @@ _LIBRARIES = {
     "yaml_cpp": struct(modules = ["yaml-cpp"], package = "libyaml-cpp-dev"),
     "zlib": struct(modules = ["zlib"], package = "zlib1g-dev"),
 }
+
+# Abseil, with its locks made visible to ThreadSanitizer.
+_ABSL = """
+cc_library(
+    name = "absl",
+    deps = [":absl_uninstrumented"] + select({
+        "@syncline//bazel:tsan": ["@syncline//tools/sanitizers:absl_tsan"],
+        "//conditions:default": [],
+    }),
+)
+"""
 
 _TOOLS = {
     "protoc": "protobuf-compiler",
@@ -85,6 +102,7 @@ cc_library(
     includes = {includes},
     defines = {defines},
     linkopts = {linkopts},
+    deps = {deps},
 )
 """.format(
         name = name,
@@ -92,13 +110,14 @@ cc_library(
         includes = includes,
         defines = defines,
         linkopts = linkopts,
+        deps = getattr(library, "deps", []),
     )
 
 def _system_libraries_impl(ctx):
     pkg_config = ctx.which("pkg-config")
     if not pkg_config:
         _missing("The program pkg-config", "pkg-config")
-    build = ['package(default_visibility = ["//visibility:public"])\n']
+    build = ['package(default_visibility = ["//visibility:public"])\n', _ABSL]
     for name, library in _LIBRARIES.items():
         build.append(_cc_library(ctx, pkg_config, name, library))
     for tool, package in _TOOLS.items():

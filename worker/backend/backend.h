@@ -1,0 +1,193 @@
+#ifndef SYNCLINE_WORKER_BACKEND_BACKEND_H_
+#define SYNCLINE_WORKER_BACKEND_BACKEND_H_
+
+// What a worker computes with, as a versioned table of plain functions.
+//
+// Plain C types only and no library beyond C's, so that nvcc alone builds the CUDA side, a shared
+// library that is loaded at run time (worker/backend/loader.h). worker/model wraps the table for
+// everyone else (worker/model/device.h); only that, tests and benchmarks call it directly.
+//
+// Shapes. Matrices are row-major, tight, float32. Sizes are element counts unless named `bytes`.
+// A size of 0 is allowed and does nothing. Outputs never overlap inputs unless a function says so.
+//
+// Ownership. The caller owns all memory it allocates through the table. Memory named `device`
+// pointers below comes from `allocate` of the same device; where `host_memory` is set it may be any
+// memory of this process. Everything must be released before its device is closed.
+//
+// Order. Work on one device is submitted to one of its streams and may return before it is done.
+// Work on one stream runs in order; between streams only events order it. Operations run on
+// kComputeStream. A backend with `host_memory` finishes everything before it returns.
+//
+// Threads. A device is used by one thread at a time. Different devices, also of one backend, may be
+// used by different threads at once.
+//
+// Errors. Every function that returns int returns 0, or a positive code (BackendCode); last_error()
+// then holds a sentence about it. After kBackendFailed of a device, only close it.
+
+#include <stddef.h>
+#include <stdint.h>
+
+namespace syncline {
+
+// Raised whenever a field of the table changes place or meaning.
+constexpr uint32_t kBackendVersion = 1;
+
+enum BackendCode {
+  kBackendOk = 0,
+  kBackendInvalid = 1,      // an argument makes no sense; nothing was done
+  kBackendOutOfMemory = 2,  // nothing was allocated
+  kBackendFailed = 3,       // the device or its library failed
+};
+
+enum BackendStream {
+  kComputeStream = 0,
+  kUploadStream = 1,
+  kDownloadStream = 2,
+};
+
+enum BackendActivation {
+  kIdentity = 0,
+  kRelu = 1,
+  kGelu = 2,  // tanh approximation (Hendrycks and Gimpel 2016)
+  kTanh = 3,
+  kSigmoid = 4,
+};
+
+struct BackendOptions {
+  int ordinal;     // which device, from 0; the CPU is device 0
+  int threads;     // CPU: threads in a product, at least 1. OpenBLAS has one count per process:
+                   // the device opened last decides
+  int allow_tf32;  // CUDA: products may round their inputs to TF32 (10-bit mantissa)
+};
+
+struct BackendDevice;  // one device and its streams
+struct BackendEvent;   // a point in a stream
+
+struct Backend {
+  uint32_t version;  // kBackendVersion; always the first field
+  uint32_t size;     // sizeof(Backend)
+  const char* name;  // "cpu" or "cuda"
+  int host_memory;   // 1: device memory is host memory and every call is synchronous
+
+  // What went wrong in the latest failed call of this thread. Never null.
+  const char* (*last_error)(void);
+
+  // --- devices ---
+
+  int (*device_count)(int* count);
+  int (*open_device)(const BackendOptions* options, BackendDevice** device);
+  void (*close_device)(BackendDevice* device);
+  // A line for logs, e.g. "NVIDIA H200, 139 GiB" or "OpenBLAS SkylakeX, 1 thread, AVX-512".
+  int (*describe)(BackendDevice* device, char* text, size_t size);
+
+  // --- memory ---
+
+  // Device memory, zero-filled, aligned to at least 64 bytes.
+  int (*allocate)(BackendDevice* device, size_t bytes, void** memory);
+  void (*release)(BackendDevice* device, void* memory);
+  // Host memory that copies to and from the device at full speed (pinned), zero-filled, aligned
+  // alike. Plain memory may be copied too, but then the call may wait for the copy.
+  int (*allocate_host)(BackendDevice* device, size_t bytes, void** memory);
+  void (*release_host)(BackendDevice* device, void* memory);
+  // Either side may be host or device memory. Neither may be touched until the copy is done.
+  int (*copy)(BackendDevice* device, int stream, void* to, const void* from, size_t bytes);
+
+  // --- order and completion ---
+
+  int (*create_event)(BackendDevice* device, BackendEvent** event);
+  void (*destroy_event)(BackendDevice* device, BackendEvent* event);
+  // Moves the event to the end of what has been submitted to `stream`.
+  int (*record_event)(BackendDevice* device, BackendEvent* event, int stream);
+  // Whether the stream has got there. An event never recorded is done.
+  int (*query_event)(BackendDevice* device, BackendEvent* event, int* done);
+  // Blocks the calling thread until it has.
+  int (*wait_event)(BackendDevice* device, BackendEvent* event);
+  // Makes what is submitted to `stream` from now on wait until it has.
+  int (*stream_wait_event)(BackendDevice* device, int stream, BackendEvent* event);
+  // Blocks until all streams are empty.
+  int (*synchronize)(BackendDevice* device);
+
+  // --- products ---
+
+  // C[m,n] = alpha op(A) op(B) + beta C, where op(A) is [m,k] and op(B) [k,n]; with transpose_a, A
+  // is stored as [k,m], with transpose_b, B as [n,k]. With beta 0, C is not read.
+  int (*gemm)(BackendDevice* device, int transpose_a, int transpose_b, int m, int n, int k,
+              float alpha, const float* a, const float* b, float beta, float* c);
+
+  // --- columns and activations ---
+
+  // For x[rows,cols]: x += bias (a row; null: none), then y = activation(x). y may be x, which is
+  // then overwritten. With kIdentity and y == x this is the plain addition of a bias.
+  int (*bias_activation)(BackendDevice* device, int activation, int rows, int cols,
+                         const float* bias, float* x, float* y);
+  // dx = dy * activation'. relu, tanh and sigmoid read the output y, gelu reads the input x; the
+  // other may be null. dx may be dy.
+  int (*activation_backward)(BackendDevice* device, int activation, size_t n, const float* x,
+                             const float* y, const float* dy, float* dx);
+  // sum[c] = sum over r of x[r,c]: the gradient of a bias.
+  int (*column_sum)(BackendDevice* device, int rows, int cols, const float* x, float* sum);
+
+  // --- dropout ---
+
+  // y[i] = 0 with probability `rate` in [0, 1), else x[i] / (1 - rate). Element i is decided by
+  // (seed, offset + i) alone, the same on every backend (worker/backend/counter_random.h). The same
+  // function is its own backward: pass dy as x and dx as y. y may be x.
+  int (*dropout)(BackendDevice* device, size_t n, float rate, uint64_t seed, uint64_t offset,
+                 const float* x, float* y);
+
+  // --- layer normalisation (Ba et al. 2016) ---
+
+  // y = (x - mean) * rstd * gamma + beta for each row of x[rows,cols], with the biased variance and
+  // rstd = 1 / sqrt(variance + epsilon). mean[rows] and rstd[rows] are kept for backward.
+  int (*layer_norm)(BackendDevice* device, int rows, int cols, float epsilon, const float* x,
+                    const float* gamma, const float* beta, float* y, float* mean, float* rstd);
+  // Gradients of the above; dgamma[cols] and dbeta[cols] are overwritten. dx may be null or dy.
+  int (*layer_norm_backward)(BackendDevice* device, int rows, int cols, const float* x,
+                             const float* gamma, const float* mean, const float* rstd,
+                             const float* dy, float* dx, float* dgamma, float* dbeta);
+
+  // --- losses: each writes the sum over rows to *loss_sum (device memory) and, unless `gradient`
+  // is null, scale * d(loss_sum)/d(input) ---
+
+  // Per row -log softmax(logits)[label]. A label outside [0, classes) makes the loss and its row of
+  // the gradient NaN.
+  int (*softmax_cross_entropy)(BackendDevice* device, int rows, int classes, const float* logits,
+                               const int32_t* labels, float scale, float* loss_sum,
+                               float* gradient);
+  // Per row the mean over cols of (y - target)^2.
+  int (*mean_squared_error)(BackendDevice* device, int rows, int cols, const float* y,
+                            const float* target, float scale, float* loss_sum, float* gradient);
+  // Per row -log sigmoid(logit) if target is 1, -log(1 - sigmoid(logit)) if it is 0.
+  int (*logistic_loss)(BackendDevice* device, int rows, const float* logits, const float* target,
+                       float scale, float* loss_sum, float* gradient);
+
+  // --- accuracy: *correct in device memory ---
+
+  // Rows whose largest logit (the first of equals) is at the label.
+  int (*count_correct)(BackendDevice* device, int rows, int classes, const float* logits,
+                       const int32_t* labels, int32_t* correct);
+  // Rows where (logit > 0) is (target > 0.5).
+  int (*count_correct_logistic)(BackendDevice* device, int rows, const float* logits,
+                                const float* target, int32_t* correct);
+
+  // --- batches: picks rows of a table [*,cols] in device memory. `indices`, also there, are not
+  // checked ---
+
+  // out[r,c] = (source[indices[r],c] / 255 - mean) / std.
+  int (*gather_uint8)(BackendDevice* device, int rows, int cols, const uint8_t* source,
+                      const int64_t* indices, float mean, float std, float* out);
+  // out[r,c] = (source[indices[r],c] - mean) / std.
+  int (*gather_float)(BackendDevice* device, int rows, int cols, const float* source,
+                      const int64_t* indices, float mean, float std, float* out);
+  // out[r] = source[indices[r]].
+  int (*gather_int32)(BackendDevice* device, int rows, const int32_t* source,
+                      const int64_t* indices, int32_t* out);
+};
+
+// The one function that a backend's shared library exports, under this name.
+constexpr char kBackendEntryPoint[] = "syncline_backend";
+using BackendEntryPoint = const Backend* (*)();
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_WORKER_BACKEND_BACKEND_H_

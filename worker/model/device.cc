@@ -1,0 +1,113 @@
+#include "worker/model/device.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace syncline {
+namespace {
+
+absl::Status MakeStatus(const Backend& backend, const std::string& where, int code) {
+  const std::string message = absl::StrCat(where, ": ", backend.last_error());
+  switch (code) {
+    case kBackendInvalid:
+      return absl::InvalidArgumentError(message);
+    case kBackendOutOfMemory:
+      return absl::ResourceExhaustedError(message);
+    default:
+      return absl::InternalError(message);
+  }
+}
+
+std::string DeviceName(const Backend& backend, int ordinal) {
+  if (backend.host_memory) return backend.name;
+  return absl::StrCat(backend.name, ":", ordinal);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Device>> Device::Open(const Backend* backend,
+                                                     BackendOptions options) {
+  BackendDevice* device = nullptr;
+  std::string name = DeviceName(*backend, options.ordinal);
+  const int code = backend->open_device(&options, &device);
+  if (code != kBackendOk) return MakeStatus(*backend, name, code);
+  return std::unique_ptr<Device>(new Device(backend, device, std::move(name)));
+}
+
+Device::Device(const Backend* backend, BackendDevice* device, std::string name)
+    : backend_(backend), device_(device), name_(std::move(name)) {}
+
+Device::~Device() { backend_->close_device(device_); }
+
+std::string Device::Describe() const {
+  char text[256] = "";
+  if (backend_->describe(device_, text, sizeof(text)) != kBackendOk) return name_;
+  return absl::StrCat(name_, " (", text, ")");
+}
+
+absl::Status Device::ToStatus(int code) const {
+  return code == kBackendOk ? absl::OkStatus() : MakeStatus(*backend_, name_, code);
+}
+
+absl::StatusOr<DeviceMemory> DeviceMemory::Allocate(const Device* device, size_t bytes,
+                                                    Place place) {
+  DeviceMemory memory;
+  const auto allocate =
+      place == Place::kDevice ? device->backend().allocate : device->backend().allocate_host;
+  const int code = allocate(device->device_, bytes, &memory.data_);
+  if (code != kBackendOk) return device->ToStatus(code);
+  memory.device_ = device;
+  memory.bytes_ = bytes;
+  memory.place_ = place;
+  return memory;
+}
+
+DeviceMemory::~DeviceMemory() {
+  if (device_ == nullptr) return;
+  const Backend& backend = device_->backend();
+  (place_ == Place::kDevice ? backend.release : backend.release_host)(device_->device_, data_);
+}
+
+DeviceMemory::DeviceMemory(DeviceMemory&& other) noexcept { *this = std::move(other); }
+
+DeviceMemory& DeviceMemory::operator=(DeviceMemory&& other) noexcept {
+  std::swap(device_, other.device_);
+  std::swap(data_, other.data_);
+  std::swap(bytes_, other.bytes_);
+  std::swap(place_, other.place_);
+  return *this;
+}
+
+absl::StatusOr<Event> Event::Create(const Device* device) {
+  BackendEvent* event = nullptr;
+  const int code = device->backend().create_event(device->device_, &event);
+  if (code != kBackendOk) return device->ToStatus(code);
+  return Event(device, event);
+}
+
+Event::~Event() {
+  if (event_ != nullptr) device_->backend().destroy_event(device_->device_, event_);
+}
+
+Event::Event(Event&& other) noexcept
+    : device_(other.device_), event_(std::exchange(other.event_, nullptr)) {}
+
+absl::Status Event::Record(BackendStream stream) {
+  return device_->Run(&Backend::record_event, event_, stream);
+}
+
+absl::Status Event::Delay(BackendStream stream) {
+  return device_->Run(&Backend::stream_wait_event, stream, event_);
+}
+
+absl::StatusOr<bool> Event::Done() {
+  int done = 0;
+  const absl::Status status = device_->Run(&Backend::query_event, event_, &done);
+  if (!status.ok()) return status;
+  return done != 0;
+}
+
+absl::Status Event::Wait() { return device_->Run(&Backend::wait_event, event_); }
+
+}  // namespace syncline

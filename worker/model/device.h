@@ -1,0 +1,105 @@
+#ifndef SYNCLINE_WORKER_MODEL_DEVICE_H_
+#define SYNCLINE_WORKER_MODEL_DEVICE_H_
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "worker/backend/backend.h"
+
+namespace syncline {
+
+// An open device of a backend: the C table with ownership and absl::Status.
+//
+//   SYNCLINE_ASSIGN_OR_RETURN(std::unique_ptr<Device> device, Device::Open(CpuBackend(), {}));
+//   SYNCLINE_RETURN_IF_ERROR(device->Run(&Backend::column_sum, rows, cols, x, sum));
+//
+// Used by one thread at a time (worker/backend/backend.h). Must outlive what it allocated.
+class Device {
+ public:
+  // `backend` must live as long as the process: CpuBackend() or what the loader returned.
+  static absl::StatusOr<std::unique_ptr<Device>> Open(const Backend* backend,
+                                                      BackendOptions options = {0, 1, 0});
+  ~Device();
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
+
+  // Calls one function of the table on this device.
+  template <typename... Parameters, typename... Arguments>
+  absl::Status Run(int (*Backend::*function)(BackendDevice*, Parameters...),
+                   Arguments... arguments) const {
+    return ToStatus((backend_->*function)(device_, arguments...));
+  }
+
+  // Whether device memory can be read and written by the host, every call being synchronous.
+  bool host_memory() const { return backend_->host_memory != 0; }
+  const Backend& backend() const { return *backend_; }
+  // "cuda:1", "cpu".
+  const std::string& name() const { return name_; }
+  // A line for logs about what it is.
+  std::string Describe() const;
+
+ private:
+  friend class DeviceMemory;
+  friend class Event;
+
+  Device(const Backend* backend, BackendDevice* device, std::string name);
+  absl::Status ToStatus(int code) const;
+
+  const Backend* const backend_;
+  BackendDevice* const device_;
+  const std::string name_;
+};
+
+// A block of zero-filled memory, on the device or (pinned) on the host. Movable.
+class DeviceMemory {
+ public:
+  enum class Place { kDevice, kHost };
+
+  DeviceMemory() = default;
+  static absl::StatusOr<DeviceMemory> Allocate(const Device* device, size_t bytes,
+                                               Place place = Place::kDevice);
+  ~DeviceMemory();
+  DeviceMemory(DeviceMemory&& other) noexcept;
+  DeviceMemory& operator=(DeviceMemory&& other) noexcept;
+
+  void* data() const { return data_; }
+  float* floats() const { return static_cast<float*>(data_); }
+  size_t bytes() const { return bytes_; }
+
+ private:
+  const Device* device_ = nullptr;
+  void* data_ = nullptr;
+  size_t bytes_ = 0;
+  Place place_ = Place::kDevice;
+};
+
+// A point in a stream of a device. Movable.
+class Event {
+ public:
+  static absl::StatusOr<Event> Create(const Device* device);
+  ~Event();
+  Event(Event&& other) noexcept;
+  Event& operator=(Event&& other) = delete;
+
+  // Moves it to the end of what has been submitted to `stream`.
+  absl::Status Record(BackendStream stream);
+  // Makes what is submitted to `stream` from now on wait for it.
+  absl::Status Delay(BackendStream stream);
+  // Whether it was reached.
+  absl::StatusOr<bool> Done();
+  // Blocks this thread until it is reached.
+  absl::Status Wait();
+
+ private:
+  Event(const Device* device, BackendEvent* event) : device_(device), event_(event) {}
+
+  const Device* device_;
+  BackendEvent* event_;
+};
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_WORKER_MODEL_DEVICE_H_

@@ -1,0 +1,59 @@
+#include "worker/model/linear.h"
+
+#include <cmath>
+#include <utility>
+
+#include "common/status/status_macros.h"
+
+namespace syncline {
+
+LinearLayer::LinearLayer(std::string prefix, int inputs, int units, bool bias)
+    : prefix_(std::move(prefix)), inputs_(inputs), units_(units), bias_(bias) {}
+
+std::vector<ParameterSpec> LinearLayer::parameters() const {
+  const double bound = 1.0 / std::sqrt(static_cast<double>(inputs_));
+  const InitialValue initial = {InitializerKind::kUniform, -bound, bound};
+  std::vector<ParameterSpec> specs = {{prefix_ + ".weight", {units_, inputs_}, initial}};
+  if (bias_) specs.push_back({prefix_ + ".bias", {units_}, initial});
+  return specs;
+}
+
+absl::Status LinearLayer::Prepare(const Device* device, int rows, LayerTensors tensors) {
+  device_ = device;
+  tensors_ = std::move(tensors);
+  if (activation_ != kGelu) return absl::OkStatus();
+  const size_t bytes = sizeof(float) * rows * units_;
+  SYNCLINE_ASSIGN_OR_RETURN(before_activation_, DeviceMemory::Allocate(device, bytes));
+  return absl::OkStatus();
+}
+
+absl::Status LinearLayer::Forward(const Pass& pass, const float* x, float* y) {
+  float* product = activation_ == kGelu ? before_activation_.floats() : y;
+  SYNCLINE_RETURN_IF_ERROR(device_->Run(&Backend::gemm, 0, 1, pass.rows, units_, inputs_, 1.0f, x,
+                                        tensors_.values[0], 0.0f, product));
+  if (!bias_ && activation_ == kIdentity) return absl::OkStatus();
+  return device_->Run(&Backend::bias_activation, activation_, pass.rows, units_,
+                      bias_ ? tensors_.values[1] : nullptr, product, y);
+}
+
+absl::Status LinearLayer::Backward(const Pass& pass, const float* x, const float* y, float* dy,
+                                   float* dx, const GradientMade& made) {
+  if (activation_ != kIdentity) {
+    const size_t n = static_cast<size_t>(pass.rows) * units_;
+    SYNCLINE_RETURN_IF_ERROR(device_->Run(&Backend::activation_backward, activation_, n,
+                                          before_activation_.floats(), y, dy, dy));
+  }
+  if (bias_) {
+    SYNCLINE_RETURN_IF_ERROR(
+        device_->Run(&Backend::column_sum, pass.rows, units_, dy, tensors_.gradients[1]));
+    SYNCLINE_RETURN_IF_ERROR(made(1));
+  }
+  SYNCLINE_RETURN_IF_ERROR(device_->Run(&Backend::gemm, 1, 0, units_, inputs_, pass.rows, 1.0f, dy,
+                                        x, 0.0f, tensors_.gradients[0]));
+  SYNCLINE_RETURN_IF_ERROR(made(0));
+  if (dx == nullptr) return absl::OkStatus();
+  return device_->Run(&Backend::gemm, 0, 0, pass.rows, inputs_, units_, 1.0f, dy,
+                      tensors_.values[0], 0.0f, dx);
+}
+
+}  // namespace syncline

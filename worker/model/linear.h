@@ -1,0 +1,45 @@
+#ifndef SYNCLINE_WORKER_MODEL_LINEAR_H_
+#define SYNCLINE_WORKER_MODEL_LINEAR_H_
+
+#include <string>
+
+#include "worker/model/layer.h"
+
+namespace syncline {
+
+// y = activation(x W^T + b), the activation fused into the pass that adds the bias.
+//
+// "<prefix>.weight" is [units, inputs], as in PyTorch: both layouts are equally fast with OpenBLAS
+// here, and this one can be handed over as it is. "<prefix>.bias" is [units]. Both start uniform in
+// +-1/sqrt(inputs), PyTorch's default.
+class LinearLayer : public ModelLayer {
+ public:
+  LinearLayer(std::string prefix, int inputs, int units, bool bias);
+
+  // Applies `activation` to the output; at most once, before Prepare.
+  void Fuse(BackendActivation activation) { activation_ = activation; }
+  bool fused() const { return activation_ != kIdentity; }
+
+  int units() const override { return units_; }
+  std::vector<ParameterSpec> parameters() const override;
+  absl::Status Prepare(const Device* device, int rows, LayerTensors tensors) override;
+  absl::Status Forward(const Pass& pass, const float* x, float* y) override;
+  absl::Status Backward(const Pass& pass, const float* x, const float* y, float* dy, float* dx,
+                        const GradientMade& made) override;
+
+ private:
+  const std::string prefix_;
+  const int inputs_;
+  const int units_;
+  const bool bias_;
+  BackendActivation activation_ = kIdentity;
+
+  const Device* device_ = nullptr;
+  LayerTensors tensors_;
+  // gelu only: x W^T + b, which its derivative needs.
+  DeviceMemory before_activation_;
+};
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_WORKER_MODEL_LINEAR_H_

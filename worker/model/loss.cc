@@ -1,0 +1,47 @@
+#include "worker/model/loss.h"
+
+#include "absl/strings/str_cat.h"
+#include "common/status/status_macros.h"
+
+namespace syncline {
+
+absl::Status ModelLoss::CheckBatch(const Batch& batch) const {
+  const bool classes = kind_ == SOFTMAX_CROSS_ENTROPY;
+  if (classes ? batch.labels != nullptr : batch.targets != nullptr) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("a batch for ", Loss_Name(kind_), " needs ",
+                                                 classes ? "labels" : "targets"));
+}
+
+absl::Status ModelLoss::Compute(const Batch& batch, const float* output, float* loss_sum,
+                                float* gradient) const {
+  SYNCLINE_RETURN_IF_ERROR(CheckBatch(batch));
+  const float scale = 1.0f / static_cast<float>(batch.rows);
+  switch (kind_) {
+    case MEAN_SQUARED_ERROR:
+      return device_->Run(&Backend::mean_squared_error, batch.rows, outputs_, output,
+                          batch.targets, scale, loss_sum, gradient);
+    case LOGISTIC:
+      return device_->Run(&Backend::logistic_loss, batch.rows, output, batch.targets, scale,
+                          loss_sum, gradient);
+    default:
+      return device_->Run(&Backend::softmax_cross_entropy, batch.rows, outputs_, output,
+                          batch.labels, scale, loss_sum, gradient);
+  }
+}
+
+absl::Status ModelLoss::CountCorrect(const Batch& batch, const float* output,
+                                     int32_t* correct) const {
+  SYNCLINE_RETURN_IF_ERROR(CheckBatch(batch));
+  switch (kind_) {
+    case MEAN_SQUARED_ERROR:
+      return absl::OkStatus();
+    case LOGISTIC:
+      return device_->Run(&Backend::count_correct_logistic, batch.rows, output, batch.targets,
+                          correct);
+    default:
+      return device_->Run(&Backend::count_correct, batch.rows, outputs_, output, batch.labels,
+                          correct);
+  }
+}
+
+}  // namespace syncline

@@ -1,0 +1,130 @@
+#ifndef SYNCLINE_SERVER_SHARD_SHARD_H_
+#define SYNCLINE_SERVER_SHARD_SHARD_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "common/cluster/ids.h"
+#include "common/tensor/fragments.h"
+#include "proto/job.pb.h"
+#include "proto/parameter_server.pb.h"
+#include "server/shard/shard_snapshot.h"
+
+namespace syncline {
+
+// Runs body(0) … body(count - 1), in any order and on any threads, and returns when all are done.
+using ParallelFor = std::function<void(size_t count, const std::function<void(size_t)>& body)>;
+
+struct ShardOptions {
+  // As filled in by common/config: enums and hyper-parameters set, or their documented defaults.
+  JobManifest job;
+  ShardMap map;
+  // This shard's place in `map.shards`. Shard 0 decides which backup workers make a step.
+  uint32_t shard = 0;
+  // Spreads a step's chunks over threads. Null runs them in the calling thread.
+  ParallelFor parallel_for;
+  // sync with clip_norm and several shards: a step has all its commits and waits for the squared
+  // norms of the other shards; the owner fetches them (StepNorms) and gives them to SetPeerNorms.
+  // Runs outside any lock.
+  std::function<void(uint64_t step)> norms_wanted;
+  // Tests only: takes every duplicate for a new push, to show that the model check notices.
+  bool forget_pushes_for_test = false;
+};
+
+// The weights of one shard under a sync policy: the whole server, less the network. It checks a
+// request completely before it changes anything, so a refused request has no effect.
+//
+// Thread-safe. Callbacks run without any lock held, at once in the caller's thread or later in the
+// thread of whoever made them possible.
+//
+// Errors: INVALID_ARGUMENT for a request that can never be right (sizes, chunk numbers, NaN);
+// FAILED_PRECONDITION for one of a worker that is not (or no longer) a member, or of another map.
+class Shard {
+ public:
+  struct ChunkGradient {
+    uint32_t chunk = 0;
+    // Of the weights the gradient was computed on.
+    uint64_t version = 0;
+    // Little-endian float32, as many as the chunk has. Kept until the step is applied in sync.
+    Fragments data;
+  };
+  struct PushResult {
+    // Chunks left out because they hold NaN or infinity (on_nonfinite: skip). In sync the worker
+    // then commits the step with 0 samples, so that all of its contribution stays out.
+    std::vector<uint32_t> skipped;
+  };
+  struct PulledChunk {
+    uint32_t chunk = 0;
+    uint64_t version = 0;
+    // A copy-on-write snapshot: the bytes never change while `data` or a copy of it lives.
+    Fragments data;
+  };
+  struct PullResult {
+    Clock clock = 0;
+    PullReply::Verdict verdict = PullReply::GRANTED;
+    // In the order asked for. Empty unless granted.
+    std::vector<PulledChunk> chunks;
+  };
+  using PullDone = std::function<void(absl::StatusOr<PullResult>)>;
+  using SnapshotDone = std::function<void(absl::StatusOr<ShardSnapshot>)>;
+  // Names a waiting pull. 0 names none.
+  using PullTicket = uint64_t;
+
+  // Weights come from the initializers; no worker is admitted yet.
+  static absl::StatusOr<std::unique_ptr<Shard>> Create(ShardOptions options);
+
+  // Waiting pulls and snapshots are answered with CANCELLED.
+  virtual ~Shard() = default;
+
+  // Applies (bounded, async) or stages (sync) gradients. A chunk that was already pushed under
+  // (rank, incarnation, clock) is left as it is; the call returns once the first push is in.
+  virtual absl::StatusOr<PushResult> Push(const Sender& sender, Clock clock,
+                                          absl::Span<const ChunkGradient> chunks) = 0;
+
+  // The weights of `chunks` (all of the shard's own if empty) once the policy allows `clock`.
+  // `done` runs exactly once. An observer never waits and need not be a member. The ticket is 0 if
+  // `done` ran at once.
+  virtual PullTicket Pull(const Sender& sender, Clock clock, std::vector<uint32_t> chunks,
+                          bool observer, PullDone done) = 0;
+  // Answers a pull that still waits with CANCELLED, in this thread; otherwise does nothing.
+  virtual void CancelPull(PullTicket ticket) = 0;
+
+  // Ends a worker's step. False: a backup worker came too late and its contribution is dropped.
+  // The same commit again gets the same answer. `contributors` is for sync, ascending.
+  virtual absl::StatusOr<bool> Commit(const Sender& sender, Clock clock, uint64_t samples,
+                                      std::vector<Rank> contributors) = 0;
+
+  // Admits, fences, removes. Each may be repeated. When FENCE has returned, nothing more of the
+  // incarnation takes effect; its waiting pulls are answered with FAILED_PRECONDITION.
+  virtual absl::StatusOr<UpdateMemberReply> UpdateMember(const UpdateMemberRequest& request) = 0;
+
+  // sync: pulls for step `step` and later are answered STOPPED. Refused when the shard has let
+  // workers begin that step already.
+  virtual StopAtReply StopAt(uint64_t step) = 0;
+
+  // sync: a snapshot when exactly `step` steps are applied; FAILED_PRECONDITION when past it.
+  // Otherwise a snapshot now, each chunk between two of its updates.
+  virtual void SnapshotAt(uint64_t step, SnapshotDone done) = 0;
+
+  // Takes this shard's chunks from `snapshot`, which may hold more. Before any worker is admitted.
+  virtual absl::Status Restore(const ShardSnapshot& snapshot) = 0;
+
+  // sync with clip_norm: the squared norms of own chunks for `step`, the one that waits for norms
+  // or the one before; UNAVAILABLE when it is not ready yet: ask again.
+  virtual absl::StatusOr<StepNormsReply> StepNorms(uint64_t step) const = 0;
+  // Another shard's answer; repeated ones are harmless. The step is applied with the last one.
+  virtual absl::Status SetPeerNorms(uint64_t step, const StepNormsReply& norms) = 0;
+
+  // `apply_seconds` is left 0: the core has no clock. The owner may fill it in.
+  virtual ShardStatusReply Status() const = 0;
+};
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_SERVER_SHARD_SHARD_H_

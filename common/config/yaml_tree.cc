@@ -88,7 +88,9 @@ class TreeBuilder : public YAML::EventHandler {
     if (!open_.empty()) {
       OpenNode& parent = open_.back();
       if (IsMap() && !parent.has_key) {
-        throw YAML::ParserException(mark, "a key is a name, not a list, a map or nothing");
+        throw YAML::ParserException(
+            mark,
+            "a list, a map or nothing stands where a key is expected; is a bracket left open?");
       }
       node = &parent.node->children.emplace_back();
       node->key = std::move(parent.key);

@@ -56,8 +56,8 @@ TEST(YamlTreeTest, RefusesDuplicateKeys) {
 }
 
 TEST(YamlTreeTest, RefusesKeysThatAreNoText) {
-  EXPECT_THAT(ParseYaml("[1, 2]: 3\n", "f"), Refused("f:1:1:", "a key is a name"));
-  EXPECT_THAT(ParseYaml("? {a: b}\n: 3\n", "f"), Refused("f:1:3:", "a key is a name"));
+  EXPECT_THAT(ParseYaml("[1, 2]: 3\n", "f"), Refused("f:1:1:", "where a key is expected"));
+  EXPECT_THAT(ParseYaml("? {a: b}\n: 3\n", "f"), Refused("f:1:3:", "where a key is expected"));
 }
 
 TEST(YamlTreeTest, RefusesAnchorsAndAliases) {

@@ -1,0 +1,202 @@
+#include "common/config/manifest_rules.h"
+
+#include <string>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
+#include "common/config/field_paths.h"
+#include "common/config/manifest_fields.h"
+#include "common/config/scalar_field.h"
+
+namespace syncline {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+
+constexpr int kMaxLayers = 1000;
+
+double NumberIn(const Message& message, const FieldDescriptor& field) {
+  const google::protobuf::Reflection& reflection = *message.GetReflection();
+  switch (field.cpp_type()) {
+    case FieldDescriptor::CPPTYPE_INT32:
+      return reflection.GetInt32(message, &field);
+    case FieldDescriptor::CPPTYPE_UINT32:
+      return reflection.GetUInt32(message, &field);
+    case FieldDescriptor::CPPTYPE_UINT64:
+      return static_cast<double>(reflection.GetUInt64(message, &field));
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      return reflection.GetDouble(message, &field);
+    default:
+      return 0;
+  }
+}
+
+void CheckRanges(const JobManifest& job, FieldLog* log) {
+  VisitFields(
+      job, "", [&](const std::string& path, const Message& message, const FieldDescriptor& field) {
+        const ManifestField* row = FindManifestField(SchemaPath(path));
+        if (row == nullptr || row->range.Contains(NumberIn(message, field))) return;
+        log->AddProblem(
+            path, absl::StrCat(ScalarText(field, message), " is not ", row->range.ToString()));
+      });
+}
+
+void CheckName(const std::string& name, FieldLog* log) {
+  if (name.empty()) {
+    return log->AddProblem("name", "missing; give the job a name, as in `name: my-job`");
+  }
+  bool good = name.size() <= 63;
+  for (const char c : name) {
+    good = good && (absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '-');
+  }
+  if (!good) {
+    log->AddProblem(
+        "name", absl::StrCat("\"", absl::CHexEscape(name), "\" is not 1 to 63 of a-z, 0-9 and -"));
+  }
+}
+
+void CheckDevice(const std::string& device, FieldLog* log) {
+  absl::string_view index = device;
+  uint32_t number;
+  const bool numbered =
+      absl::ConsumePrefix(&index, "cuda:") && index.size() <= 3 && absl::SimpleAtoi(index, &number);
+  if (device != "auto" && device != "cpu" && device != "cuda" && !numbered) {
+    log->AddProblem("device", absl::StrCat("\"", absl::CHexEscape(device),
+                                           "\" is not auto, cpu, cuda or cuda:N, as in cuda:0"));
+  }
+}
+
+void CheckLayers(const Model& model, FieldLog* log) {
+  if (model.layers_size() == 0) {
+    log->AddProblem("model.layers", "missing; name at least one, as in `- linear: {units: 10}`");
+  }
+  if (model.layers_size() > kMaxLayers) {
+    log->AddProblem("model.layers",
+                    absl::StrCat("has ", model.layers_size(), " layers, over ", kMaxLayers));
+  }
+  for (int i = 0; i < model.layers_size(); ++i) {
+    const Layer& layer = model.layers(i);
+    const std::string path = absl::StrCat("model.layers[", i, "]");
+    if (layer.kind_case() == Layer::KIND_NOT_SET) log->AddProblem(path, "names no kind of layer");
+    // A zero that no one wrote is not visited with the others.
+    if (layer.has_linear() && layer.linear().units() == 0) {
+      log->AddProblem(path + ".linear.units",
+                      "missing or 0; say how many outputs the layer has, at least 1");
+    }
+  }
+}
+
+void CheckModel(const Model& model, FieldLog* log) {
+  if (!model.has_input()) {
+    log->AddProblem("model.input", "missing; say how many features a sample has");
+  }
+  CheckLayers(model, log);
+  const uint32_t outputs = ModelOutputs(model);
+  if (model.loss() == SOFTMAX_CROSS_ENTROPY && outputs == 1) {
+    log->AddProblem("model.loss",
+                    "softmax_cross_entropy needs an output for each class, and the last layer has "
+                    "1; add units or use logistic or mean_squared_error");
+  }
+  if ((model.loss() == LOGISTIC || model.loss() == MEAN_SQUARED_ERROR) && outputs > 1) {
+    log->AddProblem("model.loss",
+                    absl::StrCat(EnumValueText(*Loss_descriptor()->FindValueByNumber(model.loss())),
+                                 " needs 1 output, and the last layer has ", outputs,
+                                 "; end with `- linear: {units: 1}`"));
+  }
+}
+
+// Says which formats a field is for, if this is none of them.
+void CheckBelongs(bool is_set, bool belongs, const char* path, const char* formats, FieldLog* log) {
+  if (is_set && !belongs) {
+    log->AddProblem(path, absl::StrCat("is only for data.format ", formats, "; take it out"));
+  }
+}
+
+void CheckDataFiles(const Data& data, FieldLog* log) {
+  const bool idx = data.format() == IDX;
+  const bool reads_files = data.format() != RANDOM_LINEAR;
+  if (reads_files && data.train().empty()) {
+    log->AddProblem("data.train", "missing; name the file with the training data");
+  }
+  if (idx && data.train_labels().empty()) {
+    log->AddProblem("data.train_labels", "missing; name the file with the labels of data.train");
+  }
+  if (idx && data.test().empty() != data.test_labels().empty()) {
+    log->AddProblem(data.test().empty() ? "data.test" : "data.test_labels",
+                    "missing; data.test and data.test_labels go together");
+  }
+  CheckBelongs(!data.train().empty(), reads_files, "data.train", "idx, csv and libsvm", log);
+  CheckBelongs(!data.test().empty(), reads_files, "data.test", "idx, csv and libsvm", log);
+  CheckBelongs(!data.train_labels().empty(), idx, "data.train_labels", "idx", log);
+  CheckBelongs(!data.test_labels().empty(), idx, "data.test_labels", "idx", log);
+}
+
+void CheckData(const Data& data, FieldLog* log) {
+  if (!data.has_format()) {
+    return log->AddProblem("data.format", "missing; one of idx, csv, libsvm, random_linear");
+  }
+  CheckDataFiles(data, log);
+  const bool csv = data.format() == CSV;
+  CheckBelongs(data.has_label_column(), csv, "data.label_column", "csv", log);
+  CheckBelongs(data.has_header(), csv, "data.header", "csv", log);
+  CheckBelongs(data.has_separator(), csv, "data.separator", "csv", log);
+  CheckBelongs(data.has_test_fraction(), csv || data.format() == LIBSVM, "data.test_fraction",
+               "csv and libsvm", log);
+  CheckBelongs(data.has_samples(), data.format() == RANDOM_LINEAR, "data.samples", "random_linear",
+               log);
+  if (data.format() == RANDOM_LINEAR && !data.has_samples()) {
+    log->AddProblem("data.samples", "missing; say how many samples to draw");
+  }
+  if (csv && (data.separator().size() != 1 || data.separator().find_first_of("\"\r\n.+-eE") == 0 ||
+              absl::ascii_isdigit(data.separator()[0]))) {
+    log->AddProblem("data.separator",
+                    absl::StrCat("\"", absl::CHexEscape(data.separator()),
+                                 "\" is not one ASCII character that no number holds"));
+  }
+  if (data.test_fraction() > 0 && !data.test().empty()) {
+    log->AddProblem("data.test_fraction", "data.test is held out already; set only one of them");
+  }
+}
+
+void CheckCluster(const JobManifest& job, FieldLog* log) {
+  if (job.backup_workers() >= job.workers()) {
+    log->AddProblem("backup_workers",
+                    absl::StrCat(job.backup_workers(), " is not below workers, which is ",
+                                 job.workers(), ": someone has to make the step"));
+  }
+  if (job.chunk_bytes() % 4096 != 0) {
+    log->AddProblem("chunk_bytes",
+                    absl::StrCat(job.chunk_bytes(), " is not a multiple of 4096; try ",
+                                 (job.chunk_bytes() / 4096 + 1) * 4096));
+  }
+  if (job.checkpoint().interval_steps() > 0 && job.checkpoint().directory().empty()) {
+    log->AddProblem("checkpoint.directory",
+                    "missing; checkpoint.interval_steps needs a folder to write to");
+  }
+}
+
+}  // namespace
+
+uint32_t ModelOutputs(const Model& model) {
+  uint32_t outputs = model.input();
+  for (const Layer& layer : model.layers()) {
+    if (layer.has_linear()) outputs = layer.linear().units();
+  }
+  return outputs;
+}
+
+void CheckManifestRules(const JobManifest& job, FieldLog* log) {
+  CheckName(job.name(), log);
+  CheckRanges(job, log);
+  CheckModel(job.model(), log);
+  CheckData(job.data(), log);
+  CheckDevice(job.device(), log);
+  CheckCluster(job, log);
+}
+
+}  // namespace syncline

@@ -1,0 +1,173 @@
+#include "common/config/manifest_rules.h"
+
+#include <functional>
+#include <string>
+
+#include "common/config/manifest_defaults.h"
+#include "common/status/status_matchers.h"
+
+namespace syncline {
+namespace {
+
+using ::testing::StartsWith;
+
+JobManifest GoodJob() {
+  JobManifest job;
+  job.set_name("job-1");
+  job.mutable_model()->set_input(4);
+  job.mutable_model()->add_layers()->mutable_linear()->set_units(3);
+  job.mutable_data()->set_format(IDX);
+  job.mutable_data()->set_train("images");
+  job.mutable_data()->set_train_labels("labels");
+  job.set_workers(2);
+  FillManifestDefaults(&job);
+  return job;
+}
+
+absl::Status Check(const JobManifest& job) {
+  FieldLog log("job");
+  CheckManifestRules(job, &log);
+  return log.ToStatus();
+}
+
+struct Case {
+  const char* error;
+  std::function<void(JobManifest*)> change;
+};
+
+void ExpectErrors(const std::vector<Case>& cases) {
+  for (const Case& c : cases) {
+    JobManifest job = GoodJob();
+    c.change(&job);
+    EXPECT_THAT(Check(job), StatusIs(absl::StatusCode::kInvalidArgument,
+                                     StartsWith(std::string("job: ") + c.error)));
+  }
+}
+
+TEST(ManifestRulesTest, AcceptsAGoodJob) { SYNCLINE_EXPECT_OK(Check(GoodJob())); }
+
+TEST(ManifestRulesTest, ModelOutputsAreTheLastUnits) {
+  JobManifest job = GoodJob();
+  job.mutable_model()->add_layers()->mutable_relu();
+  EXPECT_EQ(ModelOutputs(job.model()), 3u);
+  job.mutable_model()->clear_layers();
+  EXPECT_EQ(ModelOutputs(job.model()), 4u);
+}
+
+TEST(ManifestRulesTest, ChecksRanges) {
+  ExpectErrors({
+      {"batch_size: 0 is not in [1, ", [](JobManifest* j) { j->set_batch_size(0); }},
+      {"data.std: 0 is not above 0", [](JobManifest* j) { j->mutable_data()->set_std(0); }},
+      {"optimizer.learning_rate: -1 is not above 0",
+       [](JobManifest* j) { j->mutable_optimizer()->set_learning_rate(-1); }},
+      {"optimizer.momentum: 1 is not in [0, 1)",
+       [](JobManifest* j) { j->mutable_optimizer()->set_momentum(1); }},
+      {"optimizer.beta1: nan is not in [0, 1)",
+       [](JobManifest* j) { j->mutable_optimizer()->set_beta1(std::stod("nan")); }},
+      {"model.layers[1].dropout.rate: 1.5 is not in [0, 1)",
+       [](JobManifest* j) { j->mutable_model()->add_layers()->mutable_dropout()->set_rate(1.5); }},
+      {"checkpoint.keep: 0 is not at least 1",
+       [](JobManifest* j) { j->mutable_checkpoint()->set_keep(0); }},
+  });
+}
+
+TEST(ManifestRulesTest, ChecksNames) {
+  ExpectErrors({
+      {"name: missing", [](JobManifest* j) { j->clear_name(); }},
+      {"name: \"My Job\" is not 1 to 63 of", [](JobManifest* j) { j->set_name("My Job"); }},
+      {"name: ", [](JobManifest* j) { j->set_name(std::string(64, 'a')); }},
+      {"device: \"gpu\" is not auto, cpu, cuda or cuda:N",
+       [](JobManifest* j) { j->set_device("gpu"); }},
+      {"device: ", [](JobManifest* j) { j->set_device("cuda:"); }},
+      {"device: ", [](JobManifest* j) { j->set_device("cuda:-1"); }},
+  });
+  JobManifest job = GoodJob();
+  job.set_device("cuda:7");
+  SYNCLINE_EXPECT_OK(Check(job));
+}
+
+TEST(ManifestRulesTest, ChecksTheModel) {
+  ExpectErrors({
+      {"model.input: missing", [](JobManifest* j) { j->mutable_model()->clear_input(); }},
+      {"model.layers: missing", [](JobManifest* j) { j->mutable_model()->clear_layers(); }},
+      {"model.layers[0].linear.units: missing or 0",
+       [](JobManifest* j) {
+         j->mutable_model()->mutable_layers(0)->mutable_linear()->clear_units();
+         j->mutable_model()->add_layers()->mutable_linear()->set_units(3);
+       }},
+      {"model.layers[1]: names no kind", [](JobManifest* j) { j->mutable_model()->add_layers(); }},
+      {"model.loss: softmax_cross_entropy needs an output for each class",
+       [](JobManifest* j) {
+         j->mutable_model()->mutable_layers(0)->mutable_linear()->set_units(1);
+       }},
+      {"model.loss: logistic needs 1 output, and the last layer has 3",
+       [](JobManifest* j) { j->mutable_model()->set_loss(LOGISTIC); }},
+  });
+}
+
+TEST(ManifestRulesTest, ChecksDataFiles) {
+  ExpectErrors({
+      {"data.format: missing", [](JobManifest* j) { j->mutable_data()->clear_format(); }},
+      {"data.train: missing", [](JobManifest* j) { j->mutable_data()->clear_train(); }},
+      {"data.train_labels: missing",
+       [](JobManifest* j) { j->mutable_data()->clear_train_labels(); }},
+      {"data.test_labels: missing", [](JobManifest* j) { j->mutable_data()->set_test("t"); }},
+      {"data.test: missing", [](JobManifest* j) { j->mutable_data()->set_test_labels("t"); }},
+      {"data.header: is only for data.format csv",
+       [](JobManifest* j) { j->mutable_data()->set_header(true); }},
+      {"data.train_labels: is only for data.format idx",
+       [](JobManifest* j) { j->mutable_data()->set_format(LIBSVM); }},
+  });
+}
+
+TEST(ManifestRulesTest, ChecksTables) {
+  const auto csv = [](JobManifest* j) -> Data* {
+    j->mutable_data()->set_format(CSV);
+    j->mutable_data()->clear_train_labels();
+    FillManifestDefaults(j);
+    return j->mutable_data();
+  };
+  ExpectErrors({
+      {"data.separator: \"ab\" is not one", [&](JobManifest* j) { csv(j)->set_separator("ab"); }},
+      {"data.separator: \"\" is not one", [&](JobManifest* j) { csv(j)->set_separator(""); }},
+      {"data.separator: \"7\" is not one", [&](JobManifest* j) { csv(j)->set_separator("7"); }},
+      {"data.test_fraction: data.test is held out already",
+       [&](JobManifest* j) {
+         csv(j)->set_test("t");
+         j->mutable_data()->set_test_fraction(0.1);
+       }},
+  });
+  JobManifest job = GoodJob();
+  csv(&job)->set_separator("\t");
+  SYNCLINE_EXPECT_OK(Check(job));
+}
+
+TEST(ManifestRulesTest, ChecksRandomLinear) {
+  JobManifest job = GoodJob();
+  job.mutable_data()->Clear();
+  job.mutable_data()->set_format(RANDOM_LINEAR);
+  EXPECT_THAT(Check(job), StatusIs(absl::StatusCode::kInvalidArgument,
+                                   StartsWith("job: data.samples: missing")));
+  job.mutable_data()->set_samples(100);
+  SYNCLINE_EXPECT_OK(Check(job));
+}
+
+TEST(ManifestRulesTest, ChecksTheCluster) {
+  ExpectErrors({
+      {"backup_workers: 2 is not below workers, which is 2",
+       [](JobManifest* j) { j->set_backup_workers(2); }},
+      {"chunk_bytes: 5000 is not a multiple of 4096; try 8192",
+       [](JobManifest* j) { j->set_chunk_bytes(5000); }},
+      {"checkpoint.directory: missing",
+       [](JobManifest* j) { j->mutable_checkpoint()->set_interval_steps(10); }},
+  });
+}
+
+TEST(ManifestRulesTest, StalenessMayStandInAnyMode) {
+  JobManifest job = GoodJob();
+  job.set_staleness(5);
+  SYNCLINE_EXPECT_OK(Check(job));
+}
+
+}  // namespace
+}  // namespace syncline

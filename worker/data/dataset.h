@@ -1,0 +1,88 @@
+#ifndef SYNCLINE_WORKER_DATA_DATASET_H_
+#define SYNCLINE_WORKER_DATA_DATASET_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/types/span.h"
+
+namespace syncline {
+
+// Samples in memory. Immutable and thread-safe. Sample numbers are in [0, size()); not checked.
+class Dataset {
+ public:
+  virtual ~Dataset() = default;
+
+  // Samples.
+  virtual uint64_t size() const = 0;
+  // Features of each.
+  virtual size_t features() const = 0;
+
+  // Writes the features of samples[i], scaled as the manifest says, to row i of
+  // to[samples.size(), features()].
+  virtual void CopyFeatures(absl::Span<const uint32_t> samples, float* to) const = 0;
+  // Writes the label of samples[i] to to[i]: a class for CopyClasses, which needs labels that are
+  // whole numbers, as those of a softmax model are.
+  virtual void CopyClasses(absl::Span<const uint32_t> samples, int32_t* to) const = 0;
+  virtual void CopyTargets(absl::Span<const uint32_t> samples, float* to) const = 0;
+};
+
+// What readers share: the labels, kept as floats (classes are below 2^24, so they are exact).
+class LabelledDataset : public Dataset {
+ public:
+  explicit LabelledDataset(std::vector<float> labels) : labels_(std::move(labels)) {}
+
+  uint64_t size() const final { return labels_.size(); }
+  void CopyClasses(absl::Span<const uint32_t> samples, int32_t* to) const final;
+  void CopyTargets(absl::Span<const uint32_t> samples, float* to) const final;
+
+ private:
+  const std::vector<float> labels_;
+};
+
+// How features are scaled: (x - mean) / std.
+struct FeatureScale {
+  double mean = 0;
+  double std = 1;
+};
+
+// Rows of floats, scaled when the data set is made.
+class DenseDataset : public LabelledDataset {
+ public:
+  // `values` is [labels.size(), features].
+  DenseDataset(std::vector<float> values, size_t features, std::vector<float> labels,
+               FeatureScale scale);
+
+  size_t features() const override { return features_; }
+  void CopyFeatures(absl::Span<const uint32_t> samples, float* to) const override;
+
+ private:
+  std::vector<float> values_;
+  const size_t features_;
+};
+
+// Some samples of another data set, renumbered from 0.
+class DatasetSubset : public Dataset {
+ public:
+  DatasetSubset(std::shared_ptr<const Dataset> whole, std::vector<uint32_t> samples)
+      : whole_(std::move(whole)), samples_(std::move(samples)) {}
+
+  uint64_t size() const override { return samples_.size(); }
+  size_t features() const override { return whole_->features(); }
+  void CopyFeatures(absl::Span<const uint32_t> samples, float* to) const override;
+  void CopyClasses(absl::Span<const uint32_t> samples, int32_t* to) const override;
+  void CopyTargets(absl::Span<const uint32_t> samples, float* to) const override;
+
+ private:
+  std::vector<uint32_t> Renumber(absl::Span<const uint32_t> samples) const;
+
+  const std::shared_ptr<const Dataset> whole_;
+  const std::vector<uint32_t> samples_;
+};
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_WORKER_DATA_DATASET_H_

@@ -1,0 +1,92 @@
+#include "worker/data/dataset_factory.h"
+
+#include <cmath>
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "common/status/status_macros.h"
+#include "worker/data/csv.h"
+#include "worker/data/idx.h"
+#include "worker/data/label_rule.h"
+#include "worker/data/libsvm.h"
+#include "worker/data/permutation.h"
+#include "worker/data/random_linear.h"
+
+namespace syncline {
+namespace {
+
+// The epoch whose shuffle chooses what is held out; no training gets that far.
+constexpr uint64_t kHoldOutEpoch = std::numeric_limits<uint64_t>::max();
+
+uint32_t Outputs(const Model& model) {
+  uint32_t outputs = model.input();
+  for (const Layer& layer : model.layers()) {
+    if (layer.has_linear()) outputs = layer.linear().units();
+  }
+  return outputs;
+}
+
+absl::StatusOr<std::unique_ptr<Dataset>> ReadOne(const JobManifest& job, const std::string& path,
+                                                 const std::string& labels) {
+  const Data& data = job.data();
+  const FeatureScale scale = {data.mean(), data.std()};
+  const LabelRule rule = {job.model().loss(), Outputs(job.model())};
+  const uint32_t features = job.model().input();
+  switch (data.format()) {
+    case IDX:
+      return ReadIdx(path, labels, features, scale, rule);
+    case CSV:
+      return ReadCsv(path, {features, data.label_column(), data.header(),
+                            data.separator().empty() ? ',' : data.separator()[0], scale, rule});
+    case LIBSVM:
+      return ReadLibsvm(path, features, scale, rule);
+    case RANDOM_LINEAR:
+      return MakeRandomLinear(static_cast<uint32_t>(data.samples()), features, job.seed(), scale);
+    default:
+      return absl::InvalidArgumentError("data.format: missing");
+  }
+}
+
+absl::Status CheckSize(const Dataset& data, const std::string& path) {
+  if (data.size() <= std::numeric_limits<uint32_t>::max()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(path, " has ", data.size(), " samples, over 4294967295"));
+}
+
+absl::StatusOr<TrainingData> HoldOut(std::shared_ptr<const Dataset> whole, double fraction,
+                                     uint64_t seed) {
+  const uint32_t size = static_cast<uint32_t>(whole->size());
+  const uint32_t held_out = static_cast<uint32_t>(std::floor(size * fraction));
+  if (held_out == 0) {
+    return absl::InvalidArgumentError(absl::StrCat("data.test_fraction: ", fraction, " of ", size,
+                                                   " samples is none; raise it or set it to 0"));
+  }
+  const std::vector<uint32_t> order = EpochPermutation(size, seed, kHoldOutEpoch);
+  const auto cut = order.begin() + held_out;
+  return TrainingData{
+      std::make_shared<DatasetSubset>(whole, std::vector<uint32_t>(cut, order.end())),
+      std::make_shared<DatasetSubset>(whole, std::vector<uint32_t>(order.begin(), cut))};
+}
+
+}  // namespace
+
+absl::StatusOr<TrainingData> LoadTrainingData(const JobManifest& job) {
+  const Data& data = job.data();
+  TrainingData loaded;
+  SYNCLINE_ASSIGN_OR_RETURN(loaded.train, ReadOne(job, data.train(), data.train_labels()));
+  SYNCLINE_RETURN_IF_ERROR(CheckSize(*loaded.train, data.train()));
+  if (data.test_fraction() > 0) {
+    return HoldOut(std::move(loaded.train), data.test_fraction(), job.seed());
+  }
+  if (!data.test().empty()) {
+    SYNCLINE_ASSIGN_OR_RETURN(loaded.test, ReadOne(job, data.test(), data.test_labels()));
+    SYNCLINE_RETURN_IF_ERROR(CheckSize(*loaded.test, data.test()));
+  }
+  return loaded;
+}
+
+}  // namespace syncline

@@ -66,13 +66,16 @@ class IdxDataset : public LabelledDataset {
   size_t features() const override { return file_.features; }
 
   void CopyFeatures(absl::Span<const uint32_t> samples, float* to) const override {
+    // The compiler vectorises this once it knows that `to` is none of what it reads.
+    const float factor = factor_;
+    const float offset = offset_;
+    float* __restrict row = to;
     for (const uint32_t sample : samples) {
       const uint8_t* from = file_.data() + sample * file_.features;
-      // Simple enough for the compiler to vectorise.
       for (size_t i = 0; i < file_.features; ++i) {
-        to[i] = static_cast<float>(static_cast<int>(from[i])) * factor_ + offset_;
+        row[i] = static_cast<float>(static_cast<int>(from[i])) * factor + offset;
       }
-      to += file_.features;
+      row += file_.features;
     }
   }
 

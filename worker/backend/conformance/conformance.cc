@@ -1,0 +1,327 @@
+#include "worker/backend/conformance/conformance.h"
+
+#include <cmath>
+#include <functional>
+#include <random>
+#include <utility>
+
+namespace syncline {
+namespace {
+
+// One run of one case on one backend. Inputs are drawn from the case's seed, so both backends get
+// the same; outputs are collected to be compared.
+class Run {
+ public:
+  Run(const Backend& backend, int seed) : backend_(backend), random_(seed) {
+    const BackendOptions options = {0, 1, 0};
+    Check(backend_.open_device(&options, &device_));
+  }
+  ~Run() {
+    for (void* memory : memory_) backend_.release(device_, memory);
+    if (device_ != nullptr) backend_.close_device(device_);
+  }
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
+
+  const Backend& table() const { return backend_; }
+  BackendDevice* device() const { return device_; }
+
+  template <typename T>
+  T* Upload(const std::vector<T>& values) {
+    void* memory = nullptr;
+    const size_t bytes = values.size() * sizeof(T);
+    if (!Check(backend_.allocate(device_, bytes, &memory))) return nullptr;
+    memory_.push_back(memory);
+    Check(backend_.copy(device_, kComputeStream, memory, values.data(), bytes));
+    Check(backend_.synchronize(device_));
+    return static_cast<T*>(memory);
+  }
+
+  // n floats uniform in [low, high).
+  float* Floats(size_t n, float low = -1.0f, float high = 1.0f) {
+    std::vector<float> values(n);
+    for (float& v : values) v = low + (high - low) * Uniform();
+    return Upload(values);
+  }
+
+  // n integers uniform in [low, high).
+  template <typename T>
+  T* Integers(size_t n, int low, int high) {
+    std::vector<T> values(n);
+    for (T& v : values) v = static_cast<T>(low + static_cast<int>(Uniform() * (high - low)));
+    return Upload(values);
+  }
+
+  // Adds what an operation wrote to the outputs.
+  template <typename T>
+  void Output(const T* memory, size_t n) {
+    if (!error_.empty()) return;
+    std::vector<T> values(n);
+    Check(backend_.copy(device_, kComputeStream, values.data(), memory, n * sizeof(T)));
+    Check(backend_.synchronize(device_));
+    outputs_.insert(outputs_.end(), values.begin(), values.end());
+  }
+
+  bool Check(int code) {
+    if (code != kBackendOk && error_.empty()) error_ = backend_.last_error();
+    return code == kBackendOk;
+  }
+
+  const std::vector<double>& outputs() const { return outputs_; }
+  const std::string& error() const { return error_; }
+
+ private:
+  float Uniform() { return static_cast<float>(random_() >> 8) / 16777216.0f; }
+
+  const Backend& backend_;
+  std::mt19937 random_;
+  BackendDevice* device_ = nullptr;
+  std::vector<void*> memory_;
+  std::vector<double> outputs_;
+  std::string error_;
+};
+
+struct Shape {
+  int rows;
+  int cols;
+};
+
+constexpr Shape kShapes[] = {{1, 1}, {3, 7}, {17, 10}, {64, 33}, {5, 257}, {128, 512}};
+
+class Comparison {
+ public:
+  Comparison(const Backend& tested, const Backend& expected)
+      : tested_(tested), expected_(expected) {}
+
+  void Case(const std::string& operation, double tolerance, const std::string& shape,
+            const std::function<void(Run*)>& body) {
+    if (results_.empty() || results_.back().operation != operation) {
+      results_.push_back({operation, 0, 0.0, tolerance, ""});
+    }
+    ConformanceResult& result = results_.back();
+    ++result.cases;
+    Run tested(tested_, result.cases), expected(expected_, result.cases);
+    if (tested.error().empty()) body(&tested);
+    if (expected.error().empty()) body(&expected);
+    for (const Run* run : {&tested, &expected}) {
+      if (!run->error().empty()) Fail(&result, shape + ": " + run->error());
+    }
+    if (!result.failure.empty()) return;
+    for (size_t i = 0; i < expected.outputs().size(); ++i) {
+      Compare(tested.outputs()[i], expected.outputs()[i], shape, i, &result);
+    }
+  }
+
+  std::vector<ConformanceResult> Take() { return std::move(results_); }
+
+ private:
+  static void Fail(ConformanceResult* result, const std::string& failure) {
+    if (result->failure.empty()) result->failure = failure;
+  }
+
+  static void Compare(double tested, double expected, const std::string& shape, size_t place,
+                      ConformanceResult* result) {
+    if (std::isnan(tested) && std::isnan(expected)) return;
+    const double difference = std::fabs(tested - expected) / (1.0 + std::fabs(expected));
+    if (difference > result->worst) result->worst = difference;
+    if (difference <= result->tolerance) return;
+    Fail(result, shape + ": output " + std::to_string(place) + " is " + std::to_string(tested) +
+                     ", expected " + std::to_string(expected));
+  }
+
+  const Backend& tested_;
+  const Backend& expected_;
+  std::vector<ConformanceResult> results_;
+};
+
+std::string Text(const Shape& shape) {
+  return "[" + std::to_string(shape.rows) + "," + std::to_string(shape.cols) + "]";
+}
+
+void Products(Comparison* comparison) {
+  constexpr int kSizes[][3] = {{1, 1, 1},   {2, 3, 5},      {4, 4, 4},     {7, 1, 9},  {33, 17, 65},
+                               {5, 300, 1}, {128, 10, 256}, {64, 129, 70}, {3, 2, 0}};
+  for (const auto& size : kSizes) {
+    for (int form = 0; form < 8; ++form) {
+      const int m = size[0], n = size[1], k = size[2];
+      const int ta = form & 1, tb = form >> 1 & 1;
+      const float alpha = form & 4 ? 0.5f : 1.0f, beta = form & 4 ? -2.0f : 0.0f;
+      const std::string shape = std::to_string(m) + "x" + std::to_string(n) + "x" +
+                                std::to_string(k) + (ta ? " T" : " N") + (tb ? "T" : "N");
+      comparison->Case("gemm", 1e-5, shape, [=](Run* run) {
+        const float *a = run->Floats(m * k), *b = run->Floats(k * n);
+        float* c = run->Floats(m * n);
+        run->Check(run->table().gemm(run->device(), ta, tb, m, n, k, alpha, a, b, beta, c));
+        run->Output(c, m * n);
+      });
+    }
+  }
+}
+
+void Activations(Comparison* comparison) {
+  constexpr const char* kNames[] = {"identity", "relu", "gelu", "tanh", "sigmoid"};
+  for (int activation = kIdentity; activation <= kSigmoid; ++activation) {
+    for (const Shape& shape : kShapes) {
+      const int n = shape.rows * shape.cols;
+      for (const bool bias : {false, true}) {
+        for (const bool in_place : {false, true}) {
+          comparison->Case(kNames[activation], 2e-6, Text(shape), [=](Run* run) {
+            const float* b = run->Floats(shape.cols);
+            float* x = run->Floats(n, -6.0f, 6.0f);
+            float* y = in_place ? x : run->Floats(n);
+            run->Check(run->table().bias_activation(run->device(), activation, shape.rows,
+                                                    shape.cols, bias ? b : nullptr, x, y));
+            run->Output(x, n);
+            run->Output(y, n);
+          });
+        }
+      }
+    }
+  }
+  for (int activation = kIdentity; activation <= kSigmoid; ++activation) {
+    for (const Shape& shape : kShapes) {
+      const int n = shape.rows * shape.cols;
+      const std::string operation = std::string(kNames[activation]) + " backward";
+      comparison->Case(operation, 5e-6, Text(shape), [=](Run* run) {
+        const float *x = run->Floats(n, -6.0f, 6.0f), *y = run->Floats(n);
+        const bool reads_x = activation == kGelu;
+        float* dy = run->Floats(n);
+        run->Check(run->table().activation_backward(run->device(), activation, n,
+                                                    reads_x ? x : nullptr, reads_x ? nullptr : y,
+                                                    dy, dy));
+        run->Output(dy, n);
+      });
+    }
+  }
+}
+
+void RowsAndColumns(Comparison* comparison) {
+  for (const Shape& shape : kShapes) {
+    const int n = shape.rows * shape.cols;
+    comparison->Case("column_sum", 1e-5, Text(shape), [=](Run* run) {
+      const float* x = run->Floats(n);
+      float* sum = run->Floats(shape.cols);
+      run->Check(run->table().column_sum(run->device(), shape.rows, shape.cols, x, sum));
+      run->Output(sum, shape.cols);
+    });
+  }
+  for (const Shape& shape : kShapes) {
+    const int n = shape.rows * shape.cols;
+    for (const uint64_t offset : {uint64_t{0}, (uint64_t{1} << 32) - 3, (uint64_t{7} << 32) + 5}) {
+      comparison->Case("dropout", 1e-6, Text(shape), [=](Run* run) {
+        const float* x = run->Floats(n);
+        float* y = run->Floats(n);
+        run->Check(run->table().dropout(run->device(), n, 0.3f, 0x123456789abcdefu, offset, x, y));
+        run->Output(y, n);
+      });
+    }
+  }
+  for (const Shape& shape : kShapes) {
+    comparison->Case("layer_norm", 1e-4, Text(shape), [=](Run* run) {
+      const int rows = shape.rows, cols = shape.cols, n = rows * cols;
+      const float *x = run->Floats(n, 0.0f, 4.0f), *gamma = run->Floats(cols);
+      const float *beta = run->Floats(cols), *dy = run->Floats(n);
+      float *y = run->Floats(n), *mean = run->Floats(rows), *rstd = run->Floats(rows);
+      float *dx = run->Floats(n), *dgamma = run->Floats(cols), *dbeta = run->Floats(cols);
+      run->Check(run->table().layer_norm(run->device(), rows, cols, 1e-2f, x, gamma, beta, y, mean,
+                                         rstd));
+      run->Check(run->table().layer_norm_backward(run->device(), rows, cols, x, gamma, mean, rstd,
+                                                  dy, dx, dgamma, dbeta));
+      for (const float* matrix : {static_cast<const float*>(y), static_cast<const float*>(dx)}) {
+        run->Output(matrix, n);
+      }
+      for (const float* row : {dgamma, dbeta}) run->Output(row, cols);
+      for (const float* column : {mean, rstd}) run->Output(column, rows);
+    });
+  }
+}
+
+void Losses(Comparison* comparison) {
+  for (const Shape& shape : kShapes) {
+    for (const bool wrong_label : {false, true}) {
+      comparison->Case("softmax_cross_entropy", 1e-5, Text(shape), [=](Run* run) {
+        const int rows = shape.rows, classes = shape.cols;
+        const float* logits = run->Floats(rows * classes, -20.0f, 20.0f);
+        const int32_t* labels = run->Integers<int32_t>(rows, wrong_label ? -1 : 0, classes);
+        float *loss = run->Floats(1), *gradient = run->Floats(rows * classes);
+        int32_t* correct = run->Integers<int32_t>(1, 5, 6);
+        run->Check(run->table().softmax_cross_entropy(run->device(), rows, classes, logits, labels,
+                                                      0.5f, loss, gradient));
+        run->Check(run->table().count_correct(run->device(), rows, classes, logits, labels,
+                                              correct));
+        run->Output(loss, 1);
+        run->Output(gradient, rows * classes);
+        run->Output(correct, 1);
+      });
+    }
+  }
+  for (const Shape& shape : kShapes) {
+    const int rows = shape.rows, cols = shape.cols, n = rows * cols;
+    comparison->Case("mean_squared_error", 1e-5, Text(shape), [=](Run* run) {
+      const float *y = run->Floats(n), *target = run->Floats(n);
+      float *loss = run->Floats(1), *gradient = run->Floats(n);
+      run->Check(run->table().mean_squared_error(run->device(), rows, cols, y, target, 0.5f, loss,
+                                                 gradient));
+      run->Output(loss, 1);
+      run->Output(gradient, n);
+    });
+  }
+  for (const Shape& shape : kShapes) {
+    const int rows = shape.rows * shape.cols;
+    comparison->Case("logistic_loss", 1e-5, Text(shape), [=](Run* run) {
+      const float* logits = run->Floats(rows, -30.0f, 30.0f);
+      const std::vector<float> zeros_and_ones = [&] {
+        std::vector<float> values(rows);
+        for (int r = 0; r < rows; ++r) values[r] = r % 3 == 0 ? 1.0f : 0.0f;
+        return values;
+      }();
+      const float* target = run->Upload(zeros_and_ones);
+      float *loss = run->Floats(1), *gradient = run->Floats(rows);
+      int32_t* correct = run->Integers<int32_t>(1, 5, 6);
+      run->Check(run->table().logistic_loss(run->device(), rows, logits, target, 0.5f, loss,
+                                            gradient));
+      run->Check(
+          run->table().count_correct_logistic(run->device(), rows, logits, target, correct));
+      run->Output(loss, 1);
+      run->Output(gradient, rows);
+      run->Output(correct, 1);
+    });
+  }
+}
+
+void Gathers(Comparison* comparison) {
+  constexpr int kTable = 50;
+  for (const Shape& shape : kShapes) {
+    const int rows = shape.rows, cols = shape.cols, n = rows * cols;
+    comparison->Case("gather", 2e-6, Text(shape), [=](Run* run) {
+      const uint8_t* bytes = run->Integers<uint8_t>(kTable * cols, 0, 256);
+      const float* floats = run->Floats(kTable * cols);
+      const int32_t* integers = run->Integers<int32_t>(kTable, 0, 1000);
+      const int64_t* indices = run->Integers<int64_t>(rows, 0, kTable);
+      float *a = run->Floats(n), *b = run->Floats(n);
+      int32_t* c = run->Integers<int32_t>(rows, 0, 1);
+      const Backend& table = run->table();
+      BackendDevice* device = run->device();
+      run->Check(table.gather_uint8(device, rows, cols, bytes, indices, 0.25f, 0.5f, a));
+      run->Check(table.gather_float(device, rows, cols, floats, indices, 0.25f, 0.5f, b));
+      run->Check(table.gather_int32(device, rows, integers, indices, c));
+      run->Output(a, n);
+      run->Output(b, n);
+      run->Output(c, rows);
+    });
+  }
+}
+
+}  // namespace
+
+std::vector<ConformanceResult> CompareBackends(const Backend& tested, const Backend& expected) {
+  Comparison comparison(tested, expected);
+  Products(&comparison);
+  Activations(&comparison);
+  RowsAndColumns(&comparison);
+  Losses(&comparison);
+  Gathers(&comparison);
+  return comparison.Take();
+}
+
+}  // namespace syncline

@@ -1,0 +1,75 @@
+#include "worker/model/model_builder.h"
+
+#include <string>
+
+#include "common/status/status_matchers.h"
+#include "gmock/gmock.h"
+#include "google/protobuf/text_format.h"
+#include "gtest/gtest.h"
+
+namespace syncline {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+Model Parse(const std::string& text) {
+  Model model;
+  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &model)) << text;
+  return model;
+}
+
+std::string ErrorOf(const std::string& text) {
+  const absl::Status status = ValidateModel(Parse(text));
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << text;
+  return std::string(status.message());
+}
+
+TEST(ModelBuilderTest, ParametersAreNamedByTheirPlaceInTheManifest) {
+  const auto specs = ModelParameters(Parse(R"(
+      input: 784
+      layers { linear { units: 512 } } layers { relu {} } layers { layer_norm {} }
+      layers { dropout { rate: 0.5 } } layers { linear { units: 10 bias: false } })"));
+  SYNCLINE_ASSERT_OK(specs);
+  std::vector<std::string> names;
+  for (const ParameterSpec& spec : *specs) names.push_back(spec.name);
+  EXPECT_THAT(names, ElementsAre("0.linear.weight", "0.linear.bias", "2.layer_norm.weight",
+                                 "2.layer_norm.bias", "4.linear.weight"));
+  EXPECT_THAT((*specs)[0].shape, ElementsAre(512, 784));
+  EXPECT_THAT((*specs)[1].shape, ElementsAre(512));
+  EXPECT_EQ((*specs)[1].initial.kind, InitializerKind::kUniform);
+  EXPECT_DOUBLE_EQ((*specs)[1].initial.b, 1.0 / 28.0);
+  EXPECT_DOUBLE_EQ((*specs)[1].initial.a, -1.0 / 28.0);
+  EXPECT_EQ((*specs)[2].initial.kind, InitializerKind::kConstant);
+  EXPECT_EQ((*specs)[3].initial.kind, InitializerKind::kZeros);
+}
+
+TEST(ModelBuilderTest, ActivationsJoinTheLinearLayerBeforeThem) {
+  const auto layers = BuildLayers(Parse(R"(input: 4 layers { linear { units: 3 } } layers { relu {} }
+      layers { tanh {} } layers { linear { units: 2 } })"),
+                                  1);
+  SYNCLINE_ASSERT_OK(layers);
+  EXPECT_EQ(layers->size(), 3u);
+}
+
+TEST(ModelBuilderTest, ErrorsNameTheFieldAndTheRange) {
+  EXPECT_EQ(ErrorOf("input: 4 layers { relu {} } layers { linear { units: 0 } }"),
+            "model.layers[1].linear.units is 0; accepted: 1 to 65536");
+  EXPECT_EQ(ErrorOf("input: 4 layers { linear { units: 65537 } }"),
+            "model.layers[0].linear.units is 65537; accepted: 1 to 65536");
+  EXPECT_THAT(ErrorOf("layers { linear { units: 2 } }"), HasSubstr("model.input is 0"));
+  EXPECT_THAT(ErrorOf("input: 4"), HasSubstr("number of model.layers is 0"));
+  EXPECT_THAT(ErrorOf("input: 4 layers {}"), HasSubstr("model.layers[0] is empty"));
+  EXPECT_THAT(ErrorOf("input: 4 layers { relu {} }"), HasSubstr("nothing to learn"));
+  EXPECT_THAT(ErrorOf("input: 4 layers { linear { units: 2 } } layers { dropout { rate: 1 } }"),
+              HasSubstr("model.layers[1].dropout.rate is 1"));
+  EXPECT_THAT(ErrorOf("input: 4 layers { layer_norm { epsilon: 0 } }"),
+              HasSubstr("model.layers[0].layer_norm.epsilon is 0"));
+  EXPECT_THAT(ErrorOf("input: 4 layers { linear { units: 1 } }"),
+              HasSubstr("softmax_cross_entropy, is 1; accepted: at least 2"));
+  EXPECT_THAT(ErrorOf("input: 4 layers { linear { units: 3 } } loss: LOGISTIC"),
+              HasSubstr("logistic, is 3; accepted: 1"));
+}
+
+}  // namespace
+}  // namespace syncline

@@ -1,0 +1,199 @@
+#include "worker/model/network.h"
+
+#include <cmath>
+#include <memory>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/status/status_matchers.h"
+#include "gmock/gmock.h"
+#include "google/protobuf/text_format.h"
+#include "gtest/gtest.h"
+#include "worker/backend/cpu/cpu_backend.h"
+
+namespace syncline {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Pair;
+
+constexpr char kTwoLayers[] =
+    "input: 3 layers { linear { units: 4 } } layers { relu {} } layers { linear { units: 2 } }";
+
+// A network on the CPU with random weights, and one random batch.
+class NetworkTest : public ::testing::Test {
+ protected:
+  static constexpr int kRows = 6;
+
+  void Build(const std::string& text) {
+    Model model;
+    ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &model)) << text;
+    SYNCLINE_ASSERT_OK_AND_ASSIGN(device_, Device::Open(CpuBackend()));
+    SYNCLINE_ASSERT_OK_AND_ASSIGN(network_, Network::Create(model, device_.get(), kRows, 7));
+    for (size_t p = 0; p < network_->parameters().size(); ++p) {
+      for (int i = 0; i < network_->parameters()[p].size(); ++i) {
+        network_->value(p)[i] = Uniform(-0.8f, 0.8f);
+      }
+    }
+    for (int i = 0; i < kRows * static_cast<int>(model.input()); ++i) {
+      features_.push_back(Uniform(-1.0f, 1.0f));
+    }
+    for (size_t i = 0; i < kRows * network_->outputs(); ++i) {
+      const float value = Uniform(0.0f, 1.0f);
+      targets_.push_back(model.loss() == LOGISTIC ? std::round(value) : value);
+    }
+    for (int r = 0; r < kRows; ++r) labels_.push_back(r % network_->outputs());
+    batch_ = {kRows, features_.data(), labels_.data(), targets_.data(), 3, 12};
+  }
+
+  float Uniform(float low, float high) {
+    return std::uniform_real_distribution<float>(low, high)(random_);
+  }
+
+  double MeanLoss() {
+    EXPECT_TRUE(network_->Forward(batch_).ok());
+    const auto loss = network_->LossSum();
+    EXPECT_TRUE(loss.ok());
+    return *loss / kRows;
+  }
+
+  // Every element of every gradient against (f(w + h) - f(w - h)) / 2h. The loss is a float, so
+  // the quotient is good to about 1e-7 / h; h = 4e-3 balances that and the curvature.
+  void CheckGradients() {
+    SYNCLINE_ASSERT_OK(network_->Forward(batch_));
+    SYNCLINE_ASSERT_OK(network_->Backward());
+    constexpr float kStep = 4e-3f;
+    for (size_t p = 0; p < network_->parameters().size(); ++p) {
+      const ParameterSpec& spec = network_->parameters()[p];
+      double size = 0.0;
+      for (int i = 0; i < spec.size(); ++i) {
+        const float kept = network_->value(p)[i];
+        network_->value(p)[i] = kept + kStep;
+        const double above = MeanLoss();
+        network_->value(p)[i] = kept - kStep;
+        const double below = MeanLoss();
+        network_->value(p)[i] = kept;
+        const double expected = (above - below) / (2.0 * kStep);
+        EXPECT_NEAR(network_->gradient(p)[i], expected, 3e-4 + 3e-3 * std::fabs(expected))
+            << spec.name << "[" << i << "]";
+        size += std::fabs(expected);
+      }
+      EXPECT_GT(size, 1e-3) << spec.name << ": a gradient of zero checks nothing";
+    }
+  }
+
+  std::mt19937 random_{42};
+  std::unique_ptr<Device> device_;
+  std::unique_ptr<Network> network_;
+  std::vector<float> features_;
+  std::vector<float> targets_;
+  std::vector<int32_t> labels_;
+  Batch batch_;
+};
+
+class GradientTest : public NetworkTest,
+                     public ::testing::WithParamInterface<std::pair<const char*, const char*>> {};
+
+TEST_P(GradientTest, AgreesWithCentralDifferences) {
+  Build(GetParam().second);
+  CheckGradients();
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Layers, GradientTest,
+    ::testing::Values(
+        std::pair("Softmax", "input: 5 layers { linear { units: 3 } }"),
+        std::pair("MeanSquared",
+                  "input: 5 layers { linear { units: 3 } } loss: MEAN_SQUARED_ERROR"),
+        std::pair("Logistic", "input: 5 layers { linear { units: 1 } } loss: LOGISTIC"),
+        std::pair("NoBias", "input: 4 layers { linear { units: 3 bias: false } }"),
+        std::pair("Relu", "input: 4 layers { linear { units: 6 } } layers { relu {} } "
+                          "layers { linear { units: 3 } }"),
+        std::pair("Gelu", "input: 4 layers { linear { units: 6 } } layers { gelu {} } "
+                          "layers { linear { units: 3 } }"),
+        std::pair("Tanh", "input: 4 layers { linear { units: 6 } } layers { tanh {} } "
+                          "layers { linear { units: 3 } }"),
+        std::pair("Sigmoid", "input: 4 layers { linear { units: 6 } } layers { sigmoid {} } "
+                             "layers { linear { units: 3 } }"),
+        std::pair("ActivationAlone", "input: 4 layers { linear { units: 6 } } layers { tanh {} } "
+                                     "layers { gelu {} } layers { linear { units: 3 } }"),
+        std::pair("LayerNorm", "input: 4 layers { linear { units: 5 } } "
+                               "layers { layer_norm { epsilon: 0.1 } } "
+                               "layers { linear { units: 3 } }"),
+        std::pair("Dropout", "input: 4 layers { dropout { rate: 0.2 } } "
+                             "layers { linear { units: 9 } } layers { dropout { rate: 0.4 } } "
+                             "layers { linear { units: 3 } }")),
+    [](const auto& info) { return std::string(info.param.first); });
+
+TEST_F(NetworkTest, GradientsLeaveLastLayerFirstAndValuesArriveFirstLayerFirst) {
+  Build(kTwoLayers);
+  std::vector<std::pair<size_t, size_t>> awaited;
+  SYNCLINE_ASSERT_OK(network_->Forward(batch_, [&](size_t first, size_t count) {
+    awaited.emplace_back(first, count);
+    return absl::OkStatus();
+  }));
+  EXPECT_THAT(awaited, ElementsAre(Pair(0, 2), Pair(2, 2)));
+  std::vector<size_t> made;
+  SYNCLINE_ASSERT_OK(network_->Backward([&](size_t parameter) {
+    made.push_back(parameter);
+    return absl::OkStatus();
+  }));
+  EXPECT_THAT(made, ElementsAre(3, 2, 1, 0));
+}
+
+TEST_F(NetworkTest, AnErrorWhileWaitingEndsThePass) {
+  Build(kTwoLayers);
+  const absl::Status lost = absl::UnavailableError("shard 1 is gone");
+  EXPECT_EQ(network_->Forward(batch_, [&](size_t, size_t) { return lost; }), lost);
+  EXPECT_THAT(network_->Backward(), StatusIs(absl::StatusCode::kFailedPrecondition));
+}
+
+TEST_F(NetworkTest, BatchesAreChecked) {
+  Build(kTwoLayers);
+  batch_.rows = kRows + 1;
+  EXPECT_THAT(std::string(network_->Forward(batch_).message()), HasSubstr("accepted: 1 to 6"));
+  batch_.rows = kRows;
+  batch_.labels = nullptr;
+  EXPECT_THAT(std::string(network_->Forward(batch_).message()), HasSubstr("needs labels"));
+}
+
+TEST_F(NetworkTest, DropoutDependsOnTheSampleNotOnTheBatch) {
+  Build("input: 4 layers { dropout { rate: 0.5 } } layers { linear { units: 2 } }");
+  const double whole = MeanLoss() * kRows;
+  Batch second = batch_;
+  batch_.rows = 2;
+  SYNCLINE_ASSERT_OK(network_->Forward(batch_));
+  const double first_part = *network_->LossSum();
+  second.rows = kRows - 2;
+  second.features += 2 * 4;
+  second.labels += 2;
+  second.first_row += 2;
+  SYNCLINE_ASSERT_OK(network_->Forward(second));
+  EXPECT_NEAR(first_part + *network_->LossSum(), whole, 1e-5);
+}
+
+TEST_F(NetworkTest, LearnsExclusiveOr) {
+  Build("input: 2 layers { linear { units: 8 } } layers { tanh {} } "
+        "layers { linear { units: 2 } }");
+  features_ = {0, 0, 0, 1, 1, 0, 1, 1};
+  labels_ = {0, 1, 1, 0};
+  batch_ = {4, features_.data(), labels_.data(), nullptr, 0, 0};
+  for (int step = 0; step < 500; ++step) {
+    SYNCLINE_ASSERT_OK(network_->Forward(batch_));
+    SYNCLINE_ASSERT_OK(network_->Backward());
+    for (size_t p = 0; p < network_->parameters().size(); ++p) {
+      for (int i = 0; i < network_->parameters()[p].size(); ++i) {
+        network_->value(p)[i] -= 0.5f * network_->gradient(p)[i];
+      }
+    }
+  }
+  SYNCLINE_ASSERT_OK_AND_ASSIGN(const auto evaluation, network_->Evaluate(batch_));
+  EXPECT_EQ(evaluation.correct, 4);
+  EXPECT_LT(evaluation.loss_sum / 4, 0.05);
+}
+
+}  // namespace
+}  // namespace syncline

@@ -1,0 +1,161 @@
+#include "common/cluster/shard_map.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+#include "common/status/status_macros.h"
+
+namespace syncline {
+namespace {
+
+constexpr uint64_t kMaxElements = uint64_t{1} << 40;
+constexpr uint64_t kChunkUnit = 4096;
+
+absl::Status ValidateTensor(const TensorSpec& tensor) {
+  if (tensor.name().empty() || tensor.name().size() > 255) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("tensor name \"", tensor.name(), "\" has ", tensor.name().size(),
+                     " bytes; give it 1 to 255"));
+  }
+  uint64_t elements = 1;
+  for (uint64_t size : tensor.shape()) {
+    if (size == 0 || size > kMaxElements / elements) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("tensor ", tensor.name(), ": shape holds ", size,
+                       "; each size must be at least 1 and their product at most 2^40"));
+    }
+    elements *= size;
+  }
+  if (!std::isfinite(tensor.initializer().a()) || !std::isfinite(tensor.initializer().b())) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("tensor ", tensor.name(), ": initializer holds a number that is not finite"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ValidateChunkBytes(uint64_t chunk_bytes) {
+  if (chunk_bytes == 0 || chunk_bytes % kChunkUnit != 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "chunk_bytes: ", chunk_bytes, " is not a positive multiple of ", kChunkUnit));
+  }
+  return absl::OkStatus();
+}
+
+// What is assigned as one: a chunk, or all chunks of a tensor.
+struct Unit {
+  uint32_t first = 0;
+  uint32_t count = 0;
+  uint64_t elements = 0;
+};
+
+std::vector<Unit> Units(const std::vector<ChunkInfo>& chunks, bool keep_tensors_whole) {
+  std::vector<Unit> units;
+  for (const ChunkInfo& chunk : chunks) {
+    const bool joins = keep_tensors_whole && chunk.begin > 0;
+    if (!joins) units.push_back({chunk.id, 0, 0});
+    units.back().count += 1;
+    units.back().elements += chunk.elements;
+  }
+  return units;
+}
+
+void AssignOwners(const std::vector<Unit>& units, ShardMap& map) {
+  std::vector<size_t> order(units.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return units[a].elements > units[b].elements;
+  });
+  std::vector<uint64_t> load(map.shards_size(), 0);
+  for (size_t i : order) {
+    const auto lightest = std::min_element(load.begin(), load.end());
+    *lightest += units[i].elements;
+    for (uint32_t c = 0; c < units[i].count; ++c) {
+      map.set_owner(units[i].first + c, static_cast<uint32_t>(lightest - load.begin()));
+    }
+  }
+}
+
+}  // namespace
+
+uint64_t ElementCount(const TensorSpec& tensor) {
+  return std::accumulate(tensor.shape().begin(), tensor.shape().end(), uint64_t{1},
+                         [](uint64_t product, uint64_t size) { return product * size; });
+}
+
+absl::Status ValidateTensors(absl::Span<const TensorSpec> tensors) {
+  if (tensors.empty()) return absl::InvalidArgumentError("tensors: a model has at least one");
+  absl::flat_hash_set<std::string> names;
+  for (const TensorSpec& tensor : tensors) {
+    SYNCLINE_RETURN_IF_ERROR(ValidateTensor(tensor));
+    if (!names.insert(tensor.name()).second) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("tensor ", tensor.name(), " is declared twice; names must differ"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::vector<ChunkInfo> Chunks(const ShardMap& map) {
+  const uint64_t limit = map.chunk_bytes() / sizeof(float);
+  std::vector<ChunkInfo> chunks;
+  for (int t = 0; t < map.tensors_size(); ++t) {
+    const uint64_t total = ElementCount(map.tensors(t));
+    for (uint64_t begin = 0; begin < total; begin += limit) {
+      chunks.push_back({static_cast<uint32_t>(chunks.size()), static_cast<uint32_t>(t), begin,
+                        std::min(limit, total - begin)});
+    }
+  }
+  return chunks;
+}
+
+absl::StatusOr<ShardMap> MakeShardMap(absl::Span<const TensorSpec> tensors,
+                                      absl::Span<const std::string> addresses,
+                                      uint64_t chunk_bytes, bool keep_tensors_whole) {
+  SYNCLINE_RETURN_IF_ERROR(ValidateTensors(tensors));
+  SYNCLINE_RETURN_IF_ERROR(ValidateChunkBytes(chunk_bytes));
+  if (addresses.empty()) return absl::InvalidArgumentError("shards: there must be at least one");
+  ShardMap map;
+  map.set_epoch(1);
+  map.set_chunk_bytes(chunk_bytes);
+  map.mutable_tensors()->Assign(tensors.begin(), tensors.end());
+  map.mutable_shards()->Assign(addresses.begin(), addresses.end());
+  const std::vector<ChunkInfo> chunks = Chunks(map);
+  map.mutable_owner()->Resize(static_cast<int>(chunks.size()), 0);
+  AssignOwners(Units(chunks, keep_tensors_whole), map);
+  return map;
+}
+
+absl::Status ValidateShardMap(const ShardMap& map) {
+  const std::vector<TensorSpec> tensors(map.tensors().begin(), map.tensors().end());
+  SYNCLINE_RETURN_IF_ERROR(ValidateTensors(tensors));
+  SYNCLINE_RETURN_IF_ERROR(ValidateChunkBytes(map.chunk_bytes()));
+  uint64_t chunks = 0;
+  for (const TensorSpec& tensor : tensors) {
+    const uint64_t limit = map.chunk_bytes() / sizeof(float);
+    chunks += (ElementCount(tensor) + limit - 1) / limit;
+  }
+  if (chunks != static_cast<uint64_t>(map.owner_size())) {
+    return absl::InvalidArgumentError(absl::StrCat("shard map: ", map.owner_size(),
+                                                   " owners for ", chunks, " chunks"));
+  }
+  for (int i = 0; i < map.owner_size(); ++i) {
+    if (map.owner(i) >= static_cast<uint32_t>(map.shards_size())) {
+      return absl::InvalidArgumentError(absl::StrCat("shard map: chunk ", i, " belongs to shard ",
+                                                     map.owner(i), " of ", map.shards_size()));
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::vector<uint64_t> ShardBytes(const ShardMap& map) {
+  std::vector<uint64_t> bytes(map.shards_size(), 0);
+  for (const ChunkInfo& chunk : Chunks(map)) {
+    bytes[map.owner(static_cast<int>(chunk.id))] += chunk.elements * sizeof(float);
+  }
+  return bytes;
+}
+
+}  // namespace syncline

@@ -1,0 +1,56 @@
+#ifndef SYNCLINE_COMMON_CLUSTER_SHARD_MAP_H_
+#define SYNCLINE_COMMON_CLUSTER_SHARD_MAP_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "proto/parameter_server.pb.h"
+
+namespace syncline {
+
+// Pure functions over the proto ShardMap: which elements of which tensor lie on which shard.
+//
+// Tensors are cut in the order given into chunks of `chunk_bytes` (the last of a tensor may be
+// shorter), and chunk ids count from 0 through all of them. So the cut depends on the tensors and
+// `chunk_bytes` alone, never on the number of shards; only the owners do.
+
+// Elements [begin, begin + elements) of tensor `tensor`, row-major.
+struct ChunkInfo {
+  uint32_t id = 0;
+  uint32_t tensor = 0;
+  uint64_t begin = 0;
+  uint64_t elements = 0;
+};
+
+// Elements of a tensor: the product of its shape; 1 for a scalar (an empty shape).
+uint64_t ElementCount(const TensorSpec& tensor);
+
+// Names are unique, not empty and at most 255 bytes; sizes are positive and fit in 2^40 elements;
+// an initializer's numbers are finite. INVALID_ARGUMENT names the tensor.
+absl::Status ValidateTensors(absl::Span<const TensorSpec> tensors);
+
+// All chunks of the map, by id.
+std::vector<ChunkInfo> Chunks(const ShardMap& map);
+
+// A first map (epoch 1) of `tensors` over the shards at `addresses`, balanced by bytes: the largest
+// chunk first, each to the shard with the least so far, ties to the lower number, so that the same
+// input always gives the same map. With `keep_tensors_whole` (LAMB) a tensor's chunks stay together.
+// INVALID_ARGUMENT where the tensors are not valid, there is no shard, or `chunk_bytes` is no
+// positive multiple of 4 KiB.
+absl::StatusOr<ShardMap> MakeShardMap(absl::Span<const TensorSpec> tensors,
+                                      absl::Span<const std::string> addresses,
+                                      uint64_t chunk_bytes, bool keep_tensors_whole);
+
+// A map from a peer or a file: sizes fit together and every owner is one of the shards.
+absl::Status ValidateShardMap(const ShardMap& map);
+
+// Bytes of weights on each shard.
+std::vector<uint64_t> ShardBytes(const ShardMap& map);
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_COMMON_CLUSTER_SHARD_MAP_H_

@@ -1,0 +1,31 @@
+#include "worker/data/dataset.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "worker/data/test_files.h"
+
+namespace syncline {
+namespace {
+
+using ::testing::ElementsAre;
+
+TEST(DenseDatasetTest, ScalesAndGathers) {
+  const DenseDataset data({1, 2, 3, 4, 5, 6}, 2, {0, 1, 2}, {1, 2});
+  EXPECT_EQ(data.size(), 3u);
+  EXPECT_THAT(FeaturesOf(data, {2, 0, 2}), ElementsAre(2, 2.5, 0, 0.5, 2, 2.5));
+  EXPECT_THAT(ClassesOf(data, {2, 0}), ElementsAre(2, 0));
+  EXPECT_THAT(TargetsOf(data, {1}), ElementsAre(1.0f));
+}
+
+TEST(DatasetSubsetTest, Renumbers) {
+  const auto whole = std::make_shared<DenseDataset>(std::vector<float>{1, 2, 3}, 1,
+                                                    std::vector<float>{7, 8, 9}, FeatureScale{});
+  const DatasetSubset part(whole, {2, 0});
+  EXPECT_EQ(part.size(), 2u);
+  EXPECT_THAT(FeaturesOf(part, {0, 1}), ElementsAre(3, 1));
+  EXPECT_THAT(ClassesOf(part, {1, 0}), ElementsAre(7, 9));
+  EXPECT_THAT(TargetsOf(part, {1, 0}), ElementsAre(7, 9));
+}
+
+}  // namespace
+}  // namespace syncline

@@ -1,0 +1,150 @@
+#include "common/wire/chunk_message.h"
+
+#include <limits>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/status/status_macros.h"
+#include "common/wire/slice_cursor.h"
+
+namespace syncline {
+namespace {
+
+constexpr size_t kMaxHeadBytes = 64 << 10;
+
+void AppendTag(int field, uint32_t type, std::string* to) {
+  AppendVarint(static_cast<uint64_t>(field) << 3 | type, to);
+}
+
+// A slice of memory that `data` keeps alive: each slice holds a copy of it until gRPC lets go.
+grpc::Slice SliceOf(const Fragments& data, const Fragments::Piece& piece) {
+  return grpc::Slice(
+      const_cast<char*>(piece.data), piece.size,
+      [](void* holder) { delete static_cast<Fragments*>(holder); }, new Fragments(data));
+}
+
+// Bytes of a ChunkData before its tensor.
+std::string ChunkPrefix(const WireChunk& chunk) {
+  std::string prefix;
+  if (chunk.chunk != 0) {
+    AppendTag(ChunkData::kChunkFieldNumber, SliceCursor::kVarint, &prefix);
+    AppendVarint(chunk.chunk, &prefix);
+  }
+  if (chunk.version != 0) {
+    AppendTag(ChunkData::kVersionFieldNumber, SliceCursor::kVarint, &prefix);
+    AppendVarint(chunk.version, &prefix);
+  }
+  AppendTag(ChunkData::kDataFieldNumber, SliceCursor::kBytes, &prefix);
+  AppendVarint(chunk.data.size(), &prefix);
+  return prefix;
+}
+
+grpc::ByteBuffer Encode(std::string head, int chunk_field, absl::Span<const WireChunk> chunks) {
+  std::vector<grpc::Slice> slices;
+  slices.reserve(2 * chunks.size() + 1);
+  // Bytes that precede the next tensor; small, so they are copied into one slice.
+  std::string pending = std::move(head);
+  for (const WireChunk& chunk : chunks) {
+    const std::string prefix = ChunkPrefix(chunk);
+    AppendTag(chunk_field, SliceCursor::kBytes, &pending);
+    AppendVarint(prefix.size() + chunk.data.size(), &pending);
+    pending += prefix;
+    slices.emplace_back(pending);
+    pending.clear();
+    for (const Fragments::Piece& piece : chunk.data.pieces()) {
+      slices.push_back(SliceOf(chunk.data, piece));
+    }
+  }
+  if (!pending.empty()) slices.emplace_back(pending);
+  return grpc::ByteBuffer(slices.data(), slices.size());
+}
+
+absl::StatusOr<WireChunk> ReadChunk(size_t end, SliceCursor& cursor) {
+  WireChunk chunk;
+  while (cursor.position() < end) {
+    SYNCLINE_ASSIGN_OR_RETURN(const SliceCursor::Tag tag, cursor.ReadTag());
+    if (tag.field == ChunkData::kChunkFieldNumber && tag.type == SliceCursor::kVarint) {
+      SYNCLINE_ASSIGN_OR_RETURN(const uint64_t id, cursor.Varint());
+      if (id > std::numeric_limits<uint32_t>::max()) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("chunks.chunk: ", id, " is not below 2^32"));
+      }
+      chunk.chunk = static_cast<uint32_t>(id);
+    } else if (tag.field == ChunkData::kVersionFieldNumber && tag.type == SliceCursor::kVarint) {
+      SYNCLINE_ASSIGN_OR_RETURN(chunk.version, cursor.Varint());
+    } else if (tag.field == ChunkData::kDataFieldNumber && tag.type == SliceCursor::kBytes) {
+      SYNCLINE_ASSIGN_OR_RETURN(const size_t length, cursor.Length(end));
+      if (length % sizeof(float) != 0) {
+        return absl::InvalidArgumentError(absl::StrCat(
+            "chunks.data: ", length, " bytes are no whole number of float32 (4 bytes each)"));
+      }
+      chunk.data = cursor.Take(length);
+    } else {
+      SYNCLINE_RETURN_IF_ERROR(cursor.SkipValue(tag.type, end, nullptr));
+    }
+  }
+  if (cursor.position() != end) {
+    return absl::InvalidArgumentError("chunks: a field runs past the end of its chunk");
+  }
+  return chunk;
+}
+
+// Reads the chunks and gathers all other fields' bytes, which are few, in `head`.
+absl::StatusOr<std::vector<WireChunk>> Decode(const grpc::ByteBuffer& buffer, int chunk_field,
+                                              std::string* head) {
+  SYNCLINE_ASSIGN_OR_RETURN(SliceCursor cursor, SliceCursor::Of(buffer));
+  std::vector<WireChunk> chunks;
+  while (cursor.position() < cursor.size()) {
+    SYNCLINE_ASSIGN_OR_RETURN(const SliceCursor::Tag tag, cursor.ReadTag());
+    if (tag.field == static_cast<uint32_t>(chunk_field) && tag.type == SliceCursor::kBytes) {
+      SYNCLINE_ASSIGN_OR_RETURN(const size_t length, cursor.Length(cursor.size()));
+      SYNCLINE_ASSIGN_OR_RETURN(WireChunk chunk, ReadChunk(cursor.position() + length, cursor));
+      chunks.push_back(std::move(chunk));
+      continue;
+    }
+    AppendTag(static_cast<int>(tag.field), tag.type, head);
+    SYNCLINE_RETURN_IF_ERROR(cursor.SkipValue(tag.type, cursor.size(), head));
+    if (head->size() > kMaxHeadBytes) {
+      return absl::InvalidArgumentError(absl::StrCat("message: fields other than chunks take over ",
+                                                     kMaxHeadBytes, " bytes"));
+    }
+  }
+  return chunks;
+}
+
+}  // namespace
+
+grpc::ByteBuffer EncodePush(const PushHeader& header, absl::Span<const WireChunk> chunks) {
+  PushRequest head;
+  *head.mutable_header() = header;
+  return Encode(head.SerializeAsString(), PushRequest::kChunksFieldNumber, chunks);
+}
+
+grpc::ByteBuffer EncodePullReply(const PullReply& head, absl::Span<const WireChunk> chunks) {
+  return Encode(head.SerializeAsString(), PullReply::kChunksFieldNumber, chunks);
+}
+
+absl::StatusOr<DecodedPush> DecodePush(const grpc::ByteBuffer& buffer) {
+  std::string head;
+  DecodedPush push;
+  SYNCLINE_ASSIGN_OR_RETURN(push.chunks, Decode(buffer, PushRequest::kChunksFieldNumber, &head));
+  PushRequest request;
+  if (!request.ParseFromString(head) || !request.has_header()) {
+    return absl::InvalidArgumentError("header: missing or no PushHeader");
+  }
+  push.header = std::move(*request.mutable_header());
+  return push;
+}
+
+absl::StatusOr<DecodedPullReply> DecodePullReply(const grpc::ByteBuffer& buffer) {
+  std::string head;
+  DecodedPullReply reply;
+  SYNCLINE_ASSIGN_OR_RETURN(reply.chunks, Decode(buffer, PullReply::kChunksFieldNumber, &head));
+  if (!reply.head.ParseFromString(head)) {
+    return absl::InvalidArgumentError("pull reply: clock or verdict cannot be read");
+  }
+  return reply;
+}
+
+}  // namespace syncline

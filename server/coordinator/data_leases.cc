@@ -1,0 +1,175 @@
+#include "server/coordinator/data_leases.h"
+
+#include <algorithm>
+
+namespace syncline {
+
+DataLeases::DataLeases(const Options& options) : options_(options) {}
+
+void DataLeases::Restore(const CheckpointManifest& manifest) {
+  next_epoch_ = manifest.next_epoch();
+  planned_ = options_.mode == SYNC ? manifest.step() : 0;
+  free_.clear();
+  for (const PositionRange& range : manifest.remaining()) {
+    free_.push_back({range.epoch(), range.begin(), range.end()});
+  }
+}
+
+Clock DataLeases::FirstStep(Rank rank) const {
+  const auto member = members_.find(rank);
+  if (member == members_.end() || member->second.held.empty()) return planned_;
+  return member->second.held.begin()->first;
+}
+
+void DataLeases::Join(Rank rank, Clock clock) {
+  Member& member = members_[rank];
+  member.live = true;
+  member.committed = clock;
+}
+
+LeaseReply DataLeases::Lease(Rank rank, Clock from_clock) {
+  LeaseReply reply;
+  Member& member = members_.at(rank);
+  Clock until = from_clock + options_.horizon;
+  if (options_.max_steps > 0) until = std::min(until, options_.max_steps);
+  PlanFor(member, until);
+  for (auto held = member.held.lower_bound(from_clock); held != member.held.end(); ++held) {
+    if (held->first >= until) break;
+    StepLease* step = reply.add_steps();
+    step->set_clock(held->first);
+    step->set_epoch(held->second.epoch);
+    step->set_begin(held->second.begin);
+    step->set_count(static_cast<uint32_t>(held->second.end - held->second.begin));
+    if (options_.mode != SYNC) continue;
+    const std::vector<Rank>& ranks = contributors_.at(held->first);
+    step->mutable_contributors()->Assign(ranks.begin(), ranks.end());
+  }
+  reply.set_finished(reply.steps().empty() &&
+                     (Finished() || (options_.max_steps > 0 && from_clock >= options_.max_steps)));
+  return reply;
+}
+
+void DataLeases::Committed(Rank rank, Clock clock) {
+  Member& member = members_.at(rank);
+  member.committed = std::max(member.committed, clock);
+  member.held.erase(member.held.begin(), member.held.lower_bound(member.committed));
+}
+
+void DataLeases::Lost(Rank rank, Clock clock) {
+  Committed(rank, clock);
+  Member& member = members_.at(rank);
+  member.live = false;
+  if (options_.mode == SYNC && options_.on_loss == REDO) return;
+  for (auto held = member.held.rbegin(); held != member.held.rend(); ++held) GiveBack(held->second);
+  member.held.clear();
+  if (options_.mode == SYNC) DropUnattendedSteps();
+}
+
+bool DataLeases::Finished() const {
+  const bool idle = std::all_of(members_.begin(), members_.end(),
+                                [](const auto& member) { return member.second.held.empty(); });
+  return idle && Exhausted();
+}
+
+void DataLeases::Save(Clock step, CheckpointManifest* manifest) const {
+  std::vector<Range> open(free_.begin(), free_.end());
+  for (const auto& [rank, member] : members_) {
+    for (const auto& [clock, range] : member.held) {
+      if (options_.mode != SYNC || clock >= step) open.push_back(range);
+    }
+  }
+  std::sort(open.begin(), open.end(), [](const Range& a, const Range& b) {
+    return a.epoch != b.epoch ? a.epoch < b.epoch : a.begin < b.begin;
+  });
+  manifest->set_next_epoch(next_epoch_);
+  manifest->clear_remaining();
+  for (const Range& range : open) {
+    if (range.begin == range.end) continue;
+    const int last = manifest->remaining_size() - 1;
+    if (last >= 0 && manifest->remaining(last).epoch() == range.epoch &&
+        manifest->remaining(last).end() == range.begin) {
+      manifest->mutable_remaining(last)->set_end(range.end);
+      continue;
+    }
+    PositionRange* to = manifest->add_remaining();
+    to->set_epoch(range.epoch);
+    to->set_begin(range.begin);
+    to->set_end(range.end);
+  }
+}
+
+double DataLeases::Epoch() const {
+  uint64_t left = 0;
+  for (const Range& range : free_) left += range.end - range.begin;
+  return static_cast<double>(next_epoch_) -
+         static_cast<double>(left) / static_cast<double>(options_.samples);
+}
+
+bool DataLeases::Exhausted() const {
+  if (options_.mode == SYNC && options_.max_steps > 0 && planned_ >= options_.max_steps) {
+    return true;
+  }
+  return free_.empty() && next_epoch_ >= options_.epochs;
+}
+
+// At most `count` positions of one epoch; fewer where the epoch or a gap ends. Not when exhausted.
+DataLeases::Range DataLeases::Take(uint64_t count) {
+  if (free_.empty()) free_.push_back({next_epoch_++, 0, options_.samples});
+  Range& front = free_.front();
+  const Range taken = {front.epoch, front.begin, std::min(front.end, front.begin + count)};
+  front.begin = taken.end;
+  if (front.begin == front.end) free_.pop_front();
+  return taken;
+}
+
+void DataLeases::GiveBack(Range range) {
+  if (range.begin == range.end) return;
+  const auto after = std::find_if(free_.begin(), free_.end(), [&](const Range& other) {
+    return other.epoch != range.epoch ? other.epoch > range.epoch : other.begin > range.begin;
+  });
+  free_.insert(after, range);
+}
+
+// Cuts the next positions evenly among the live workers.
+void DataLeases::PlanStep() {
+  std::vector<Rank> live;
+  for (const auto& [rank, member] : members_) {
+    if (member.live) live.push_back(rank);
+  }
+  const Range step = Take(uint64_t{options_.batch_size} * live.size());
+  const uint64_t total = step.end - step.begin;
+  for (size_t i = 0; i < live.size(); ++i) {
+    members_.at(live[i]).held[planned_] = {step.epoch, step.begin + total * i / live.size(),
+                                           step.begin + total * (i + 1) / live.size()};
+  }
+  contributors_[planned_++] = std::move(live);
+}
+
+void DataLeases::PlanFor(Member& member, Clock until) {
+  if (options_.mode == SYNC) {
+    while (planned_ < until && !Exhausted()) PlanStep();
+    // Nobody asks for steps below every member's first uncommitted one again.
+    Clock oldest = planned_;
+    for (const auto& [other, state] : members_) {
+      if (!state.held.empty()) oldest = std::min(oldest, state.held.begin()->first);
+    }
+    contributors_.erase(contributors_.begin(), contributors_.lower_bound(oldest));
+    return;
+  }
+  Clock next = member.held.empty() ? member.committed : member.held.rbegin()->first + 1;
+  for (; next < until && !Exhausted(); ++next) member.held[next] = Take(options_.batch_size);
+}
+
+// With all its contributors lost, a step has nobody to make it: it and those after it, which have
+// the same fate, are planned anew for whoever joins.
+void DataLeases::DropUnattendedSteps() {
+  for (const auto& [rank, member] : members_) {
+    if (member.live) return;
+  }
+  Clock reached = 0;
+  for (const auto& [rank, member] : members_) reached = std::max(reached, member.committed);
+  planned_ = std::min(planned_, reached);
+  contributors_.erase(contributors_.lower_bound(planned_), contributors_.end());
+}
+
+}  // namespace syncline

@@ -21,12 +21,25 @@ namespace syncline {
 // Runs body(0) … body(count - 1), in any order and on any threads, and returns when all are done.
 using ParallelFor = std::function<void(size_t count, const std::function<void(size_t)>& body)>;
 
+// How server/store's optimizer looks from here: one update of a chunk of `n` elements in place.
+// `number` counts the chunk's updates from 1; `step` is what the rate schedule counts; `scale`
+// multiplies the learning rate. `state` has as many arrays of `n` floats as `state_slots`.
+struct ChunkRule {
+  int state_slots = 0;
+  std::function<void(uint64_t number, double step, double scale, const float* gradient,
+                     float* weights, std::vector<std::vector<float>>* state, size_t n)>
+      update;
+  // First weights: elements [begin, begin + n) of `tensor`. Null means zeros.
+  std::function<void(const TensorSpec& tensor, uint64_t begin, size_t n, float* weights)> initialize;
+};
+
 struct ShardOptions {
   // As filled in by common/config: enums and hyper-parameters set, or their documented defaults.
   JobManifest job;
   ShardMap map;
   // This shard's place in `map.shards`. Shard 0 decides which backup workers make a step.
   uint32_t shard = 0;
+  ChunkRule rule;
   // Spreads a step's chunks over threads. Null runs them in the calling thread.
   ParallelFor parallel_for;
   // sync with clip_norm and several shards: a step has all its commits and waits for the squared

@@ -1,0 +1,131 @@
+#include "server/shard/shard.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "common/status/status_matchers.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace syncline {
+namespace {
+
+using testing::HasSubstr;
+
+// One tensor of two floats on one shard, plain SGD with rate 1, two workers.
+std::unique_ptr<Shard> Make(SyncMode mode, bool forget = false, Rank workers = 2) {
+  ShardOptions options;
+  options.job.set_sync_mode(mode);
+  options.map.set_epoch(1);
+  options.map.set_chunk_bytes(4096);
+  TensorSpec* tensor = options.map.add_tensors();
+  tensor->set_name("w");
+  tensor->add_shape(2);
+  options.map.add_owner(0);
+  options.map.add_shards("localhost:1");
+  options.forget_pushes_for_test = forget;
+  options.rule.update = [](uint64_t, double, double, const float* g, float* w, auto*, size_t n) {
+    for (size_t i = 0; i < n; ++i) w[i] -= g[i];
+  };
+  auto shard = *Shard::Create(std::move(options));
+  for (Rank rank = 0; rank < workers; ++rank) {
+    UpdateMemberRequest admit;
+    admit.set_rank(rank);
+    admit.set_incarnation(1);
+    EXPECT_TRUE(shard->UpdateMember(admit).ok());
+  }
+  return shard;
+}
+
+Sender Worker(Rank rank, Incarnation incarnation = 1) {
+  Sender sender;
+  sender.set_rank(rank);
+  sender.set_incarnation(incarnation);
+  sender.set_map_epoch(1);
+  return sender;
+}
+
+absl::Status Push(Shard* shard, const Sender& sender, Clock clock, float value) {
+  const float data[2] = {value, 0};
+  auto owner = std::make_shared<std::vector<float>>(data, data + 2);
+  return shard->Push(sender, clock, {{0, 0, Fragments::Of(owner->data(), 8, owner)}}).status();
+}
+
+float First(const Shard::PullResult& result) {
+  float value;
+  std::memcpy(&value, result.chunks.at(0).data.pieces()[0].data, sizeof(value));
+  return value;
+}
+
+float Weight(Shard* shard) {
+  float value = NAN;
+  shard->Pull({}, 0, {}, true, [&](auto result) { value = First(*result); });
+  return value;
+}
+
+TEST(Shard, AsyncAppliesEachPushOnce) {
+  const auto shard = Make(ASYNC);
+  SYNCLINE_EXPECT_OK(Push(shard.get(), Worker(0), 0, 3));
+  SYNCLINE_EXPECT_OK(Push(shard.get(), Worker(0), 0, 3));
+  EXPECT_EQ(Weight(shard.get()), -3);
+  EXPECT_EQ(shard->Status().duplicates(), 1u);
+}
+
+TEST(Shard, AForgetfulShardAppliesItTwice) {
+  const auto shard = Make(ASYNC, true);
+  SYNCLINE_EXPECT_OK(Push(shard.get(), Worker(0), 0, 3));
+  SYNCLINE_EXPECT_OK(Push(shard.get(), Worker(0), 0, 3));
+  EXPECT_EQ(Weight(shard.get()), -6);
+}
+
+TEST(Shard, SyncAppliesTheWeightedMeanAndThenAnswersThePull) {
+  const auto shard = Make(SYNC);
+  SYNCLINE_EXPECT_OK(Push(shard.get(), Worker(1), 0, 8));
+  SYNCLINE_EXPECT_OK(Push(shard.get(), Worker(0), 0, 4));
+  float pulled = NAN;
+  EXPECT_NE(shard->Pull(Worker(0), 1, {}, false, [&](auto r) { pulled = First(*r); }), 0u);
+  EXPECT_THAT(shard->Commit(Worker(1), 0, 3, {0, 1}), IsOkAndHolds(true));
+  EXPECT_TRUE(std::isnan(pulled));
+  EXPECT_EQ(Weight(shard.get()), 0) << "nothing applies before the last commit";
+  EXPECT_THAT(shard->Commit(Worker(0), 0, 1, {0, 1}), IsOkAndHolds(true));
+  EXPECT_EQ(pulled, -7);
+}
+
+TEST(Shard, ACommitNeedsThePushes) {
+  const auto shard = Make(SYNC);
+  EXPECT_THAT(shard->Commit(Worker(0), 0, 1, {0, 1}),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("has not pushed")));
+  EXPECT_THAT(shard->Commit(Worker(0), 0, 0, {0, 1}), IsOkAndHolds(true));
+  EXPECT_THAT(shard->Commit(Worker(1), 0, 0, {0, 1}), IsOkAndHolds(true));
+  EXPECT_EQ(Weight(shard.get()), 0);
+  EXPECT_EQ(shard->Status().step(), 1u) << "a step without samples advances without an update";
+}
+
+TEST(Shard, RefusesStrangersAndNaN) {
+  const auto shard = Make(ASYNC);
+  EXPECT_THAT(Push(shard.get(), Worker(0, 2), 0, 1),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("join again")));
+  EXPECT_THAT(Push(shard.get(), Worker(0), 0, NAN),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("tensor w")));
+  EXPECT_EQ(Weight(shard.get()), 0);
+}
+
+TEST(Shard, SnapshotComesAtItsStepAndRestores) {
+  const auto shard = Make(SYNC);
+  absl::StatusOr<ShardSnapshot> snapshot = absl::UnknownError("not yet");
+  shard->SnapshotAt(1, [&](auto s) { snapshot = std::move(s); });
+  EXPECT_FALSE(snapshot.ok());
+  for (Rank rank : {0u, 1u}) {
+    SYNCLINE_EXPECT_OK(Push(shard.get(), Worker(rank), 0, 2));
+    SYNCLINE_EXPECT_OK(shard->Commit(Worker(rank), 0, 1, {0, 1}));
+  }
+  SYNCLINE_ASSERT_OK(snapshot);
+  EXPECT_FALSE(shard->Restore(*snapshot).ok()) << "workers are admitted";
+  const auto other = Make(SYNC, false, 0);
+  SYNCLINE_ASSERT_OK(other->Restore(*snapshot));
+  EXPECT_EQ(Weight(other.get()), -2);
+  EXPECT_EQ(other->Status().step(), 1u);
+}
+
+}  // namespace
+}  // namespace syncline

@@ -8,8 +8,9 @@
 
 namespace syncline {
 
-// The MLP of the main job (linear, ReLU, ..., softmax cross-entropy) straight over the C table: what
-// worker/model does, without the libraries that a GPU machine may lack. Any error ends the program.
+// The MLP of the main job (linear, ReLU, ..., softmax cross-entropy) straight over the C table:
+// what worker/model does, without the libraries that a GPU machine may lack. Any error ends the
+// program.
 class Mlp {
  public:
   // `widths` from the input to the classes, e.g. {784, 512, 256, 10}.

@@ -40,7 +40,8 @@ TEST(LoaderTest, MissingLibraryIsNamed) {
 }
 
 TEST(LoaderTest, UnknownDevicesAreRefused) {
-  for (const char* device : {"", "gpu", "cuda:", "cuda:-1", "cuda:x", "cuda:1234567890123", "CPU"}) {
+  for (const char* device :
+       {"", "gpu", "cuda:", "cuda:-1", "cuda:x", "cuda:1234567890123", "CPU"}) {
     EXPECT_THAT(ErrorOf({device, ""}), HasSubstr("accepted: auto, cpu, cuda, cuda:N")) << device;
   }
 }

@@ -45,9 +45,10 @@ TEST(ModelBuilderTest, ParametersAreNamedByTheirPlaceInTheManifest) {
 }
 
 TEST(ModelBuilderTest, ActivationsJoinTheLinearLayerBeforeThem) {
-  const auto layers = BuildLayers(Parse(R"(input: 4 layers { linear { units: 3 } } layers { relu {} }
+  const auto layers =
+      BuildLayers(Parse(R"(input: 4 layers { linear { units: 3 } } layers { relu {} }
       layers { tanh {} } layers { linear { units: 2 } })"),
-                                  1);
+                  1);
   SYNCLINE_ASSERT_OK(layers);
   EXPECT_EQ(layers->size(), 3u);
 }

@@ -105,7 +105,8 @@ int BiasActivation(BackendDevice*, int activation, int rows, int cols, const flo
   if (rows < 0 || cols < 0) {
     return BackendFail(kBackendInvalid, "bias_activation: shape [%d,%d] is negative", rows, cols);
   }
-  return ForActivation(activation, [=](auto f) { BiasForward<decltype(f)>(rows, cols, bias, x, y); });
+  return ForActivation(activation,
+                       [=](auto f) { BiasForward<decltype(f)>(rows, cols, bias, x, y); });
 }
 
 int ActivationBackward(BackendDevice*, int activation, size_t n, const float* x, const float* y,

@@ -32,25 +32,25 @@ absl::StatusOr<uint8_t> SliceCursor::Byte() {
   return (*slices_)[slice_].begin()[offset_++];
 }
 
-absl::StatusOr<uint64_t> SliceCursor::Varint() {
+absl::StatusOr<uint64_t> SliceCursor::Varint(int max_bytes) {
   uint64_t value = 0;
-  for (int shift = 0; shift < 64; shift += 7) {
+  for (int shift = 0; shift < 7 * max_bytes; shift += 7) {
     SYNCLINE_ASSIGN_OR_RETURN(const uint8_t byte, Byte());
     if (shift == 63 && byte > 1) break;
     value |= static_cast<uint64_t>(byte & 0x7F) << shift;
     if (byte < 0x80) return value;
   }
-  return Error("number of more than 64 bits");
+  return Error("number takes too many bytes");
 }
 
 absl::StatusOr<SliceCursor::Tag> SliceCursor::ReadTag() {
-  SYNCLINE_ASSIGN_OR_RETURN(const uint64_t tag, Varint());
+  SYNCLINE_ASSIGN_OR_RETURN(const uint64_t tag, Varint(kMaxShortVarintBytes));
   if (tag > UINT32_MAX || tag >> 3 == 0) return Error("field number out of range");
   return Tag{static_cast<uint32_t>(tag >> 3), static_cast<uint32_t>(tag & 7)};
 }
 
 absl::StatusOr<size_t> SliceCursor::Length(size_t end) {
-  SYNCLINE_ASSIGN_OR_RETURN(const uint64_t length, Varint());
+  SYNCLINE_ASSIGN_OR_RETURN(const uint64_t length, Varint(kMaxShortVarintBytes));
   if (position_ > end || length > end - position_) return Error("length past the end");
   return static_cast<size_t>(length);
 }

@@ -33,7 +33,8 @@ class SliceCursor {
   size_t position() const { return position_; }
   size_t size() const { return size_; }
 
-  absl::StatusOr<uint64_t> Varint();
+  // A number in at most `max_bytes` bytes.
+  absl::StatusOr<uint64_t> Varint(int max_bytes = 10);
   absl::StatusOr<Tag> ReadTag();
   // A length followed by at least that many bytes before `end`.
   absl::StatusOr<size_t> Length(size_t end);
@@ -45,6 +46,9 @@ class SliceCursor {
 
  private:
   SliceCursor() = default;
+  // Tags and lengths take no more, also when padded with zeros: protobuf refuses them.
+  static constexpr int kMaxShortVarintBytes = 5;
+
   absl::StatusOr<uint8_t> Byte();
   absl::Status Error(const char* what) const;
 

@@ -302,7 +302,7 @@ class ShardImpl final : public Shard {
         absl::StrCat("chunk ", id, " is not on shard ", options_.shard, ": see the shard map"));
   }
 
-  absl::Status CheckSender(const Sender& sender) const {
+  absl::Status CheckSender(const Sender& sender) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     if (sender.map_epoch() != options_.map.epoch()) {
       return absl::FailedPreconditionError(
           absl::StrCat("shard map epoch ", sender.map_epoch(), " is not this shard's, ",
@@ -383,7 +383,8 @@ class ShardImpl final : public Shard {
     return absl::OkStatus();
   }
 
-  absl::Status Update(const UpdateMemberRequest& request, UpdateMemberReply* reply) {
+  absl::Status Update(const UpdateMemberRequest& request, UpdateMemberReply* reply)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     const auto to_policy = [](const CommitRequest& c) {
       return StepCommit{c.clock(), c.samples(), {c.contributors().begin(), c.contributors().end()}};
     };
@@ -408,7 +409,7 @@ class ShardImpl final : public Shard {
   }
 
   // The answer to a pull, if it need not wait. Under mu_, so no step begins meanwhile.
-  std::optional<PullResult> Answer(const Waiting& pull) {
+  std::optional<PullResult> Answer(const Waiting& pull) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     PullResult result;
     if (!pull.observer) {
       switch (policy_->OnPull(pull.clock)) {
@@ -496,7 +497,7 @@ class ShardImpl final : public Shard {
     }
   }
 
-  void TakeSnapshots(std::vector<std::function<void()>>* calls) {
+  void TakeSnapshots(std::vector<std::function<void()>>* calls) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     const Clock now = policy_->staged() ? policy_->clock() : 0;
     const auto [begin, end] = snapshots_.equal_range(now);
     for (auto it = begin; it != end; ++it) {

@@ -1,0 +1,27 @@
+#ifndef SYNCLINE_SERVER_STORE_MOMENTUM_H_
+#define SYNCLINE_SERVER_STORE_MOMENTUM_H_
+
+#include "server/store/optimizer.h"
+
+namespace syncline {
+
+// Heavy-ball momentum (Polyak, 1964) and Nesterov's accelerated gradient in the form of Sutskever
+// et al. (2013) as PyTorch has them: g += decay w; buffer = momentum buffer + g; then
+// w -= lr buffer, or w -= lr (g + momentum buffer) for Nesterov. State: the buffer.
+class Momentum : public Optimizer {
+ public:
+  Momentum(float momentum, bool nesterov, float weight_decay)
+      : momentum_(momentum), nesterov_(nesterov), weight_decay_(weight_decay) {}
+
+  int state_slots() const override { return 1; }
+  void Apply(const OptimizerStep& step, const OptimizerArrays& arrays) const override;
+
+ private:
+  const float momentum_;
+  const bool nesterov_;
+  const float weight_decay_;
+};
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_SERVER_STORE_MOMENTUM_H_

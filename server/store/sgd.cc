@@ -1,0 +1,21 @@
+#include "server/store/sgd.h"
+
+#include "server/store/kernels.h"
+
+namespace syncline {
+
+void Sgd::Apply(const OptimizerStep& step, const OptimizerArrays& arrays) const {
+  const OptimizerArrays a = arrays;
+  const float rate = step.learning_rate;
+  const float decay = weight_decay_;
+  Vectorise([=]() SYNCLINE_INLINE {
+    SYNCLINE_ELEMENTWISE
+    for (size_t i = 0; i < a.n; ++i) {
+      const float w = a.weights_in[i];
+      const float g = a.gradient[i] + decay * w;
+      a.weights_out[i] = w - rate * g;
+    }
+  });
+}
+
+}  // namespace syncline

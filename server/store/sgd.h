@@ -1,0 +1,22 @@
+#ifndef SYNCLINE_SERVER_STORE_SGD_H_
+#define SYNCLINE_SERVER_STORE_SGD_H_
+
+#include "server/store/optimizer.h"
+
+namespace syncline {
+
+// Stochastic gradient descent (Robbins and Monro, 1951): w -= lr (g + decay w).
+class Sgd : public Optimizer {
+ public:
+  explicit Sgd(float weight_decay) : weight_decay_(weight_decay) {}
+
+  int state_slots() const override { return 0; }
+  void Apply(const OptimizerStep& step, const OptimizerArrays& arrays) const override;
+
+ private:
+  const float weight_decay_;
+};
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_SERVER_STORE_SGD_H_

@@ -4,8 +4,8 @@
 
 namespace syncline {
 
-void Adagrad::Apply(const OptimizerStep& step, const OptimizerArrays& arrays) const {
-  const OptimizerArrays a = arrays;
+void Adagrad::Apply(const UpdateStep& step, const UpdateArrays& arrays) const {
+  const UpdateArrays a = arrays;
   const float rate = step.learning_rate;
   const float epsilon = epsilon_;
   const float decay = weight_decay_;

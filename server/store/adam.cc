@@ -6,8 +6,8 @@
 
 namespace syncline {
 
-void Adam::Apply(const OptimizerStep& step, const OptimizerArrays& arrays) const {
-  const OptimizerArrays a = arrays;
+void Adam::Apply(const UpdateStep& step, const UpdateArrays& arrays) const {
+  const UpdateArrays a = arrays;
   const Settings& s = settings_;
   const double t = static_cast<double>(step.number);
   const double rate = step.learning_rate;

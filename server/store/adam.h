@@ -1,7 +1,7 @@
 #ifndef SYNCLINE_SERVER_STORE_ADAM_H_
 #define SYNCLINE_SERVER_STORE_ADAM_H_
 
-#include "server/store/optimizer.h"
+#include "server/store/update_rule.h"
 
 namespace syncline {
 
@@ -9,7 +9,7 @@ namespace syncline {
 // Hutter, 2019) where it is decoupled: w *= 1 - lr decay first. Step t, as PyTorch has it:
 // m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2;
 // w -= lr / (1 - beta1^t) m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon). State: m, then v.
-class Adam : public Optimizer {
+class Adam : public UpdateRule {
  public:
   struct Settings {
     double beta1 = 0.9;
@@ -21,7 +21,7 @@ class Adam : public Optimizer {
   explicit Adam(const Settings& settings) : settings_(settings) {}
 
   int state_slots() const override { return 2; }
-  void Apply(const OptimizerStep& step, const OptimizerArrays& arrays) const override;
+  void Apply(const UpdateStep& step, const UpdateArrays& arrays) const override;
 
  private:
   const Settings settings_;

@@ -9,7 +9,7 @@ namespace {
 
 // `power(n)` is n^-learning_rate_power.
 template <typename Power>
-SYNCLINE_INLINE inline void ApplyFtrl(const Ftrl::Settings& s, float rate, const OptimizerArrays& a,
+SYNCLINE_INLINE inline void ApplyFtrl(const Ftrl::Settings& s, float rate, const UpdateArrays& a,
                                       const Power& power) {
   const float l1 = s.l1, l2 = s.l2, beta = s.beta, decay = s.weight_decay;
   SYNCLINE_ELEMENTWISE
@@ -31,8 +31,8 @@ SYNCLINE_INLINE inline void ApplyFtrl(const Ftrl::Settings& s, float rate, const
 
 }  // namespace
 
-void Ftrl::Apply(const OptimizerStep& step, const OptimizerArrays& arrays) const {
-  const OptimizerArrays a = arrays;
+void Ftrl::Apply(const UpdateStep& step, const UpdateArrays& arrays) const {
+  const UpdateArrays a = arrays;
   const Settings s = settings_;
   const float rate = step.learning_rate;
   if (rate <= 0) return Hold(a);
@@ -46,7 +46,7 @@ void Ftrl::Apply(const OptimizerStep& step, const OptimizerArrays& arrays) const
   }
 }
 
-void Ftrl::Hold(const OptimizerArrays& a) {
+void Ftrl::Hold(const UpdateArrays& a) {
   for (size_t i = 0; i < a.n; ++i) {
     a.weights_out[i] = a.weights_in[i];
     a.state_out[0][i] = a.state_in[0][i];

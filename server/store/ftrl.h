@@ -1,7 +1,7 @@
 #ifndef SYNCLINE_SERVER_STORE_FTRL_H_
 #define SYNCLINE_SERVER_STORE_FTRL_H_
 
-#include "server/store/optimizer.h"
+#include "server/store/update_rule.h"
 
 namespace syncline {
 
@@ -10,7 +10,7 @@ namespace syncline {
 // n' = n + g^2; z += g - (q(n') - q(n)) / lr w;
 // w = 0 where |z| <= l1, else -(z - sign(z) l1) / ((beta + q(n')) / lr + l2).
 // State: n, then z. Weight decay is added to g as in the other rules.
-class Ftrl : public Optimizer {
+class Ftrl : public UpdateRule {
  public:
   struct Settings {
     double learning_rate_power = -0.5;
@@ -26,11 +26,11 @@ class Ftrl : public Optimizer {
   float initial_state(int slot) const override {
     return slot == 0 ? static_cast<float>(settings_.initial_accumulator) : 0;
   }
-  void Apply(const OptimizerStep& step, const OptimizerArrays& arrays) const override;
+  void Apply(const UpdateStep& step, const UpdateArrays& arrays) const override;
 
  private:
   // A rate of 0 (the first step of a warm-up) leaves everything as it is.
-  static void Hold(const OptimizerArrays& arrays);
+  static void Hold(const UpdateArrays& arrays);
 
   const Settings settings_;
 };

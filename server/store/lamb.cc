@@ -24,8 +24,8 @@ struct Direction {
 
 }  // namespace
 
-LayerSums Lamb::Prepare(const OptimizerStep& step, const OptimizerArrays& arrays) const {
-  const OptimizerArrays a = arrays;
+LayerSums Lamb::Prepare(const UpdateStep& step, const UpdateArrays& arrays) const {
+  const UpdateArrays a = arrays;
   const float beta1 = settings_.beta1, rest1 = 1 - settings_.beta1;
   const float beta2 = settings_.beta2, rest2 = 1 - settings_.beta2;
   const Direction direction(settings_, step.number);
@@ -49,9 +49,9 @@ LayerSums Lamb::Prepare(const OptimizerStep& step, const OptimizerArrays& arrays
   return sums;
 }
 
-void Lamb::Finish(const OptimizerStep& step, const LayerSums& tensor,
-                  const OptimizerArrays& arrays) const {
-  const OptimizerArrays a = arrays;
+void Lamb::Finish(const UpdateStep& step, const LayerSums& tensor,
+                  const UpdateArrays& arrays) const {
+  const UpdateArrays a = arrays;
   const Direction direction(settings_, step.number);
   const bool scaled = tensor.squared_weights > 0 && tensor.squared_update > 0;
   const double ratio = scaled ? std::sqrt(tensor.squared_weights / tensor.squared_update) : 1;
@@ -65,7 +65,7 @@ void Lamb::Finish(const OptimizerStep& step, const LayerSums& tensor,
   });
 }
 
-void Lamb::Apply(const OptimizerStep& step, const OptimizerArrays& arrays) const {
+void Lamb::Apply(const UpdateStep& step, const UpdateArrays& arrays) const {
   Finish(step, Prepare(step, arrays), arrays);
 }
 

@@ -1,7 +1,7 @@
 #ifndef SYNCLINE_SERVER_STORE_LAMB_H_
 #define SYNCLINE_SERVER_STORE_LAMB_H_
 
-#include "server/store/optimizer.h"
+#include "server/store/update_rule.h"
 
 namespace syncline {
 
@@ -9,7 +9,7 @@ namespace syncline {
 // tensor. m and v as in Adam; u = m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon) + decay w;
 // w -= lr ||w|| / ||u|| u over the whole tensor, where the ratio is 1 if either norm is 0.
 // State: m, then v. The second pass works u out again rather than keep it: that takes no memory.
-class Lamb : public Optimizer {
+class Lamb : public UpdateRule {
  public:
   struct Settings {
     double beta1 = 0.9;
@@ -21,10 +21,10 @@ class Lamb : public Optimizer {
 
   int state_slots() const override { return 2; }
   bool layer_wise() const override { return true; }
-  void Apply(const OptimizerStep& step, const OptimizerArrays& arrays) const override;
-  LayerSums Prepare(const OptimizerStep& step, const OptimizerArrays& arrays) const override;
-  void Finish(const OptimizerStep& step, const LayerSums& tensor,
-              const OptimizerArrays& arrays) const override;
+  void Apply(const UpdateStep& step, const UpdateArrays& arrays) const override;
+  LayerSums Prepare(const UpdateStep& step, const UpdateArrays& arrays) const override;
+  void Finish(const UpdateStep& step, const LayerSums& tensor,
+              const UpdateArrays& arrays) const override;
 
  private:
   const Settings settings_;

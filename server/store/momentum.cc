@@ -4,8 +4,8 @@
 
 namespace syncline {
 
-void Momentum::Apply(const OptimizerStep& step, const OptimizerArrays& arrays) const {
-  const OptimizerArrays a = arrays;
+void Momentum::Apply(const UpdateStep& step, const UpdateArrays& arrays) const {
+  const UpdateArrays a = arrays;
   const float rate = step.learning_rate;
   const float momentum = momentum_;
   const float decay = weight_decay_;

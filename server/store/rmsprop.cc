@@ -4,8 +4,8 @@
 
 namespace syncline {
 
-void RmsProp::Apply(const OptimizerStep& step, const OptimizerArrays& arrays) const {
-  const OptimizerArrays a = arrays;
+void RmsProp::Apply(const UpdateStep& step, const UpdateArrays& arrays) const {
+  const UpdateArrays a = arrays;
   const float rate = step.learning_rate;
   const float alpha = settings_.alpha;
   const float rest = 1 - settings_.alpha;

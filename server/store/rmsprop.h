@@ -1,7 +1,7 @@
 #ifndef SYNCLINE_SERVER_STORE_RMSPROP_H_
 #define SYNCLINE_SERVER_STORE_RMSPROP_H_
 
-#include "server/store/optimizer.h"
+#include "server/store/update_rule.h"
 
 namespace syncline {
 
@@ -9,7 +9,7 @@ namespace syncline {
 // g += decay w; mean = alpha mean + (1 - alpha) g^2; u = g / (sqrt(mean) + epsilon);
 // buffer = momentum buffer + u; w -= lr buffer. Without momentum there is no buffer and w -= lr u.
 // State: the mean of squares, then the buffer.
-class RmsProp : public Optimizer {
+class RmsProp : public UpdateRule {
  public:
   struct Settings {
     double alpha = 0.99;
@@ -20,7 +20,7 @@ class RmsProp : public Optimizer {
   explicit RmsProp(const Settings& settings) : settings_(settings) {}
 
   int state_slots() const override { return settings_.momentum > 0 ? 2 : 1; }
-  void Apply(const OptimizerStep& step, const OptimizerArrays& arrays) const override;
+  void Apply(const UpdateStep& step, const UpdateArrays& arrays) const override;
 
  private:
   const Settings settings_;

@@ -4,8 +4,8 @@
 
 namespace syncline {
 
-void Sgd::Apply(const OptimizerStep& step, const OptimizerArrays& arrays) const {
-  const OptimizerArrays a = arrays;
+void Sgd::Apply(const UpdateStep& step, const UpdateArrays& arrays) const {
+  const UpdateArrays a = arrays;
   const float rate = step.learning_rate;
   const float decay = weight_decay_;
   Vectorise([=]() SYNCLINE_INLINE {

@@ -1,17 +1,17 @@
 #ifndef SYNCLINE_SERVER_STORE_SGD_H_
 #define SYNCLINE_SERVER_STORE_SGD_H_
 
-#include "server/store/optimizer.h"
+#include "server/store/update_rule.h"
 
 namespace syncline {
 
 // Stochastic gradient descent (Robbins and Monro, 1951): w -= lr (g + decay w).
-class Sgd : public Optimizer {
+class Sgd : public UpdateRule {
  public:
   explicit Sgd(float weight_decay) : weight_decay_(weight_decay) {}
 
   int state_slots() const override { return 0; }
-  void Apply(const OptimizerStep& step, const OptimizerArrays& arrays) const override;
+  void Apply(const UpdateStep& step, const UpdateArrays& arrays) const override;
 
  private:
   const float weight_decay_;

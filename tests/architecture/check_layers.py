@@ -19,7 +19,7 @@ MAY_USE = {
     "server/durability": ["server/shard", "server/store", "common", "proto", "@system"],
     "server/service": ["server/durability", "server/shard", "server/store", "server/policy",
                        "common", "proto", "@system"],
-    "server/coordinator": ["common", "proto", "@system"],
+    "server/coordinator": ["server/durability", "common", "proto", "@system"],
     "server": ["server", "common", "proto", "@system"],
     "worker": ["worker", "common", "proto", "@system"],
 }

@@ -1,0 +1,36 @@
+#ifndef SYNCLINE_SERVER_DURABILITY_CHECKPOINT_READER_H_
+#define SYNCLINE_SERVER_DURABILITY_CHECKPOINT_READER_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/io/file_system.h"
+#include "proto/checkpoint.pb.h"
+#include "proto/parameter_server.pb.h"
+#include "server/shard/shard_snapshot.h"
+
+namespace syncline {
+
+// Reads what checkpoint_writer.h wrote. Nothing is believed before it is checked: a missing file, a
+// wrong size or checksum is DATA_LOSS naming the file.
+
+// The newest whole checkpoint in `directory`; NOT_FOUND if there is none.
+absl::StatusOr<std::string> LatestCheckpoint(FileSystem& files, const std::string& directory);
+
+// MANIFEST.json of a checkpoint's folder.
+absl::StatusOr<CheckpointManifest> ReadCheckpointManifest(FileSystem& files,
+                                                          const std::string& folder);
+
+// The chunks that `shard` owns in `map`, whatever shards wrote them. The map must cut the same
+// tensors in the same chunks as the checkpoint's; FAILED_PRECONDITION says what differs.
+absl::StatusOr<ShardSnapshot> ReadShardSnapshot(FileSystem& files, const std::string& folder,
+                                                const ShardMap& map, uint32_t shard);
+
+// Puts the weights of a checkpoint together in one safetensors file: a tensor each, whole, under
+// its own name. Durable when it returns.
+absl::Status ExportCheckpoint(FileSystem& files, const std::string& folder, const std::string& to);
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_SERVER_DURABILITY_CHECKPOINT_READER_H_

@@ -1,0 +1,40 @@
+#ifndef SYNCLINE_SERVER_DURABILITY_CHECKPOINT_WRITER_H_
+#define SYNCLINE_SERVER_DURABILITY_CHECKPOINT_WRITER_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/io/file_system.h"
+#include "proto/checkpoint.pb.h"
+#include "proto/parameter_server.pb.h"
+#include "server/shard/shard_snapshot.h"
+
+namespace syncline {
+
+// docs/checkpoint_format.md has the grammar. While it is being written a checkpoint lies in
+// STEP.partial beside its place; only CommitCheckpoint gives it its name, so whatever folder has the
+// name is whole.
+
+// Writes one shard's part, `folder`/shard-NNNNN.safetensors, durably. Blocks.
+// RESOURCE_EXHAUSTED naming the file when the disk is full; what was written is removed.
+absl::StatusOr<std::vector<CheckpointFile>> WriteShardSnapshot(FileSystem& files,
+                                                               const std::string& folder,
+                                                               uint32_t shard, const ShardMap& map,
+                                                               const ShardSnapshot& snapshot);
+
+// Names of the folders of a checkpoint of `step` in `directory`: "step-0000000042".
+std::string CheckpointFolder(const std::string& directory, uint64_t step);
+std::string PartialCheckpointFolder(const std::string& directory, uint64_t step);
+
+// Makes an empty partial folder, removing what is left of an attempt before.
+absl::Status BeginCheckpoint(FileSystem& files, const std::string& directory, uint64_t step);
+// Writes MANIFEST.json and gives the folder its name; then deletes the oldest whole checkpoints
+// beyond `keep`. Returns the folder.
+absl::StatusOr<std::string> CommitCheckpoint(FileSystem& files, const std::string& directory,
+                                             const CheckpointManifest& manifest, uint32_t keep);
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_SERVER_DURABILITY_CHECKPOINT_WRITER_H_

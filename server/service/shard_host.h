@@ -1,0 +1,38 @@
+#ifndef SYNCLINE_SERVER_SERVICE_SHARD_HOST_H_
+#define SYNCLINE_SERVER_SERVICE_SHARD_HOST_H_
+
+#include <functional>
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "proto/parameter_server.pb.h"
+#include "server/shard/shard.h"
+
+namespace syncline {
+
+// The place of a daemon's shard, empty until the coordinator configures it. Thread-safe.
+class ShardHost {
+ public:
+  using MakeShard = std::function<absl::StatusOr<std::unique_ptr<Shard>>(const ConfigureRequest&)>;
+
+  // `make` builds (and restores) the shard of a configuration.
+  explicit ShardHost(MakeShard make) : make_(std::move(make)) {}
+
+  // Makes the shard. The same configuration again is a success and changes nothing; another one is
+  // FAILED_PRECONDITION: restart the shard.
+  absl::StatusOr<ConfigureReply> Configure(const ConfigureRequest& request);
+
+  // UNAVAILABLE ("not configured yet") until then.
+  absl::StatusOr<std::shared_ptr<Shard>> shard() const;
+
+ private:
+  const MakeShard make_;
+  mutable absl::Mutex mu_;
+  std::shared_ptr<Shard> shard_ ABSL_GUARDED_BY(mu_);
+  ConfigureRequest configuration_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_SERVER_SERVICE_SHARD_HOST_H_

@@ -1,0 +1,112 @@
+#ifndef SYNCLINE_WORKER_CLIENT_CLIENT_H_
+#define SYNCLINE_WORKER_CLIENT_CLIENT_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "common/cluster/ids.h"
+#include "common/rpc/security.h"
+#include "proto/coordinator.pb.h"
+#include "proto/job.pb.h"
+#include "proto/parameter_server.pb.h"
+
+namespace syncline {
+
+struct ClientOptions {
+  std::string coordinator;  // host:port
+  SecurityOptions security;
+  // Shown in `syncline status`. Empty: host name and process number.
+  std::string name;
+  // How long a call is retried while its peer is away. A pull that waits for other workers is not
+  // away: it waits as long as they take.
+  absl::Duration deadline = absl::Seconds(60);
+  // Connections to each shard.
+  int channels_per_shard = 2;
+  // Chunks are sent together up to this size.
+  size_t message_bytes = size_t{1} << 20;
+};
+
+// A worker's side of a Syncline cluster, for any program that computes gradients:
+//
+//   SYNCLINE_ASSIGN_OR_RETURN(auto client, Client::Connect(options));
+//   SYNCLINE_RETURN_IF_ERROR(client->CreateTensors(tensors));
+//   SYNCLINE_ASSIGN_OR_RETURN(LeaseReply lease, client->Lease(samples, 0, 0));
+//   client->Pull(clock, to, nullptr, done);              // weights of all tensors
+//   client->Push(clock, tensor, gradient, done);         // mean gradient, tensor by tensor
+//   client->Commit(clock, count, contributors, done);    // once every push of the step is done
+//
+// docs/client.md has the whole of it. Thread-safe. Callbacks run on the client's own threads, once
+// each, without a lock held; they may call the client but must not block. A heartbeat runs in the
+// background from Connect on.
+//
+// Errors: INVALID_ARGUMENT for what can never be right, FAILED_PRECONDITION when this incarnation
+// was given up by the cluster (connect again), UNAVAILABLE or DEADLINE_EXCEEDED when a peer stayed
+// away past the deadline.
+class Client {
+ public:
+  using Done = std::function<void(absl::Status)>;
+  struct PullOutcome {
+    // As in PullReply, of all shards together: STOPPED or STEP_CLOSED if any says so.
+    PullReply::Verdict verdict = PullReply::GRANTED;
+    Clock clock = 0;
+  };
+  using PullDone = std::function<void(absl::StatusOr<PullOutcome>)>;
+  // A tensor is complete at its destination.
+  using TensorReady = std::function<void(size_t tensor)>;
+  // False: a backup worker came too late, the contribution is dropped everywhere.
+  using CommitDone = std::function<void(absl::StatusOr<bool>)>;
+
+  // Joins the cluster; waits for the coordinator until the deadline.
+  static absl::StatusOr<std::unique_ptr<Client>> Connect(const ClientOptions& options);
+  // Calls under way end with CANCELLED first. Does not leave the cluster in good order: see Leave.
+  virtual ~Client() = default;
+
+  virtual Rank rank() const = 0;
+  virtual Incarnation incarnation() const = 0;
+  virtual const JobManifest& job() const = 0;
+
+  // Declares the model's tensors, the same in every worker. Blocks until all shards hold them; may
+  // wait for shards as long as they take to come.
+  virtual absl::Status CreateTensors(absl::Span<const TensorSpec> tensors) = 0;
+
+  // Weights for step `clock`. `to[t]` is room for tensor t's elements, untouched by the caller until
+  // `done`. `ready` (may be null) is called as each tensor is complete, in any order, before `done`.
+  virtual void Pull(Clock clock, absl::Span<float* const> to, TensorReady ready,
+                    PullDone done) = 0;
+  // The latest weights, without taking part: never waits for the sync policy.
+  virtual void Observe(absl::Span<float* const> to, Done done) = 0;
+
+  // Starts sending the gradient of a tensor under `clock`. `gradient` must stay as it is until
+  // `done`, which comes when its shards have acknowledged it.
+  virtual void Push(Clock clock, size_t tensor, const float* gradient, Done done) = 0;
+  // Ends the step. All its pushes must be done. `samples`: how many the gradient is the mean of.
+  virtual void Commit(Clock clock, uint64_t samples, const std::vector<Rank>& contributors,
+                      CommitDone done) = 0;
+  // Push of all tensors, then Commit, then Pull for `clock` + 1. STOPPED and the like as in Pull.
+  virtual void PushPull(Clock clock, absl::Span<const float* const> gradients, uint64_t samples,
+                        const std::vector<Rank>& contributors, absl::Span<float* const> to,
+                        PullDone done) = 0;
+
+  // More steps; see LeaseRequest. Blocks for a round trip.
+  virtual absl::StatusOr<LeaseReply> Lease(uint64_t samples, Clock from_clock, Clock committed) = 0;
+
+  // What the next heartbeat reports.
+  virtual void Report(const WorkerProgress& progress) = 0;
+  // The cluster gave this incarnation up.
+  virtual bool expelled() const = 0;
+
+  // Leaves with nothing under way; clocks below `clock` are committed. Blocks.
+  virtual absl::Status Leave(Clock clock, const WorkerProgress& progress) = 0;
+};
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_WORKER_CLIENT_CLIENT_H_

@@ -1,7 +1,6 @@
 #ifndef SYNCLINE_SERVER_SHARD_SHARD_H_
 #define SYNCLINE_SERVER_SHARD_SHARD_H_
 
-#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -11,27 +10,12 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "common/cluster/ids.h"
-#include "common/tensor/fragments.h"
 #include "proto/job.pb.h"
 #include "proto/parameter_server.pb.h"
+#include "server/shard/chunk_table.h"
 #include "server/shard/shard_snapshot.h"
 
 namespace syncline {
-
-// Runs body(0) … body(count - 1), in any order and on any threads, and returns when all are done.
-using ParallelFor = std::function<void(size_t count, const std::function<void(size_t)>& body)>;
-
-// How server/store's optimizer looks from here: one update of a chunk of `n` elements in place.
-// `number` counts the chunk's updates from 1; `step` is what the rate schedule counts; `scale`
-// multiplies the learning rate. `state` has as many arrays of `n` floats as `state_slots`.
-struct ChunkRule {
-  int state_slots = 0;
-  std::function<void(uint64_t number, double step, double scale, const float* gradient,
-                     float* weights, std::vector<std::vector<float>>* state, size_t n)>
-      update;
-  // First weights: elements [begin, begin + n) of `tensor`. Null means zeros.
-  std::function<void(const TensorSpec& tensor, uint64_t begin, size_t n, float* weights)> initialize;
-};
 
 struct ShardOptions {
   // As filled in by common/config: enums and hyper-parameters set, or their documented defaults.
@@ -39,7 +23,6 @@ struct ShardOptions {
   ShardMap map;
   // This shard's place in `map.shards`. Shard 0 decides which backup workers make a step.
   uint32_t shard = 0;
-  ChunkRule rule;
   // Spreads a step's chunks over threads. Null runs them in the calling thread.
   ParallelFor parallel_for;
   // sync with clip_norm and several shards: a step has all its commits and waits for the squared
@@ -60,23 +43,12 @@ struct ShardOptions {
 // FAILED_PRECONDITION for one of a worker that is not (or no longer) a member, or of another map.
 class Shard {
  public:
-  struct ChunkGradient {
-    uint32_t chunk = 0;
-    // Of the weights the gradient was computed on.
-    uint64_t version = 0;
-    // Little-endian float32, as many as the chunk has. Kept until the step is applied in sync.
-    Fragments data;
-  };
+  using ChunkGradient = syncline::ChunkGradient;
+  using PulledChunk = syncline::PulledChunk;
   struct PushResult {
     // Chunks left out because they hold NaN or infinity (on_nonfinite: skip). In sync the worker
     // then commits the step with 0 samples, so that all of its contribution stays out.
     std::vector<uint32_t> skipped;
-  };
-  struct PulledChunk {
-    uint32_t chunk = 0;
-    uint64_t version = 0;
-    // A copy-on-write snapshot: the bytes never change while `data` or a copy of it lives.
-    Fragments data;
   };
   struct PullResult {
     Clock clock = 0;
@@ -117,8 +89,8 @@ class Shard {
   // incarnation takes effect; its waiting pulls are answered with FAILED_PRECONDITION.
   virtual absl::StatusOr<UpdateMemberReply> UpdateMember(const UpdateMemberRequest& request) = 0;
 
-  // sync: pulls for step `step` and later are answered STOPPED. Refused when the shard has let
-  // workers begin that step already.
+  // sync: pulls for step `step` and later are answered STOPPED, and snapshots asked for a later one
+  // with FAILED_PRECONDITION. Refused when the shard has let workers begin that step already.
   virtual StopAtReply StopAt(uint64_t step) = 0;
 
   // sync: a snapshot when exactly `step` steps are applied; FAILED_PRECONDITION when past it.

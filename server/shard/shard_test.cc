@@ -24,9 +24,7 @@ std::unique_ptr<Shard> Make(SyncMode mode, bool forget = false, Rank workers = 2
   options.map.add_owner(0);
   options.map.add_shards("localhost:1");
   options.forget_pushes_for_test = forget;
-  options.rule.update = [](uint64_t, double, double, const float* g, float* w, auto*, size_t n) {
-    for (size_t i = 0; i < n; ++i) w[i] -= g[i];
-  };
+  options.job.mutable_optimizer()->set_learning_rate(1);
   auto shard = *Shard::Create(std::move(options));
   for (Rank rank = 0; rank < workers; ++rank) {
     UpdateMemberRequest admit;

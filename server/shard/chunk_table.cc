@@ -1,0 +1,322 @@
+#include "server/shard/chunk_table.h"
+
+#include <algorithm>
+#include <iterator>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/status/status_macros.h"
+#include "server/store/initializer.h"
+#include "server/store/kernels.h"
+#include "server/store/schedule.h"
+#include "server/store/update_rule_factory.h"
+
+namespace syncline {
+namespace {
+
+constexpr size_t kSearchBlock = 4096;
+
+bool IsFinite(const Fragments& data) {
+  float scratch[kSearchBlock];
+  FloatReader reader(data);
+  for (size_t left = data.size() / sizeof(float); left > 0;) {
+    const size_t n = std::min(left, kSearchBlock);
+    if (FirstNonFinite(reader.Next(n, scratch), n)) return false;
+    left -= n;
+  }
+  return true;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ChunkTable>> ChunkTable::Create(Options options) {
+  SYNCLINE_RETURN_IF_ERROR(ValidateShardMap(options.map));
+  SYNCLINE_ASSIGN_OR_RETURN(auto rule, MakeUpdateRule(options.job.optimizer()));
+  return std::unique_ptr<ChunkTable>(new ChunkTable(std::move(options), std::move(rule)));
+}
+
+ChunkTable::ChunkTable(Options options, std::unique_ptr<const UpdateRule> rule)
+    : options_(std::move(options)),
+      rule_(std::move(rule)),
+      base_rate_(BaseLearningRate(options_.job.optimizer())) {
+  for (const ChunkInfo& info : Chunks(options_.map)) {
+    if (options_.map.owner(info.id) != options_.shard) continue;
+    auto slot = std::make_unique<Slot>(info, rule_.get());
+    {
+      absl::MutexLock lock(&slot->mu);
+      Initialize(options_.map.tensors(info.tensor), options_.job.seed(), info.begin, info.elements,
+                 slot->chunk.initial_weights());
+    }
+    by_id_[info.id] = slot.get();
+    by_tensor_[info.tensor].push_back(slot.get());
+    slots_.push_back(std::move(slot));
+  }
+}
+
+std::vector<uint32_t> ChunkTable::ids() const {
+  std::vector<uint32_t> ids;
+  for (const auto& slot : slots_) ids.push_back(slot->info.id);
+  return ids;
+}
+
+ChunkTable::Slot* ChunkTable::Find(uint32_t chunk) const {
+  const auto it = by_id_.find(chunk);
+  return it == by_id_.end() ? nullptr : it->second;
+}
+
+absl::Status ChunkTable::CheckOwned(uint32_t chunk) const {
+  if (Find(chunk) != nullptr) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("chunk ", chunk, " is not on shard ", options_.shard, ": see the shard map"));
+}
+
+absl::Status ChunkTable::Check(absl::Span<const ChunkGradient> gradients,
+                               std::vector<uint32_t>* skipped) {
+  for (const ChunkGradient& gradient : gradients) {
+    SYNCLINE_RETURN_IF_ERROR(CheckOwned(gradient.chunk));
+    const ChunkInfo& info = Find(gradient.chunk)->info;
+    const std::string& tensor = options_.map.tensors(info.tensor).name();
+    const uint64_t bytes = info.elements * sizeof(float);
+    if (gradient.data.size() != bytes) {
+      return absl::InvalidArgumentError(absl::StrCat("chunk ", info.id, " of tensor ", tensor,
+                                                     " has ", bytes, " bytes, the push ",
+                                                     gradient.data.size()));
+    }
+    if (options_.job.on_nonfinite() == NONFINITE_APPLY || IsFinite(gradient.data)) continue;
+    {
+      absl::MutexLock lock(&counters_mu_);
+      ++nonfinite_;
+    }
+    if (options_.job.on_nonfinite() != NONFINITE_SKIP) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "the gradient of tensor ", tensor, " holds NaN or infinity: lower the learning rate, "
+          "clip it, or set on_nonfinite to skip"));
+    }
+    skipped->push_back(info.id);
+  }
+  return absl::OkStatus();
+}
+
+bool ChunkTable::TakeOnce(Slot* slot, const Sender& sender, Clock clock) {
+  return slot->dedupe.Take(sender.rank(), sender.incarnation(), clock) || options_.forget_pushes;
+}
+
+void ChunkTable::Count(const ChunkGradient& gradient, std::optional<uint64_t> staleness) {
+  absl::MutexLock lock(&counters_mu_);
+  pushed_bytes_ += gradient.data.size();
+  duplicates_ += !staleness.has_value();
+  if (staleness) version_staleness_.Add(*staleness);
+}
+
+void ChunkTable::Apply(const Sender& sender, Clock clock, const ChunkGradient& gradient,
+                       size_t live_workers) {
+  Slot* slot = Find(gradient.chunk);
+  std::optional<uint64_t> staleness;
+  {
+    absl::MutexLock lock(&slot->mu);
+    Chunk& chunk = slot->chunk;
+    const uint64_t own = slot->dedupe.OwnVersion(sender.rank());
+    if (TakeOnce(slot, sender, clock)) {
+      const uint64_t seen = std::min(gradient.version, chunk.version());
+      // A worker pushes once between its pulls, so at most one of the unseen updates is its own.
+      staleness = chunk.version() - seen - (own > seen ? 1 : 0);
+      const Optimizer& optimizer = options_.job.optimizer();
+      const double step = static_cast<double>(chunk.version()) / std::max<size_t>(live_workers, 1);
+      UpdateSettings settings;
+      settings.learning_rate = LearningRate(optimizer.schedule(), base_rate_, step);
+      if (options_.job.staleness_scaled_lr()) settings.learning_rate /= 1.0 + *staleness;
+      settings.clip_value = optimizer.clip_value();
+      const Contribution whole{&gradient.data, 1};
+      if (rule_->layer_wise()) {
+        // The other chunks' parts of the norms are those of their last updates: nobody waits here.
+        const LayerSums sums = chunk.Prepare({&whole, 1}, settings);
+        slot->squared_weights = sums.squared_weights;
+        slot->squared_update = sums.squared_update;
+        chunk.Finish(TensorSums(slot->info.tensor), settings);
+      } else {
+        chunk.Update({&whole, 1}, settings);
+      }
+      slot->dedupe.SetOwnVersion(sender.rank(), chunk.version());
+    }
+  }
+  Count(gradient, staleness);
+}
+
+void ChunkTable::Stage(const Sender& sender, Clock clock, const ChunkGradient& gradient) {
+  Slot* slot = Find(gradient.chunk);
+  std::optional<uint64_t> staleness;
+  {
+    absl::MutexLock lock(&slot->mu);
+    if (TakeOnce(slot, sender, clock)) {
+      staleness = slot->chunk.version() - std::min(gradient.version, slot->chunk.version());
+      slot->staged[sender.rank()] = {sender.incarnation(), clock, gradient.data};
+    }
+  }
+  Count(gradient, staleness);
+}
+
+absl::Status ChunkTable::CheckStaged(Rank rank, Incarnation incarnation, Clock clock) const {
+  for (const auto& slot : slots_) {
+    absl::MutexLock lock(&slot->mu);
+    const auto it = slot->staged.find(rank);
+    if (it == slot->staged.end() || it->second.incarnation != incarnation ||
+        it->second.clock != clock) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "rank ", rank, " commits step ", clock, " but has not pushed chunk ", slot->info.id,
+          ": push every chunk first, or commit 0 samples"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+ChunkTable::Mean ChunkTable::MeanOf(const Slot& slot, const SyncPolicy::ReadyStep& step) {
+  double samples = 0;
+  for (const auto& c : step.contributions) samples += static_cast<double>(c.samples);
+  Mean mean;
+  for (const auto& c : step.contributions) {
+    const auto staged = slot.staged.find(c.rank);
+    // A commit with samples got through only with its gradients staged (CheckStaged).
+    if (c.samples == 0 || staged == slot.staged.end()) continue;
+    mean.push_back({&staged->second.data, static_cast<float>(c.samples / samples)});
+  }
+  return mean;
+}
+
+void ChunkTable::ForEach(const std::function<void(Slot*)>& body) const {
+  const auto at = [&](size_t i) { body(slots_[i].get()); };
+  if (options_.parallel_for) {
+    options_.parallel_for(slots_.size(), at);
+  } else {
+    for (size_t i = 0; i < slots_.size(); ++i) at(i);
+  }
+}
+
+StepNormsReply ChunkTable::MeanNorms(const SyncPolicy::ReadyStep& step) const {
+  StepNormsReply reply;
+  for (const auto& slot : slots_) {
+    absl::MutexLock lock(&slot->mu);
+    const Mean mean = MeanOf(*slot, step);
+    reply.add_chunks(slot->info.id);
+    reply.add_squared_norms(mean.empty() ? 0 : slot->chunk.SquaredNorm(mean));
+  }
+  return reply;
+}
+
+void ChunkTable::ApplyStep(const SyncPolicy::ReadyStep& step, float gradient_scale) {
+  const Optimizer& optimizer = options_.job.optimizer();
+  UpdateSettings settings;
+  settings.learning_rate =
+      LearningRate(optimizer.schedule(), base_rate_, static_cast<double>(step.step));
+  settings.gradient_scale = gradient_scale;
+  settings.clip_value = optimizer.clip_value();
+  const auto forget = [&step](Slot* slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(slot->mu) {
+    for (auto it = slot->staged.begin(); it != slot->staged.end();) {
+      it = it->second.clock <= step.step ? slot->staged.erase(it) : std::next(it);
+    }
+  };
+  if (!rule_->layer_wise()) {
+    ForEach([&](Slot* slot) {
+      absl::MutexLock lock(&slot->mu);
+      const Mean mean = MeanOf(*slot, step);
+      if (!mean.empty()) slot->chunk.Update(mean, settings);
+      forget(slot);
+    });
+    return;
+  }
+  ForEach([&](Slot* slot) {
+    absl::MutexLock lock(&slot->mu);
+    const Mean mean = MeanOf(*slot, step);
+    if (mean.empty()) return;
+    const LayerSums sums = slot->chunk.Prepare(mean, settings);
+    slot->squared_weights = sums.squared_weights;
+    slot->squared_update = sums.squared_update;
+  });
+  ForEach([&](Slot* slot) {
+    absl::MutexLock lock(&slot->mu);
+    if (!MeanOf(*slot, step).empty()) slot->chunk.Finish(TensorSums(slot->info.tensor), settings);
+    forget(slot);
+  });
+}
+
+// In the order of the chunks, so that it does not depend on who computed what when.
+LayerSums ChunkTable::TensorSums(uint32_t tensor) const {
+  LayerSums sums;
+  for (const Slot* slot : by_tensor_.at(tensor)) {
+    sums.squared_weights += slot->squared_weights;
+    sums.squared_update += slot->squared_update;
+  }
+  return sums;
+}
+
+std::vector<PulledChunk> ChunkTable::Read(absl::Span<const uint32_t> chunks) {
+  std::vector<PulledChunk> read;
+  read.reserve(chunks.size());
+  uint64_t bytes = 0;
+  for (const uint32_t id : chunks) {
+    Slot* slot = Find(id);
+    absl::MutexLock lock(&slot->mu);
+    read.push_back({id, slot->chunk.version(), slot->chunk.weights()});
+    bytes += read.back().data.size();
+  }
+  absl::MutexLock lock(&counters_mu_);
+  pulled_bytes_ += bytes;
+  return read;
+}
+
+std::vector<ChunkSnapshot> ChunkTable::Snapshot(std::optional<Clock> step) const {
+  std::vector<ChunkSnapshot> snapshots;
+  for (const auto& slot : slots_) {
+    absl::MutexLock lock(&slot->mu);
+    ChunkSnapshot snapshot{slot->info.id, slot->chunk.version(), slot->chunk.weights(), {}, {}};
+    for (int i = 0; i < rule_->state_slots(); ++i) snapshot.state.push_back(slot->chunk.state(i));
+    snapshot.applied = slot->dedupe.applied();
+    if (step) {
+      for (AppliedPushes& applied : snapshot.applied) applied.next = std::min(applied.next, *step);
+    }
+    snapshots.push_back(std::move(snapshot));
+  }
+  return snapshots;
+}
+
+absl::Status ChunkTable::Restore(const ShardSnapshot& snapshot) {
+  std::unordered_map<uint32_t, const ChunkSnapshot*> found;
+  for (const ChunkSnapshot& chunk : snapshot.chunks) found[chunk.chunk] = &chunk;
+  const size_t slots = rule_->state_slots();
+  for (const auto& slot : slots_) {
+    const size_t bytes = slot->info.elements * sizeof(float);
+    const auto it = found.find(slot->info.id);
+    const auto fits = [bytes](const Fragments& f) { return f.size() == bytes; };
+    if (it == found.end() || !fits(it->second->weights) || it->second->state.size() != slots ||
+        !std::all_of(it->second->state.begin(), it->second->state.end(), fits)) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "the snapshot has no chunk ", slot->info.id, " of ", bytes, " bytes with ", slots,
+          " optimizer slots of that size: restore with the model and optimizer it was written by"));
+    }
+  }
+  for (const auto& slot : slots_) {
+    const ChunkSnapshot& from = *found[slot->info.id];
+    absl::MutexLock lock(&slot->mu);
+    slot->chunk.Restore(from.version, from.weights, from.state);
+    slot->dedupe.Restore(from.applied);
+  }
+  return absl::OkStatus();
+}
+
+void ChunkTable::FillStatus(ShardStatusReply* reply) const {
+  uint64_t elements = 0;
+  for (const auto& slot : slots_) elements += slot->info.elements;
+  reply->set_shard(options_.shard);
+  reply->set_bytes(elements * sizeof(float));
+  reply->set_chunks(slots_.size());
+  reply->set_map_epoch(options_.map.epoch());
+  absl::MutexLock lock(&counters_mu_);
+  reply->set_duplicates(duplicates_);
+  reply->set_nonfinite(nonfinite_);
+  reply->set_pushed_bytes(pushed_bytes_);
+  reply->set_pulled_bytes(pulled_bytes_);
+  const auto& counts = version_staleness_.counts();
+  reply->mutable_version_staleness()->Assign(counts.begin(), counts.end());
+}
+
+}  // namespace syncline

@@ -1,0 +1,153 @@
+#ifndef SYNCLINE_SERVER_SHARD_CHUNK_TABLE_H_
+#define SYNCLINE_SERVER_SHARD_CHUNK_TABLE_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/types/span.h"
+#include "common/cluster/ids.h"
+#include "common/cluster/shard_map.h"
+#include "common/tensor/fragments.h"
+#include "proto/job.pb.h"
+#include "proto/parameter_server.pb.h"
+#include "server/policy/sync_policy.h"
+#include "server/shard/dedupe.h"
+#include "server/shard/histogram.h"
+#include "server/shard/shard_snapshot.h"
+#include "server/store/chunk.h"
+#include "server/store/update_rule.h"
+
+namespace syncline {
+
+// Runs body(0) … body(count - 1), in any order and on any threads, and returns when all are done.
+using ParallelFor = std::function<void(size_t count, const std::function<void(size_t)>& body)>;
+
+struct ChunkGradient {
+  uint32_t chunk = 0;
+  // Of the weights the gradient was computed on.
+  uint64_t version = 0;
+  // Little-endian float32, as many as the chunk has. Kept until the step is applied in sync.
+  Fragments data;
+};
+
+struct PulledChunk {
+  uint32_t chunk = 0;
+  uint64_t version = 0;
+  // A copy-on-write snapshot: the bytes never change while `data` or a copy of it lives.
+  Fragments data;
+};
+
+// The tensors' side of a shard: its chunks, what is staged for them and what was applied to them.
+// It knows nothing of clocks, members or waiting; class Shard asks the sync policy and says when.
+//
+// Thread-safe: each chunk has a lock of its own, and no two are held at once.
+class ChunkTable {
+ public:
+  struct Options {
+    // As filled in by common/config.
+    JobManifest job;
+    ShardMap map;
+    // This shard's place in `map.shards`.
+    uint32_t shard = 0;
+    // Spreads a step's chunks over threads. Null runs them in the calling thread.
+    ParallelFor parallel_for;
+    // Tests only: takes every duplicate for a new push, to show that the model check notices.
+    bool forget_pushes = false;
+  };
+
+  // Weights come from the initializers.
+  static absl::StatusOr<std::unique_ptr<ChunkTable>> Create(Options options);
+
+  size_t size() const { return slots_.size(); }
+  std::vector<uint32_t> ids() const;
+  // INVALID_ARGUMENT for a chunk that is not here.
+  absl::Status CheckOwned(uint32_t chunk) const;
+
+  // Whether all of a push is right: chunks, sizes, numbers. Lists in `skipped` the chunks to leave
+  // out (on_nonfinite: skip).
+  absl::Status Check(absl::Span<const ChunkGradient> gradients, std::vector<uint32_t>* skipped);
+
+  // Updates a chunk with a checked gradient, once per (rank, incarnation, clock). The schedule's
+  // step is the chunk's number of updates over `live_workers`.
+  void Apply(const Sender& sender, Clock clock, const ChunkGradient& gradient, size_t live_workers);
+  // Keeps a checked gradient for ApplyStep, once per (rank, incarnation, clock).
+  void Stage(const Sender& sender, Clock clock, const ChunkGradient& gradient);
+
+  // FAILED_PRECONDITION naming the first chunk for which the push of `clock` is not staged.
+  absl::Status CheckStaged(Rank rank, Incarnation incarnation, Clock clock) const;
+
+  // Every chunk's squared norm of the step's mean gradient.
+  StepNormsReply MeanNorms(const SyncPolicy::ReadyStep& step) const;
+  // Updates every chunk with the mean of the step's contributions weighted by samples, summed in
+  // the order given, and forgets what was staged for it. One call at a time.
+  void ApplyStep(const SyncPolicy::ReadyStep& step, float gradient_scale);
+
+  // The weights of owned chunks, in the order given.
+  std::vector<PulledChunk> Read(absl::Span<const uint32_t> chunks);
+
+  // All chunks. With `step`, pushes staged for it or later do not count as applied.
+  std::vector<ChunkSnapshot> Snapshot(std::optional<Clock> step) const;
+  // All or nothing. INVALID_ARGUMENT if the snapshot lacks a chunk or was made by another optimizer.
+  absl::Status Restore(const ShardSnapshot& snapshot);
+
+  // Bytes and counts of what was done here.
+  void FillStatus(ShardStatusReply* reply) const;
+
+ private:
+  struct Staged {
+    Incarnation incarnation = 0;
+    Clock clock = 0;
+    Fragments data;
+  };
+  struct Slot {
+    Slot(const ChunkInfo& i, const UpdateRule* rule) : info(i), chunk(rule, i.elements) {}
+
+    const ChunkInfo info;
+    mutable absl::Mutex mu;
+    Chunk chunk ABSL_GUARDED_BY(mu);
+    Dedupe dedupe ABSL_GUARDED_BY(mu);
+    std::map<Rank, Staged> staged ABSL_GUARDED_BY(mu);
+    // Layer-wise rules: the parts of the tensor's norms that are this chunk's, of its last update.
+    std::atomic<double> squared_weights{0};
+    std::atomic<double> squared_update{0};
+  };
+  using Mean = std::vector<Contribution>;
+
+  ChunkTable(Options options, std::unique_ptr<const UpdateRule> rule);
+  Slot* Find(uint32_t chunk) const;
+  void ForEach(const std::function<void(Slot*)>& body) const;
+  bool TakeOnce(Slot* slot, const Sender& sender, Clock clock)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(slot->mu);
+  void Count(const ChunkGradient& gradient, std::optional<uint64_t> staleness);
+  LayerSums TensorSums(uint32_t tensor) const;
+  static Mean MeanOf(const Slot& slot, const SyncPolicy::ReadyStep& step)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(slot.mu);
+
+  const Options options_;
+  const std::unique_ptr<const UpdateRule> rule_;
+  const double base_rate_;
+  std::vector<std::unique_ptr<Slot>> slots_;  // by chunk id
+  std::unordered_map<uint32_t, Slot*> by_id_;
+  std::map<uint32_t, std::vector<Slot*>> by_tensor_;
+
+  mutable absl::Mutex counters_mu_;
+  uint64_t duplicates_ ABSL_GUARDED_BY(counters_mu_) = 0;
+  uint64_t nonfinite_ ABSL_GUARDED_BY(counters_mu_) = 0;
+  uint64_t pushed_bytes_ ABSL_GUARDED_BY(counters_mu_) = 0;
+  uint64_t pulled_bytes_ ABSL_GUARDED_BY(counters_mu_) = 0;
+  Histogram version_staleness_ ABSL_GUARDED_BY(counters_mu_);
+};
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_SERVER_SHARD_CHUNK_TABLE_H_

@@ -1,0 +1,23 @@
+#include "common/rpc/call.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+
+namespace syncline {
+
+absl::Status RetryUntil(absl::Time deadline, const std::string& what,
+                        const std::function<absl::Status()>& attempt) {
+  absl::Duration wait = absl::Milliseconds(20);
+  while (true) {
+    const absl::Status status = attempt();
+    if (status.ok()) return status;
+    if (!IsTransient(status) || absl::Now() + wait > deadline) {
+      return absl::Status(status.code(), absl::StrCat(what, ": ", status.message()));
+    }
+    absl::SleepFor(wait);
+    wait = std::min(2 * wait, absl::Seconds(1));
+  }
+}
+
+}  // namespace syncline

@@ -48,6 +48,7 @@ _LIBRARIES = {
     "prometheus": struct(
         modules = ["prometheus-cpp-pull", "prometheus-cpp-core"],
         package = "prometheus-cpp-dev",
+        link = ["-lcivetweb-cpp", "-lcivetweb"],
     ),
     "protobuf": struct(modules = ["protobuf"], package = "libprotobuf-dev"),
     "spdlog": struct(modules = ["spdlog"], package = "libspdlog-dev"),

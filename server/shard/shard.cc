@@ -34,11 +34,8 @@ class ShardImpl final : public Shard {
         norms_(options_.map.owner_size()),
         policy_(std::move(policy)) {}
 
-  ~ShardImpl() override {
-    const absl::Status closing = absl::CancelledError("the shard is closing");
-    for (auto& [ticket, pull] : waiting_) pull.done(closing);
-    for (auto& [step, done] : snapshots_) done(closing);
-  }
+  ~ShardImpl() override { ShardImpl::Close(); }
+  void Close() override;
 
   absl::StatusOr<PushResult> Push(const Sender& sender, Clock clock,
                                   absl::Span<const ChunkGradient> gradients) override;
@@ -91,6 +88,7 @@ class ShardImpl final : public Shard {
   std::unique_ptr<SyncPolicy> policy_ ABSL_GUARDED_BY(mu_);
   // A thread is applying a step, without mu_. It looks at everything again before it goes.
   bool applying_ ABSL_GUARDED_BY(mu_) = false;
+  bool closed_ ABSL_GUARDED_BY(mu_) = false;
   std::map<PullTicket, Waiting> waiting_ ABSL_GUARDED_BY(mu_);
   PullTicket last_ticket_ ABSL_GUARDED_BY(mu_) = 0;
   std::multimap<Clock, SnapshotDone> snapshots_ ABSL_GUARDED_BY(mu_);
@@ -98,6 +96,21 @@ class ShardImpl final : public Shard {
   uint64_t pushes_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t dropped_ ABSL_GUARDED_BY(mu_) = 0;
 };
+
+absl::Status Closing() { return absl::CancelledError("the shard is closing"); }
+
+void ShardImpl::Close() {
+  std::map<PullTicket, Waiting> pulls;
+  std::multimap<Clock, SnapshotDone> snapshots;
+  {
+    absl::MutexLock lock(&mu_);
+    closed_ = true;
+    pulls.swap(waiting_);
+    snapshots.swap(snapshots_);
+  }
+  for (auto& [ticket, pull] : pulls) pull.done(Closing());
+  for (auto& [step, done] : snapshots) done(Closing());
+}
 
 absl::Status ShardImpl::CheckSender(const Sender& sender) const {
   if (sender.map_epoch() != options_.map.epoch()) {
@@ -158,6 +171,7 @@ Shard::PullTicket ShardImpl::Pull(const Sender& sender, Clock clock, std::vector
   {
     absl::MutexLock lock(&mu_);
     answer = Answer(pull);
+    if (!answer && closed_) answer = Closing();
     if (!answer) {
       waiting_.emplace(++last_ticket_, std::move(pull));
       return last_ticket_;
@@ -269,19 +283,20 @@ StopAtReply ShardImpl::StopAt(uint64_t step) {
 }
 
 void ShardImpl::SnapshotAt(uint64_t step, SnapshotDone done) {
+  absl::Status refused;
   {
     absl::MutexLock lock(&mu_);
-    if (!staged_ || policy_->clock() <= step) {
+    if (closed_) {
+      refused = Closing();
+    } else if (staged_ && policy_->clock() > step) {
+      refused = absl::FailedPreconditionError(
+          absl::StrCat("step ", step, " is past on this shard: ask for a later one"));
+    } else {
       snapshots_.emplace(staged_ ? step : 0, std::move(done));
-      done = nullptr;
     }
   }
-  if (done) {
-    done(absl::FailedPreconditionError(
-        absl::StrCat("step ", step, " is past on this shard: ask for a later one")));
-  } else {
-    Proceed();
-  }
+  if (!refused.ok()) return done(refused);
+  Proceed();
 }
 
 absl::Status ShardImpl::Restore(const ShardSnapshot& snapshot) {

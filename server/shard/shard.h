@@ -64,8 +64,11 @@ class Shard {
   // Weights come from the initializers; no worker is admitted yet.
   static absl::StatusOr<std::unique_ptr<Shard>> Create(ShardOptions options);
 
-  // Waiting pulls and snapshots are answered with CANCELLED.
+  // Closes.
   virtual ~Shard() = default;
+
+  // Answers whatever waits, and whatever would wait later, with CANCELLED.
+  virtual void Close() = 0;
 
   // Applies (bounded, async) or stages (sync) gradients. A chunk that was already pushed under
   // (rank, incarnation, clock) is left as it is; the call returns once the first push is in.

@@ -1,0 +1,50 @@
+// syncline-ps: a parameter-server shard.
+
+#include <string.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/flags/flag.h"
+#include "common/daemon/daemon.h"
+#include "common/status/status_macros.h"
+#include "server/shard_server.h"
+#include "spdlog/spdlog.h"
+
+ABSL_FLAG(std::string, coordinator, "", "host:port of the coordinator. Required.");
+ABSL_FLAG(std::string, advertise, "",
+          "host:port under which workers and the coordinator reach this shard; by default the "
+          "address it listens on.");
+
+namespace {
+
+constexpr char kUsage[] =
+    "A parameter-server shard: holds its part of a model's weights and applies gradients.\n"
+    "  syncline-ps --coordinator=HOST:PORT [--listen=HOST:PORT] [--flagfile=FILE]";
+
+absl::Status Run(const syncline::DaemonOptions& daemon) {
+  syncline::ShardServer::Options options;
+  options.listen = daemon.listen;
+  options.http_port = daemon.http_port;
+  options.security = daemon.security;
+  options.coordinator = absl::GetFlag(FLAGS_coordinator);
+  options.advertise = absl::GetFlag(FLAGS_advertise);
+  if (options.coordinator.empty()) {
+    return absl::InvalidArgumentError("--coordinator is missing: give its host:port");
+  }
+  SYNCLINE_ASSIGN_OR_RETURN(const auto server, syncline::ShardServer::Start(options));
+  SYNCLINE_RETURN_IF_ERROR(
+      syncline::WritePortFile(daemon.port_file, server->address(), server->http_address()));
+  spdlog::info("listening on {}", server->address());
+  const int signal = syncline::WaitForSignal();
+  spdlog::info("{}: asking the coordinator to end the job in good order", strsignal(signal));
+  const absl::Status drained = server->Drain(absl::Seconds(30));
+  if (!drained.ok()) spdlog::warn("not drained: {}", std::string(drained.message()));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return syncline::ExitCode(Run(syncline::InitDaemon(argc, argv, "syncline-ps", kUsage)));
+}

@@ -1,0 +1,57 @@
+#include "server/shard_metrics.h"
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+
+namespace syncline {
+namespace {
+
+using Kind = Metric::Kind;
+
+// One counter for each value that was seen.
+void AddHistogram(const std::string& name, const std::string& help,
+                  const google::protobuf::RepeatedField<uint64_t>& counts,
+                  std::vector<Metric>* metrics) {
+  for (int value = 0; value < counts.size(); ++value) {
+    if (counts[value] == 0) continue;
+    metrics->push_back({name, help, Kind::kCounter, {{"staleness", absl::StrCat(value)}},
+                        static_cast<double>(counts[value])});
+  }
+}
+
+}  // namespace
+
+std::vector<Metric> ShardMetrics(const ShardStatusReply& status) {
+  const auto number = [](uint64_t value) { return static_cast<double>(value); };
+  std::vector<Metric> metrics = {
+      {"syncline_shard_step", "Step being collected, or the lowest live clock.", Kind::kGauge, {},
+       number(status.step())},
+      {"syncline_shard_bytes", "Bytes of weights held.", Kind::kGauge, {}, number(status.bytes())},
+      {"syncline_shard_pushes_total", "Push messages.", Kind::kCounter, {},
+       number(status.pushes())},
+      {"syncline_shard_pushed_bytes_total", "Bytes of gradients received.", Kind::kCounter, {},
+       number(status.pushed_bytes())},
+      {"syncline_shard_pulled_bytes_total", "Bytes of weights sent.", Kind::kCounter, {},
+       number(status.pulled_bytes())},
+      {"syncline_shard_duplicates_total", "Chunks pushed again and not applied again.",
+       Kind::kCounter, {}, number(status.duplicates())},
+      {"syncline_shard_dropped_total", "Contributions that came too late for their step.",
+       Kind::kCounter, {}, number(status.dropped())},
+      {"syncline_shard_nonfinite_total", "Chunks of gradients with NaN or infinity.",
+       Kind::kCounter, {}, number(status.nonfinite())},
+  };
+  for (const MemberClock& member : status.members()) {
+    metrics.push_back({"syncline_shard_member_clock", "Steps committed by a worker.", Kind::kGauge,
+                       {{"rank", absl::StrCat(member.rank())}}, number(member.clock())});
+  }
+  AddHistogram("syncline_shard_clock_staleness_total",
+               "Pulls by how far the puller was ahead of the slowest worker.",
+               status.clock_staleness(), &metrics);
+  AddHistogram("syncline_shard_version_staleness_total",
+               "Pushes by how many updates of others the pusher had not seen.",
+               status.version_staleness(), &metrics);
+  return metrics;
+}
+
+}  // namespace syncline

@@ -1,0 +1,178 @@
+#include "server/shard_server.h"
+
+#include <memory>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "common/io/posix_file_system.h"
+#include "common/obs/status_page.h"
+#include "common/rpc/call.h"
+#include "common/rpc/channel.h"
+#include "common/rpc/server_runtime.h"
+#include "common/status/status_macros.h"
+#include "common/wire/protocol_version.h"
+#include "proto/coordinator.grpc.pb.h"
+#include "server/durability/checkpoint_reader.h"
+#include "server/peer_norms.h"
+#include "server/service/parameter_service.h"
+#include "server/service/shard_host.h"
+#include "server/shard_metrics.h"
+#include "spdlog/spdlog.h"
+
+namespace syncline {
+namespace {
+
+class ShardServerImpl final : public ShardServer {
+ public:
+  explicit ShardServerImpl(Options options)
+      : options_(std::move(options)),
+        host_([this](const ConfigureRequest& request) { return MakeShard(request); }),
+        service_(&host_, &PosixFileSystem()) {}
+  ~ShardServerImpl() override;
+
+  absl::Status Start();
+  const std::string& address() const override { return runtime_->address(); }
+  const std::string& http_address() const override { return http_address_; }
+  absl::Status Drain(absl::Duration patience) override;
+
+ private:
+  absl::StatusOr<std::unique_ptr<Shard>> MakeShard(const ConfigureRequest& request);
+  absl::Status StartPage();
+  // Registers, then keeps the membership alive until closing.
+  void Attend();
+  bool Register(RegisterShardReply* reply);
+
+  const Options options_;
+  std::unique_ptr<PeerNorms> norms_;
+  ShardHost host_;
+  ParameterService service_;
+  std::unique_ptr<ServerRuntime> runtime_;
+  std::unique_ptr<StatusPage> page_;
+  std::string http_address_;
+  std::unique_ptr<Coordinator::Stub> coordinator_;
+  absl::Notification closing_;
+  std::thread attending_;
+};
+
+ShardServerImpl::~ShardServerImpl() {
+  closing_.Notify();
+  if (attending_.joinable()) attending_.join();
+  norms_.reset();
+  page_.reset();
+  const auto shard = host_.shard();
+  if (shard.ok()) (*shard)->Close();
+  if (runtime_ != nullptr) runtime_->Shutdown(absl::Seconds(1));
+}
+
+absl::Status ShardServerImpl::Start() {
+  ServerRuntime::Options options;
+  options.listen = options_.listen;
+  options.security = options_.security;
+  SYNCLINE_ASSIGN_OR_RETURN(runtime_, ServerRuntime::Start(options, {&service_}));
+  SYNCLINE_RETURN_IF_ERROR(StartPage());
+  if (options_.coordinator.empty()) return absl::OkStatus();
+  SYNCLINE_ASSIGN_OR_RETURN(auto channel, MakeChannel(options_.coordinator, options_.security));
+  coordinator_ = Coordinator::NewStub(channel);
+  attending_ = std::thread([this] { Attend(); });
+  return absl::OkStatus();
+}
+
+absl::Status ShardServerImpl::StartPage() {
+  if (options_.http_port < 0) return absl::OkStatus();
+  const std::string host = options_.listen.substr(0, options_.listen.rfind(':'));
+  StatusPage::Options page;
+  page.listen = absl::StrCat(host, ":", options_.http_port);
+  page.metrics = [this]() -> std::vector<Metric> {
+    const auto shard = host_.shard();
+    if (!shard.ok()) return {};
+    return ShardMetrics((*shard)->Status());
+  };
+  page.not_ready = [this] { return std::string(host_.shard().status().message()); };
+  SYNCLINE_ASSIGN_OR_RETURN(page_, StatusPage::Start(std::move(page)));
+  http_address_ = absl::StrCat(host, ":", page_->port());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Shard>> ShardServerImpl::MakeShard(const ConfigureRequest& request) {
+  ShardOptions options;
+  options.job = request.job();
+  options.map = request.map();
+  options.shard = request.shard();
+  std::unique_ptr<PeerNorms> norms;
+  if (request.job().optimizer().clip_norm() > 0 && request.job().sync_mode() == SYNC) {
+    SYNCLINE_ASSIGN_OR_RETURN(
+        norms, PeerNorms::Create(request.map(), request.shard(), options_.security));
+    options.norms_wanted = [to = norms.get()](uint64_t step) { to->Want(step); };
+  }
+  SYNCLINE_ASSIGN_OR_RETURN(auto shard, Shard::Create(std::move(options)));
+  if (!request.restore_from().empty()) {
+    SYNCLINE_ASSIGN_OR_RETURN(
+        const ShardSnapshot snapshot,
+        ReadShardSnapshot(PosixFileSystem(), request.restore_from(), request.map(),
+                          request.shard()));
+    SYNCLINE_RETURN_IF_ERROR(shard->Restore(snapshot));
+  }
+  if (norms != nullptr) norms->SetShard(shard.get());
+  norms_ = std::move(norms);
+  const ShardStatusReply status = shard->Status();
+  spdlog::info("shard {} of {}: {} chunks, {} bytes, at step {}", request.shard(),
+               request.map().shards_size(), status.chunks(), status.bytes(), status.step());
+  runtime_->SetServing(true);
+  return shard;
+}
+
+bool ShardServerImpl::Register(RegisterShardReply* reply) {
+  RegisterShardRequest request;
+  request.set_address(options_.advertise.empty() ? address() : options_.advertise);
+  request.set_protocol(kProtocolVersion);
+  std::string last_error;
+  while (!closing_.HasBeenNotified()) {
+    auto registered = Call<RegisterShardReply>(
+        *coordinator_, &Coordinator::Stub::RegisterShard, request, absl::Seconds(5));
+    if (registered.ok()) {
+      *reply = *std::move(registered);
+      return true;
+    }
+    const std::string error(registered.status().message());
+    if (error != last_error) {
+      spdlog::warn("cannot register with --coordinator={} yet: {}", options_.coordinator, error);
+    }
+    last_error = error;
+    closing_.WaitForNotificationWithTimeout(absl::Milliseconds(100));
+  }
+  return false;
+}
+
+void ShardServerImpl::Attend() {
+  RegisterShardReply registered;
+  if (!Register(&registered)) return;
+  spdlog::info("registered as shard {} at {}", registered.shard(), address());
+  const absl::Duration beat = absl::Milliseconds(registered.lease_ms()) / 3;
+  HeartbeatRequest request;
+  request.set_shard(registered.shard());
+  while (!closing_.WaitForNotificationWithTimeout(beat)) {
+    const auto reply = Call<HeartbeatReply>(*coordinator_, &Coordinator::Stub::Heartbeat, request,
+                                            std::max(beat, absl::Seconds(1)));
+    if (!reply.ok()) spdlog::debug("heartbeat: {}", std::string(reply.status().message()));
+  }
+}
+
+absl::Status ShardServerImpl::Drain(absl::Duration patience) {
+  if (coordinator_ == nullptr) return absl::OkStatus();
+  return Call<DrainReply>(*coordinator_, &Coordinator::Stub::Drain, DrainRequest(), patience)
+      .status();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ShardServer>> ShardServer::Start(const Options& options) {
+  auto server = std::make_unique<ShardServerImpl>(options);
+  SYNCLINE_RETURN_IF_ERROR(server->Start());
+  return server;
+}
+
+}  // namespace syncline

@@ -1,0 +1,43 @@
+#ifndef SYNCLINE_SERVER_SHARD_SERVER_H_
+#define SYNCLINE_SERVER_SHARD_SERVER_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/rpc/security.h"
+
+namespace syncline {
+
+// A whole shard in one object: server, status page, and its life with the coordinator. What
+// syncline-ps runs, and tests too.
+class ShardServer {
+ public:
+  struct Options {
+    std::string listen = "127.0.0.1:0";
+    int http_port = -1;  // -1: no status page
+    SecurityOptions security;
+    // host:port; empty: whoever wants to may configure this shard.
+    std::string coordinator;
+    // Where workers reach this shard; empty: the address listened on.
+    std::string advertise;
+  };
+
+  // Serves at once; the shard is ready when the coordinator has configured it.
+  static absl::StatusOr<std::unique_ptr<ShardServer>> Start(const Options& options);
+  // Answers what waits with CANCELLED and stops serving.
+  virtual ~ShardServer() = default;
+
+  virtual const std::string& address() const = 0;
+  // host:port, or empty.
+  virtual const std::string& http_address() const = 0;
+  // Asks the coordinator to end the job in good order (a shard cannot leave alone yet), and waits
+  // for that at most `patience`.
+  virtual absl::Status Drain(absl::Duration patience) = 0;
+};
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_SERVER_SHARD_SERVER_H_

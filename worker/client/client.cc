@@ -1,0 +1,302 @@
+#include "worker/client/client.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/cluster/shard_map.h"
+#include "common/rpc/call.h"
+#include "common/rpc/channel.h"
+#include "common/status/status_macros.h"
+#include "common/wire/chunk_message.h"
+#include "common/wire/protocol_version.h"
+#include "proto/coordinator.grpc.pb.h"
+#include "worker/client/call_group.h"
+#include "worker/client/gather.h"
+#include "worker/client/heartbeat.h"
+#include "worker/client/pull_operation.h"
+#include "worker/client/router.h"
+#include "worker/client/shard_connection.h"
+
+namespace syncline {
+namespace {
+
+using Method = ShardConnection::Method;
+
+// Long for a coordinator that is busy with shards, short enough to notice one that went.
+constexpr absl::Duration kCallTimeout = absl::Seconds(15);
+
+std::string DefaultName() {
+  char host[256] = "";
+  gethostname(host, sizeof(host) - 1);
+  return absl::StrCat(host, ":", getpid());
+}
+
+template <typename Message>
+grpc::ByteBuffer Encode(const Message& message) {
+  const grpc::Slice slice(message.SerializeAsString());
+  return grpc::ByteBuffer(&slice, 1);
+}
+
+class ClientImpl final : public Client {
+ public:
+  ClientImpl(ClientOptions options, std::unique_ptr<Coordinator::Stub> coordinator,
+             JoinWorkerReply joined)
+      : options_(std::move(options)),
+        coordinator_(std::move(coordinator)),
+        joined_(std::move(joined)),
+        heartbeat_(coordinator_.get(), joined_.rank(), joined_.incarnation(),
+                   absl::Milliseconds(joined_.lease_ms()) / 4) {}
+  ~ClientImpl() override { calls_.Close(); }
+
+  Rank rank() const override { return joined_.rank(); }
+  Incarnation incarnation() const override { return joined_.incarnation(); }
+  const JobManifest& job() const override { return joined_.job(); }
+
+  absl::Status CreateTensors(absl::Span<const TensorSpec> tensors) override;
+  void Pull(Clock clock, absl::Span<float* const> to, TensorReady ready, PullDone done) override {
+    SendPulls(clock, false, to, std::move(ready), std::move(done));
+  }
+  void Observe(absl::Span<float* const> to, Done done) override {
+    SendPulls(0, true, to, nullptr,
+              [done = std::move(done)](auto outcome) { done(outcome.status()); });
+  }
+  void Push(Clock clock, size_t tensor, const float* gradient, Done done) override;
+  void Commit(Clock clock, uint64_t samples, const std::vector<Rank>& contributors,
+              CommitDone done) override;
+  void PushPull(Clock clock, absl::Span<const float* const> gradients, uint64_t samples,
+                const std::vector<Rank>& contributors, absl::Span<float* const> to,
+                PullDone done) override;
+  absl::StatusOr<LeaseReply> Lease(uint64_t samples, Clock from_clock, Clock committed) override;
+  void Report(const WorkerProgress& progress) override { heartbeat_.Report(progress); }
+  bool expelled() const override { return heartbeat_.expelled(); }
+  absl::Status Leave(Clock clock, const WorkerProgress& progress) override;
+
+ private:
+  Sender MakeSender() const;
+  absl::Time Deadline() const { return absl::Now() + options_.deadline; }
+  std::string CoordinatorName() const {
+    return absl::StrCat("the coordinator at ", options_.coordinator);
+  }
+  void SendPulls(Clock clock, bool observer, absl::Span<float* const> to, TensorReady ready,
+                 PullDone done);
+  void NoteSkipped(Clock clock, grpc::ByteBuffer* reply);
+  void SendCommit(size_t shard, const CommitRequest& request, CommitDone done);
+  absl::Status CheckReady(size_t given) const;
+
+  const ClientOptions options_;
+  const std::unique_ptr<Coordinator::Stub> coordinator_;
+  const JoinWorkerReply joined_;
+  // Set by CreateTensors, before anything else looks at them.
+  std::unique_ptr<Router> router_;
+  std::unique_ptr<ChunkVersions> versions_;
+  // One more than the last clock of which a shard skipped something.
+  std::atomic<Clock> skipped_{0};
+  CallGroup calls_;
+  std::vector<std::unique_ptr<ShardConnection>> shards_;
+  Heartbeat heartbeat_;
+};
+
+Sender ClientImpl::MakeSender() const {
+  Sender sender;
+  sender.set_rank(rank());
+  sender.set_incarnation(incarnation());
+  sender.set_protocol(kProtocolVersion);
+  sender.set_map_epoch(router_->map_epoch());
+  return sender;
+}
+
+absl::Status ClientImpl::CreateTensors(absl::Span<const TensorSpec> tensors) {
+  SYNCLINE_RETURN_IF_ERROR(ValidateTensors(tensors));
+  CreateTensorsRequest request;
+  for (const TensorSpec& tensor : tensors) *request.add_tensors() = tensor;
+  // The coordinator answers UNAVAILABLE while it waits for shards, for as long as they take.
+  const auto reply = CallUntil<CreateTensorsReply>(
+      absl::InfiniteFuture(), CoordinatorName(), *coordinator_,
+      &Coordinator::Stub::CreateTensors, request, 2 * kCallTimeout);
+  SYNCLINE_RETURN_IF_ERROR(reply.status());
+  SYNCLINE_RETURN_IF_ERROR(ValidateShardMap(reply->map()));
+  router_ = std::make_unique<Router>(reply->map(), options_.message_bytes);
+  versions_ = std::make_unique<ChunkVersions>(router_->chunks().size());
+  for (const std::string& address : reply->map().shards()) {
+    ShardConnection::Options options;
+    options.address = address;
+    options.security = options_.security;
+    options.channels = options_.channels_per_shard;
+    options.patience = options_.deadline;
+    SYNCLINE_ASSIGN_OR_RETURN(auto connection, ShardConnection::Create(options, &calls_));
+    shards_.push_back(std::move(connection));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ClientImpl::CheckReady(size_t given) const {
+  if (router_ == nullptr) return absl::FailedPreconditionError("call CreateTensors first");
+  if (given == router_->tensors()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("memory for ", given, " tensors, the model has ",
+                                                 router_->tensors()));
+}
+
+void ClientImpl::SendPulls(Clock clock, bool observer, absl::Span<float* const> to,
+                           TensorReady ready, PullDone done) {
+  const absl::Status fit = CheckReady(to.size());
+  if (!fit.ok()) return done(fit);
+  const auto operation = std::make_shared<PullOperation>(router_.get(), to, std::move(ready),
+                                                         std::move(done),
+                                                         observer ? nullptr : versions_.get());
+  PullRequest request;
+  *request.mutable_sender() = MakeSender();
+  request.set_clock(clock);
+  request.set_observer(observer);
+  for (const Router::Group& group : router_->pulls()) {
+    request.mutable_chunks()->Assign(group.chunks.begin(), group.chunks.end());
+    const grpc::ByteBuffer bytes = Encode(request);
+    shards_[group.shard]->Send(
+        Method::kPull, [bytes](const auto&) { return bytes; },
+        [operation, &group](auto reply) { operation->Receive(group, std::move(reply)); });
+  }
+}
+
+void ClientImpl::Push(Clock clock, size_t tensor, const float* gradient, Done done) {
+  if (router_ == nullptr || tensor >= router_->tensors()) {
+    return done(absl::InvalidArgumentError(absl::StrCat("there is no tensor ", tensor)));
+  }
+  const auto& groups = router_->pushes(tensor);
+  const auto gather = std::make_shared<Gather>(groups.size(), std::move(done));
+  PushHeader header;
+  *header.mutable_sender() = MakeSender();
+  header.set_clock(clock);
+  for (const Router::Group& group : groups) {
+    const auto make = [this, header, gradient, &group](const std::shared_ptr<const void>& owner) {
+      std::vector<WireChunk> chunks;
+      for (const uint32_t id : group.chunks) {
+        const ChunkInfo& info = router_->chunks()[id];
+        chunks.push_back({id, (*versions_)[id],
+                          Fragments::Of(gradient + info.begin, info.elements * sizeof(float),
+                                        owner)});
+      }
+      return EncodePush(header, chunks);
+    };
+    shards_[group.shard]->Send(Method::kPush, make,
+                               [this, clock, gather](absl::StatusOr<grpc::ByteBuffer> buffer) {
+                                 if (buffer.ok()) NoteSkipped(clock, &*buffer);
+                                 gather->PartDone(buffer.status());
+                               });
+  }
+}
+
+// A shard left out a gradient that is not finite (on_nonfinite: skip). In sync all of the
+// contribution must then stay out, on all shards: Commit says 0 samples.
+void ClientImpl::NoteSkipped(Clock clock, grpc::ByteBuffer* buffer) {
+  PushReply reply;
+  if (!grpc::SerializationTraits<PushReply>::Deserialize(buffer, &reply).ok()) return;
+  if (reply.skipped_size() > 0) skipped_ = clock + 1;
+}
+
+void ClientImpl::SendCommit(size_t shard, const CommitRequest& request, CommitDone done) {
+  const grpc::ByteBuffer bytes = Encode(request);
+  shards_[shard]->Send(
+      Method::kCommit, [bytes](const auto&) { return bytes; },
+      [done = std::move(done)](absl::StatusOr<grpc::ByteBuffer> buffer) {
+        if (!buffer.ok()) return done(buffer.status());
+        CommitReply reply;
+        if (!grpc::SerializationTraits<CommitReply>::Deserialize(&*buffer, &reply).ok()) {
+          return done(absl::InternalError("the reply to a commit cannot be read"));
+        }
+        done(reply.accepted());
+      });
+}
+
+void ClientImpl::Commit(Clock clock, uint64_t samples, const std::vector<Rank>& contributors,
+                        CommitDone done) {
+  if (router_ == nullptr) return done(absl::FailedPreconditionError("call CreateTensors first"));
+  CommitRequest request;
+  *request.mutable_sender() = MakeSender();
+  request.set_clock(clock);
+  const bool skipped = job().sync_mode() == SYNC && skipped_ == clock + 1;
+  request.set_samples(skipped ? 0 : samples);
+  request.mutable_contributors()->Assign(contributors.begin(), contributors.end());
+  // With backup workers the lead shard decides who makes the step; the others are told only then.
+  const bool ask_lead = job().backup_workers() > 0 && job().sync_mode() == SYNC;
+  const auto to_rest = [this, request, ask_lead](CommitDone told) {
+    const size_t first = ask_lead ? 1 : 0;
+    if (first >= shards_.size()) return told(true);
+    const auto gather = std::make_shared<Gather>(
+        shards_.size() - first, [told = std::move(told)](absl::Status status) {
+          if (!status.ok()) return told(status);
+          told(true);
+        });
+    for (size_t shard = first; shard < shards_.size(); ++shard) {
+      SendCommit(shard, request, [gather](auto accepted) { gather->PartDone(accepted.status()); });
+    }
+  };
+  if (!ask_lead) return to_rest(std::move(done));
+  SendCommit(0, request, [to_rest, done = std::move(done)](absl::StatusOr<bool> accepted) {
+    if (!accepted.ok() || !*accepted) return done(std::move(accepted));
+    to_rest(done);
+  });
+}
+
+void ClientImpl::PushPull(Clock clock, absl::Span<const float* const> gradients, uint64_t samples,
+                          const std::vector<Rank>& contributors, absl::Span<float* const> to,
+                          PullDone done) {
+  const absl::Status fit = CheckReady(gradients.size());
+  if (!fit.ok()) return done(fit);
+  const auto pull = [this, clock, destination = std::vector<float*>(to.begin(), to.end()),
+                     done](const absl::StatusOr<bool>& accepted) {
+    if (!accepted.ok()) return done(accepted.status());
+    Pull(clock + 1, destination, nullptr, done);
+  };
+  const auto pushed = std::make_shared<Gather>(
+      gradients.size(), [this, clock, samples, contributors, pull, done](absl::Status status) {
+        if (!status.ok()) return done(status);
+        Commit(clock, samples, contributors, pull);
+      });
+  for (size_t t = 0; t < gradients.size(); ++t) {
+    Push(clock, t, gradients[t], [pushed](absl::Status status) { pushed->PartDone(status); });
+  }
+}
+
+absl::StatusOr<LeaseReply> ClientImpl::Lease(uint64_t samples, Clock from_clock, Clock committed) {
+  LeaseRequest request;
+  request.set_rank(rank());
+  request.set_incarnation(incarnation());
+  request.set_samples(samples);
+  request.set_from_clock(from_clock);
+  request.set_committed(committed);
+  return CallUntil<LeaseReply>(Deadline(), CoordinatorName(), *coordinator_,
+                               &Coordinator::Stub::Lease, request, kCallTimeout);
+}
+
+absl::Status ClientImpl::Leave(Clock clock, const WorkerProgress& progress) {
+  LeaveWorkerRequest request;
+  request.set_rank(rank());
+  request.set_incarnation(incarnation());
+  request.set_clock(clock);
+  *request.mutable_progress() = progress;
+  return CallUntil<LeaveWorkerReply>(Deadline(), CoordinatorName(), *coordinator_,
+                                     &Coordinator::Stub::LeaveWorker, request, kCallTimeout)
+      .status();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Client>> Client::Connect(const ClientOptions& options) {
+  SYNCLINE_ASSIGN_OR_RETURN(auto channel, MakeChannel(options.coordinator, options.security));
+  auto coordinator = Coordinator::NewStub(channel);
+  JoinWorkerRequest request;
+  request.set_name(options.name.empty() ? DefaultName() : options.name);
+  request.set_protocol(kProtocolVersion);
+  SYNCLINE_ASSIGN_OR_RETURN(
+      auto joined,
+      CallUntil<JoinWorkerReply>(absl::Now() + options.deadline,
+                                 absl::StrCat("joining the coordinator at ", options.coordinator),
+                                 *coordinator, &Coordinator::Stub::JoinWorker, request,
+                                 kCallTimeout));
+  return std::make_unique<ClientImpl>(options, std::move(coordinator), std::move(joined));
+}
+
+}  // namespace syncline

@@ -1,0 +1,44 @@
+#include "worker/client/heartbeat.h"
+
+#include <algorithm>
+
+#include "common/rpc/call.h"
+
+namespace syncline {
+
+Heartbeat::Heartbeat(Coordinator::Stub* coordinator, Rank rank, Incarnation incarnation,
+                     absl::Duration period)
+    : coordinator_(coordinator) {
+  {
+    absl::MutexLock lock(&mu_);
+    request_.set_rank(rank);
+    request_.set_incarnation(incarnation);
+  }
+  thread_ = std::thread([this, period] { Run(period); });
+}
+
+Heartbeat::~Heartbeat() {
+  closing_.Notify();
+  thread_.join();
+}
+
+void Heartbeat::Report(const WorkerProgress& progress) {
+  absl::MutexLock lock(&mu_);
+  *request_.mutable_progress() = progress;
+}
+
+void Heartbeat::Run(absl::Duration period) {
+  while (!closing_.WaitForNotificationWithTimeout(period)) {
+    HeartbeatRequest request;
+    {
+      absl::MutexLock lock(&mu_);
+      request = request_;
+    }
+    // A coordinator that is away costs nothing: training goes on without it.
+    const auto reply = Call<HeartbeatReply>(*coordinator_, &Coordinator::Stub::Heartbeat, request,
+                                            std::max(period, absl::Seconds(1)));
+    if (reply.ok() && reply->expelled()) expelled_ = true;
+  }
+}
+
+}  // namespace syncline

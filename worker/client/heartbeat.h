@@ -1,0 +1,41 @@
+#ifndef SYNCLINE_WORKER_CLIENT_HEARTBEAT_H_
+#define SYNCLINE_WORKER_CLIENT_HEARTBEAT_H_
+
+#include <atomic>
+#include <memory>
+#include <thread>
+
+#include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
+#include "common/cluster/ids.h"
+#include "proto/coordinator.grpc.pb.h"
+
+namespace syncline {
+
+// Keeps a worker's membership alive from a thread of its own, and reports its progress on the way.
+// Thread-safe.
+class Heartbeat {
+ public:
+  // A beat every `period`. `coordinator` must outlive the heartbeat.
+  Heartbeat(Coordinator::Stub* coordinator, Rank rank, Incarnation incarnation,
+            absl::Duration period);
+  ~Heartbeat();
+
+  void Report(const WorkerProgress& progress);
+  bool expelled() const { return expelled_; }
+
+ private:
+  void Run(absl::Duration period);
+
+  Coordinator::Stub* const coordinator_;
+  absl::Mutex mu_;
+  HeartbeatRequest request_ ABSL_GUARDED_BY(mu_);
+  std::atomic<bool> expelled_{false};
+  absl::Notification closing_;
+  std::thread thread_;
+};
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_WORKER_CLIENT_HEARTBEAT_H_

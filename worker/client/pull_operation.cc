@@ -1,0 +1,87 @@
+#include "worker/client/pull_operation.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/status/status_macros.h"
+
+namespace syncline {
+
+PullOperation::PullOperation(const Router* router, absl::Span<float* const> to,
+                             Client::TensorReady ready, Client::PullDone done,
+                             ChunkVersions* versions)
+    : router_(router),
+      to_(to.begin(), to.end()),
+      ready_(std::move(ready)),
+      done_(std::move(done)),
+      versions_(versions),
+      missing_(router->tensors()),
+      replies_(router->pulls().size()) {
+  for (size_t t = 0; t < missing_.size(); ++t) missing_[t] = router->tensor_chunks(t);
+}
+
+void PullOperation::Receive(const Router::Group& group, absl::StatusOr<grpc::ByteBuffer> reply) {
+  const absl::Status status = reply.ok() ? Take(group, *reply) : reply.status();
+  if (!status.ok()) Fail(status);
+  if (--replies_ > 0) return;
+  absl::StatusOr<Client::PullOutcome> result = Client::PullOutcome();
+  {
+    absl::MutexLock lock(&mu_);
+    if (error_.ok()) {
+      result = outcome_;
+    } else {
+      result = error_;
+    }
+  }
+  done_(std::move(result));
+}
+
+absl::Status PullOperation::Take(const Router::Group& group, const grpc::ByteBuffer& reply) {
+  SYNCLINE_ASSIGN_OR_RETURN(const DecodedPullReply decoded, DecodePullReply(reply));
+  {
+    absl::MutexLock lock(&mu_);
+    outcome_.clock = std::max(outcome_.clock, decoded.head.clock());
+    if (decoded.head.verdict() != PullReply::GRANTED) outcome_.verdict = decoded.head.verdict();
+  }
+  if (decoded.head.verdict() != PullReply::GRANTED) return absl::OkStatus();
+  if (decoded.chunks.size() != group.chunks.size()) {
+    return absl::InternalError(absl::StrCat("shard ", group.shard, " answered a pull of ",
+                                            group.chunks.size(), " chunks with ",
+                                            decoded.chunks.size()));
+  }
+  for (size_t i = 0; i < group.chunks.size(); ++i) {
+    if (decoded.chunks[i].chunk != group.chunks[i]) {
+      return absl::InternalError(absl::StrCat("shard ", group.shard, " sent chunk ",
+                                              decoded.chunks[i].chunk, " in place of chunk ",
+                                              group.chunks[i]));
+    }
+    SYNCLINE_RETURN_IF_ERROR(Copy(decoded.chunks[i]));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PullOperation::Copy(const WireChunk& chunk) {
+  const ChunkInfo& info = router_->chunks()[chunk.chunk];
+  const size_t bytes = info.elements * sizeof(float);
+  if (chunk.data.size() != bytes) {
+    return absl::InternalError(absl::StrCat("chunk ", info.id, " came with ", chunk.data.size(),
+                                            " bytes instead of ", bytes));
+  }
+  char* to = reinterpret_cast<char*>(to_[info.tensor] + info.begin);
+  for (const Fragments::Piece& piece : chunk.data.pieces()) {
+    std::memcpy(to, piece.data, piece.size);
+    to += piece.size;
+  }
+  if (versions_ != nullptr) (*versions_)[chunk.chunk] = chunk.version;
+  if (--missing_[info.tensor] == 0 && ready_) ready_(info.tensor);
+  return absl::OkStatus();
+}
+
+void PullOperation::Fail(const absl::Status& status) {
+  absl::MutexLock lock(&mu_);
+  if (error_.ok()) error_ = status;
+}
+
+}  // namespace syncline

@@ -1,0 +1,60 @@
+#include "worker/client/router.h"
+
+#include <set>
+
+#include "common/status/status_matchers.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace syncline {
+namespace {
+
+using testing::ElementsAre;
+
+// Two tensors of 3 and 1 chunks of 4 KiB, the last of each smaller.
+ShardMap Map(int shards) {
+  std::vector<TensorSpec> tensors(2);
+  tensors[0].set_name("a");
+  tensors[0].add_shape(2100);
+  tensors[1].set_name("b");
+  tensors[1].add_shape(10);
+  std::vector<std::string> addresses;
+  for (int i = 0; i < shards; ++i) addresses.push_back("h:" + std::to_string(i + 1));
+  return *MakeShardMap(tensors, addresses, 4096, false);
+}
+
+TEST(RouterTest, EveryChunkIsInOnePullAndOnePush) {
+  for (const int shards : {1, 2, 3}) {
+    const ShardMap map = Map(shards);
+    const Router router(map, 8192);
+    std::multiset<uint32_t> pulled, pushed;
+    for (const auto& group : router.pulls()) {
+      for (const uint32_t id : group.chunks) {
+        EXPECT_EQ(map.owner(id), group.shard);
+        pulled.insert(id);
+      }
+    }
+    for (size_t tensor = 0; tensor < router.tensors(); ++tensor) {
+      for (const auto& group : router.pushes(tensor)) {
+        for (const uint32_t id : group.chunks) {
+          EXPECT_EQ(router.chunks()[id].tensor, tensor);
+          pushed.insert(id);
+        }
+      }
+    }
+    EXPECT_THAT(pulled, ElementsAre(0, 1, 2, 3));
+    EXPECT_EQ(pulled, pushed);
+  }
+}
+
+TEST(RouterTest, MessagesKeepToTheirSize) {
+  const Router router(Map(1), 8192);
+  ASSERT_EQ(router.pulls().size(), 2u);
+  EXPECT_THAT(router.pulls()[0].chunks, ElementsAre(0, 1));
+  EXPECT_THAT(router.pulls()[1].chunks, ElementsAre(2, 3));
+  EXPECT_EQ(Router(Map(1), 1).pulls().size(), 4u) << "a chunk alone may be larger";
+  EXPECT_EQ(router.tensor_chunks(0), 3u);
+}
+
+}  // namespace
+}  // namespace syncline

@@ -1,0 +1,170 @@
+#include "worker/client/shard_connection.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/rpc/channel.h"
+#include "common/rpc/grpc_status.h"
+#include "common/status/status_macros.h"
+#include "grpcpp/alarm.h"
+
+namespace syncline {
+namespace {
+
+using Method = ShardConnection::Method;
+
+const std::string& Path(Method method) {
+  static const std::string paths[] = {"/syncline.ParameterServer/Push",
+                                      "/syncline.ParameterServer/Pull",
+                                      "/syncline.ParameterServer/Commit"};
+  return paths[static_cast<int>(method)];
+}
+
+// A pull waits at the shard for other workers; then it is simply asked again.
+absl::Duration AttemptTimeout(Method method) {
+  return method == Method::kPull ? absl::Seconds(20) : absl::Seconds(10);
+}
+
+}  // namespace
+
+// One call with all its attempts. Deletes itself when it has told its end.
+class ShardConnection::Attempts {
+ public:
+  Attempts(ShardConnection* connection, Method method, MakeRequest request, Done done)
+      : connection_(connection),
+        method_(method),
+        make_request_(std::move(request)),
+        done_(std::move(done)) {}
+
+  Method method() const { return method_; }
+
+  void Begin() {
+    if (context_ == nullptr) give_up_ = absl::Now() + connection_->options_.patience;
+    context_ = std::make_unique<grpc::ClientContext>();
+    context_->set_deadline(absl::ToChronoTime(absl::Now() + AttemptTimeout(method_)));
+    if (!connection_->group_->Add(context_.get())) {
+      result_ = absl::CancelledError("the client is closing");
+      return End();
+    }
+    lifetime_ = std::make_shared<char>();
+    request_ = make_request_(lifetime_);
+    reply_.Clear();
+    const uint32_t turn = connection_->next_stub_++;
+    connection_->stubs_[turn % connection_->stubs_.size()]->UnaryCall(
+        context_.get(), Path(method_), grpc::StubOptions(), &request_, &reply_,
+        [this](grpc::Status status) { AttemptDone(FromGrpcStatus(status)); });
+  }
+
+ private:
+  void AttemptDone(const absl::Status& status) {
+    connection_->group_->Remove(context_.get());
+    if (status.ok()) {
+      // The shard has read all of the request, so nobody looks at the caller's memory any more.
+      result_ = std::move(reply_);
+      return End();
+    }
+    request_.Clear();
+    const bool waits = method_ == Method::kPull && absl::IsDeadlineExceeded(status);
+    if (waits) give_up_ = absl::Now() + connection_->options_.patience;
+    const bool again = waits || IsTransient(status) || absl::IsDeadlineExceeded(status);
+    if (connection_->group_->closing()) {
+      result_ = absl::CancelledError("the client is closing");
+    } else if (!again || absl::Now() > give_up_) {
+      result_ = absl::Status(status.code(), absl::StrCat("shard ", connection_->options_.address,
+                                                         ": ", status.message()));
+    } else {
+      if (waits) return Begin();
+      wait_ = std::min(2 * wait_, absl::Seconds(1));
+      return Later(wait_, [this] { Begin(); });
+    }
+    EndWhenReleased();
+  }
+
+  void EndWhenReleased() {
+    const std::weak_ptr<const void> lifetime = lifetime_;
+    lifetime_.reset();
+    if (lifetime.expired()) return End();
+    released_ = lifetime;
+    PollReleased();
+  }
+
+  void PollReleased() {
+    if (released_.expired()) return End();
+    Later(absl::Milliseconds(5), [this] { PollReleased(); });
+  }
+
+  void Later(absl::Duration wait, std::function<void()> then) {
+    alarm_ = std::make_unique<grpc::Alarm>();
+    alarm_->Set(absl::ToChronoTime(absl::Now() + wait),
+                [then = std::move(then)](bool) { then(); });
+  }
+
+  void End() {
+    const Done done = std::move(done_);
+    ShardConnection* const connection = connection_;
+    const Method method = method_;
+    auto result = std::move(result_);
+    delete this;
+    connection->Finished(method);
+    done(std::move(result));
+    connection->group_->Leave();
+  }
+
+  ShardConnection* const connection_;
+  const Method method_;
+  const MakeRequest make_request_;
+  Done done_;
+  absl::Time give_up_;
+  absl::Duration wait_ = absl::Milliseconds(10);
+  std::unique_ptr<grpc::ClientContext> context_;
+  std::shared_ptr<const void> lifetime_;
+  std::weak_ptr<const void> released_;
+  grpc::ByteBuffer request_;
+  grpc::ByteBuffer reply_;
+  std::unique_ptr<grpc::Alarm> alarm_;
+  absl::StatusOr<grpc::ByteBuffer> result_ = absl::UnknownError("no attempt made");
+};
+
+absl::StatusOr<std::unique_ptr<ShardConnection>> ShardConnection::Create(const Options& options,
+                                                                         CallGroup* group) {
+  std::unique_ptr<ShardConnection> connection(new ShardConnection(options, group));
+  for (int i = 0; i < std::max(options.channels, 1); ++i) {
+    SYNCLINE_ASSIGN_OR_RETURN(auto channel, MakeChannel(options.address, options.security));
+    connection->stubs_.push_back(std::make_unique<grpc::GenericStub>(channel));
+  }
+  return connection;
+}
+
+void ShardConnection::Send(Method method, MakeRequest request, Done done) {
+  if (!group_->Enter()) return done(absl::CancelledError("the client is closing"));
+  auto* attempts = new Attempts(this, method, std::move(request), std::move(done));
+  {
+    absl::MutexLock lock(&mu_);
+    Lane& lane = lanes_[static_cast<int>(method)];
+    if (lane.in_flight >= options_.max_in_flight) {
+      lane.waiting.push_back(attempts);
+      return;
+    }
+    ++lane.in_flight;
+  }
+  attempts->Begin();
+}
+
+void ShardConnection::Finished(Method method) {
+  Attempts* next;
+  {
+    absl::MutexLock lock(&mu_);
+    Lane& lane = lanes_[static_cast<int>(method)];
+    if (lane.waiting.empty()) {
+      --lane.in_flight;
+      return;
+    }
+    next = lane.waiting.front();
+    lane.waiting.pop_front();
+  }
+  next->Begin();
+}
+
+}  // namespace syncline

@@ -1,0 +1,63 @@
+// syncline-worker: leases data, pulls weights, computes gradients, pushes them.
+
+#include <atomic>
+#include <string>
+#include <thread>
+
+#include "absl/flags/flag.h"
+#include "absl/time/time.h"
+#include "common/daemon/daemon.h"
+#include "spdlog/spdlog.h"
+#include "worker/worker.h"
+
+ABSL_FLAG(std::string, coordinator, "", "host:port of the coordinator. Required.");
+ABSL_FLAG(std::string, name, "", "Name shown in status; by default the host and process.");
+ABSL_FLAG(std::string, device, "",
+          "Where to compute: auto, cpu, cuda or cuda:N; by default what the job says.");
+ABSL_FLAG(int, threads, 0, "Compute threads on a CPU; 0 takes the job's worker_threads.");
+ABSL_FLAG(absl::Duration, step_delay, absl::ZeroDuration(),
+          "A wait before each step, to see what a slow worker does to the others.");
+
+namespace {
+
+constexpr char kUsage[] =
+    "A training worker: joins a cluster, computes gradients on its share of the data.\n"
+    "  syncline-worker --coordinator=HOST:PORT [--device=auto] [--flagfile=FILE]";
+
+absl::Status Run(const syncline::DaemonOptions& daemon) {
+  std::atomic<bool> stop{false};
+  std::atomic<bool> finished{false};
+  syncline::WorkerOptions options;
+  options.coordinator = absl::GetFlag(FLAGS_coordinator);
+  options.name = absl::GetFlag(FLAGS_name);
+  options.security = daemon.security;
+  options.device = absl::GetFlag(FLAGS_device);
+  options.threads = absl::GetFlag(FLAGS_threads);
+  options.step_delay = absl::GetFlag(FLAGS_step_delay);
+  options.page_host = daemon.listen.substr(0, daemon.listen.rfind(':'));
+  options.http_port = daemon.http_port;
+  options.stop = [&] { return stop.load(); };
+  absl::Status ports;
+  options.serving = [&](const std::string& http) {
+    ports = syncline::WritePortFile(daemon.port_file, "", http);
+  };
+  if (options.coordinator.empty()) {
+    return absl::InvalidArgumentError("--coordinator is missing: give its host:port");
+  }
+  std::thread signals([&] {
+    const int signal = syncline::WaitForSignal([&] { return finished.load(); });
+    if (signal == 0) return;
+    spdlog::info("stopping after this step");
+    stop = true;
+  });
+  const absl::Status status = syncline::RunWorker(options);
+  finished = true;
+  signals.join();
+  return status.ok() ? ports : status;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return syncline::ExitCode(Run(syncline::InitDaemon(argc, argv, "syncline-worker", kUsage)));
+}

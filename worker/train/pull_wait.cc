@@ -1,0 +1,45 @@
+#include "worker/train/pull_wait.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace syncline {
+
+std::shared_ptr<PullWait> PullWait::Start(Client* client, Clock clock,
+                                          absl::Span<float* const> to) {
+  const std::shared_ptr<PullWait> wait(new PullWait(to.size()));
+  client->Pull(
+      clock, to,
+      [wait](size_t tensor) {
+        absl::MutexLock lock(&wait->mu_);
+        wait->ready_[tensor] = true;
+      },
+      [wait](absl::StatusOr<Client::PullOutcome> outcome) {
+        absl::MutexLock lock(&wait->mu_);
+        wait->outcome_ = std::move(outcome);
+        wait->done_ = true;
+      });
+  return wait;
+}
+
+absl::Status PullWait::WaitFor(size_t first, size_t count) {
+  absl::MutexLock lock(&mu_);
+  const auto there = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    const auto begin = ready_.begin() + static_cast<ptrdiff_t>(first);
+    return done_ ||
+           std::all_of(begin, begin + static_cast<ptrdiff_t>(count), [](bool r) { return r; });
+  };
+  mu_.Await(absl::Condition(&there));
+  if (!done_) return absl::OkStatus();
+  if (!outcome_.ok()) return outcome_.status();
+  if (outcome_->verdict == PullReply::GRANTED) return absl::OkStatus();
+  return absl::AbortedError("the step was not granted");
+}
+
+absl::StatusOr<Client::PullOutcome> PullWait::Wait() {
+  absl::MutexLock lock(&mu_);
+  mu_.Await(absl::Condition(&done_));
+  return outcome_;
+}
+
+}  // namespace syncline

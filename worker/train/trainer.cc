@@ -1,0 +1,282 @@
+#include "worker/train/trainer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "common/status/status_macros.h"
+#include "worker/model/model_builder.h"
+
+namespace syncline {
+namespace {
+
+constexpr int kEvaluationRows = 500;
+
+double SecondsSince(absl::Time begin) { return absl::ToDoubleSeconds(absl::Now() - begin); }
+
+Initializer::Kind KindOf(InitializerKind kind) {
+  switch (kind) {
+    case InitializerKind::kConstant:
+      return Initializer::CONSTANT;
+    case InitializerKind::kUniform:
+      return Initializer::UNIFORM;
+    case InitializerKind::kNormal:
+      return Initializer::NORMAL;
+    default:
+      return Initializer::ZEROS;
+  }
+}
+
+}  // namespace
+
+std::vector<TensorSpec> TensorSpecs(const std::vector<ParameterSpec>& parameters) {
+  std::vector<TensorSpec> tensors;
+  for (const ParameterSpec& parameter : parameters) {
+    TensorSpec& tensor = tensors.emplace_back();
+    tensor.set_name(parameter.name);
+    for (const int64_t size : parameter.shape) tensor.add_shape(static_cast<uint64_t>(size));
+    tensor.mutable_initializer()->set_kind(KindOf(parameter.initial.kind));
+    tensor.mutable_initializer()->set_a(static_cast<float>(parameter.initial.a));
+    tensor.mutable_initializer()->set_b(static_cast<float>(parameter.initial.b));
+  }
+  return tensors;
+}
+
+// What is under way at the shards. Shared with callbacks, which may come after an error.
+struct Trainer::Waits {
+  absl::Mutex mu;
+  size_t pushes ABSL_GUARDED_BY(mu) = 0;
+  size_t commits ABSL_GUARDED_BY(mu) = 0;
+  absl::Status error ABSL_GUARDED_BY(mu);
+
+  absl::Status Await(size_t Waits::*count) {
+    absl::MutexLock lock(&mu);
+    const auto none = [this, count]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
+      return this->*count == 0;
+    };
+    mu.Await(absl::Condition(&none));
+    return error;
+  }
+  void Begin(size_t Waits::*count) {
+    absl::MutexLock lock(&mu);
+    ++(this->*count);
+  }
+  void End(size_t Waits::*count, const absl::Status& status) {
+    absl::MutexLock lock(&mu);
+    --(this->*count);
+    if (error.ok()) error = status;
+  }
+};
+
+Trainer::Trainer(Options options)
+    : options_(std::move(options)),
+      job_(options_.client->job()),
+      clips_(job_.optimizer().clip_norm() > 0 && job_.sync_mode() != SYNC),
+      order_(static_cast<uint32_t>(options_.data.train->size()), job_.seed()),
+      source_(options_.client, options_.data.train->size(), options_.stop),
+      waits_(std::make_shared<Waits>()) {}
+
+absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(Options options) {
+  std::unique_ptr<Trainer> trainer(new Trainer(std::move(options)));
+  const Options& o = trainer->options_;
+  const Loss loss = LossOf(trainer->job_.model());
+  SYNCLINE_ASSIGN_OR_RETURN(
+      trainer->train_, BatchLoader::Create(o.device, o.data.train, loss,
+                                           static_cast<int>(trainer->job_.batch_size())));
+  if (o.data.test != nullptr) {
+    const int rows =
+        std::min({kEvaluationRows, static_cast<int>(trainer->job_.batch_size()),
+                  static_cast<int>(o.data.test->size())});
+    SYNCLINE_ASSIGN_OR_RETURN(trainer->test_,
+                              BatchLoader::Create(o.device, o.data.test, loss, rows));
+  }
+  for (size_t p = 0; p < o.network->parameters().size(); ++p) {
+    trainer->values_.push_back(o.network->value(p));
+  }
+  return trainer;
+}
+
+absl::Status Trainer::Run() {
+  begun_ = absl::Now();
+  SYNCLINE_ASSIGN_OR_RETURN(std::optional<StepLease> step, source_.Next());
+  bool stopped = false;
+  while (step && !stopped) {
+    if (options_.stop && options_.stop()) break;
+    if (options_.step_delay > absl::ZeroDuration()) absl::SleepFor(options_.step_delay);
+    if (pull_ == nullptr || pulling_ != step->clock()) StartPull(step->clock());
+    SYNCLINE_ASSIGN_OR_RETURN(const Outcome outcome, RunStep(*step));
+    // The request for more steps says which are committed, so none may be under way then.
+    if (outcome == Outcome::kStopped || source_.empty()) SYNCLINE_RETURN_IF_ERROR(WaitForCommit());
+    if (outcome == Outcome::kStopped) {
+      SYNCLINE_ASSIGN_OR_RETURN(stopped, source_.StoppedAt(step->clock()));
+    }
+    if (outcome == Outcome::kDone) Report(*step);
+    SYNCLINE_ASSIGN_OR_RETURN(step, source_.Next());
+    // The pull waits at the shards for this commit and the others', not for a round trip of ours.
+    if (step && pull_ == nullptr) StartPull(step->clock());
+  }
+  SYNCLINE_RETURN_IF_ERROR(WaitForCommit());
+  progress_.set_clock(source_.finished() || !step ? source_.clock() : step->clock());
+  if (source_.finished() && source_.evaluate()) SYNCLINE_RETURN_IF_ERROR(Evaluate());
+  progress_.set_total_seconds(SecondsSince(begun_));
+  return options_.client->Leave(progress_.clock(), progress_);
+}
+
+void Trainer::StartPull(Clock clock) {
+  pulling_ = clock;
+  pull_ = PullWait::Start(options_.client, clock, values_);
+}
+
+absl::StatusOr<Trainer::Outcome> Trainer::RunStep(const StepLease& step) {
+  if (step.count() > 0) {
+    const absl::Status computed = Compute(step);
+    if (!computed.ok()) {
+      // An aborted pass is one whose weights were not granted.
+      if (!absl::IsAborted(computed)) return computed;
+      SYNCLINE_ASSIGN_OR_RETURN(const Outcome outcome, WaitForPull());
+      if (outcome == Outcome::kDone) return computed;
+      return outcome;
+    }
+    SYNCLINE_RETURN_IF_ERROR(WaitForPushes());
+  }
+  SYNCLINE_ASSIGN_OR_RETURN(const Outcome outcome, WaitForPull());
+  if (outcome != Outcome::kDone) return outcome;
+  SYNCLINE_RETURN_IF_ERROR(WaitForCommit());
+  SendCommit(step);
+  return Outcome::kDone;
+}
+
+absl::StatusOr<Trainer::Outcome> Trainer::WaitForPull() {
+  const absl::Time begin = absl::Now();
+  const auto outcome = pull_->Wait();
+  progress_.set_pull_wait_seconds(progress_.pull_wait_seconds() + SecondsSince(begin));
+  pull_.reset();
+  SYNCLINE_RETURN_IF_ERROR(outcome.status());
+  switch (outcome->verdict) {
+    case PullReply::STOPPED:
+      return Outcome::kStopped;
+    case PullReply::STEP_CLOSED:
+      source_.SkipTo(outcome->clock);
+      return Outcome::kClosed;
+    default:
+      return Outcome::kDone;
+  }
+}
+
+absl::Status Trainer::Compute(const StepLease& step) {
+  const absl::Time begin = absl::Now();
+  double waited = 0;
+  SYNCLINE_ASSIGN_OR_RETURN(
+      Batch batch, train_->Load(order_.Samples(step.epoch(), step.begin(), step.count())));
+  batch.step = step.clock();
+  batch.first_row = step.begin();
+  SYNCLINE_RETURN_IF_ERROR(options_.network->Forward(batch, [&](size_t first, size_t count) {
+    const absl::Time wait = absl::Now();
+    const absl::Status there = pull_->WaitFor(first, count);
+    waited += SecondsSince(wait);
+    return there;
+  }));
+  SYNCLINE_RETURN_IF_ERROR(options_.network->Backward([&](size_t parameter) {
+    if (clips_) return absl::OkStatus();
+    waits_->Begin(&Waits::pushes);
+    options_.client->Push(
+        step.clock(), parameter, options_.network->gradient(parameter),
+        [waits = waits_](const absl::Status& status) { waits->End(&Waits::pushes, status); });
+    return absl::OkStatus();
+  }));
+  SYNCLINE_ASSIGN_OR_RETURN(const double loss, options_.network->LossSum());
+  progress_.set_loss_sum(progress_.loss_sum() + loss);
+  progress_.set_pull_wait_seconds(progress_.pull_wait_seconds() + waited);
+  progress_.set_compute_seconds(progress_.compute_seconds() + SecondsSince(begin) - waited);
+  return clips_ ? PushGradients(step.clock()) : absl::OkStatus();
+}
+
+// Where pushes apply on arrival no shard sees a whole gradient, so its norm is clipped here.
+absl::Status Trainer::PushGradients(Clock clock) {
+  const auto& parameters = options_.network->parameters();
+  double squared = 0;
+  for (size_t p = 0; p < parameters.size(); ++p) {
+    const float* gradient = options_.network->gradient(p);
+    for (int64_t i = 0; i < parameters[p].size(); ++i) squared += double{gradient[i]} * gradient[i];
+  }
+  const double limit = job_.optimizer().clip_norm();
+  const double norm = std::sqrt(squared);
+  const float scale = norm > limit ? static_cast<float>(limit / (norm + 1e-6)) : 1;
+  clipped_.resize(parameters.size());
+  for (size_t p = 0; p < parameters.size(); ++p) {
+    const float* gradient = options_.network->gradient(p);
+    clipped_[p].resize(static_cast<size_t>(parameters[p].size()));
+    for (size_t i = 0; i < clipped_[p].size(); ++i) clipped_[p][i] = scale * gradient[i];
+    waits_->Begin(&Waits::pushes);
+    options_.client->Push(
+        clock, p, clipped_[p].data(),
+        [waits = waits_](const absl::Status& status) { waits->End(&Waits::pushes, status); });
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Trainer::WaitForPushes() {
+  const absl::Time begin = absl::Now();
+  const absl::Status pushed = waits_->Await(&Waits::pushes);
+  progress_.set_push_wait_seconds(progress_.push_wait_seconds() + SecondsSince(begin));
+  return pushed;
+}
+
+void Trainer::SendCommit(const StepLease& step) {
+  waits_->Begin(&Waits::commits);
+  options_.client->Commit(step.clock(), step.count(),
+                          {step.contributors().begin(), step.contributors().end()},
+                          [waits = waits_](const absl::StatusOr<bool>& accepted) {
+                            waits->End(&Waits::commits, accepted.status());
+                          });
+}
+
+absl::Status Trainer::WaitForCommit() {
+  const absl::Time begin = absl::Now();
+  const absl::Status committed = waits_->Await(&Waits::commits);
+  progress_.set_push_wait_seconds(progress_.push_wait_seconds() + SecondsSince(begin));
+  return committed;
+}
+
+// `clock` lags by the commit that is still under way: what is reported is true.
+void Trainer::Report(const StepLease& step) {
+  progress_.set_clock(step.clock());
+  progress_.set_samples(progress_.samples() + step.count());
+  progress_.set_total_seconds(SecondsSince(begun_));
+  options_.client->Report(progress_);
+  if (options_.report) options_.report(progress_);
+}
+
+absl::Status Trainer::Evaluate() {
+  if (test_ == nullptr) return absl::OkStatus();
+  absl::Status observed;
+  absl::Notification done;
+  options_.client->Observe(values_, [&](absl::Status status) {
+    observed = std::move(status);
+    done.Notify();
+  });
+  done.WaitForNotification();
+  SYNCLINE_RETURN_IF_ERROR(observed);
+  SYNCLINE_RETURN_IF_ERROR(options_.network->UploadValues());
+  const uint32_t samples = static_cast<uint32_t>(test_->data().size());
+  std::vector<uint32_t> rows;
+  double loss = 0, correct = 0;
+  for (uint32_t begin = 0; begin < samples; begin += rows.size()) {
+    rows.resize(std::min<uint32_t>(test_->max_rows(), samples - begin));
+    for (size_t i = 0; i < rows.size(); ++i) rows[i] = begin + static_cast<uint32_t>(i);
+    SYNCLINE_ASSIGN_OR_RETURN(const Batch batch, test_->Load(rows));
+    SYNCLINE_ASSIGN_OR_RETURN(const auto result, options_.network->Evaluate(batch));
+    loss += result.loss_sum;
+    correct += result.correct;
+  }
+  progress_.set_test_loss(loss / samples);
+  if (LossOf(job_.model()) != MEAN_SQUARED_ERROR) progress_.set_test_accuracy(correct / samples);
+  return absl::OkStatus();
+}
+
+}  // namespace syncline

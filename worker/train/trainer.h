@@ -1,0 +1,93 @@
+#ifndef SYNCLINE_WORKER_TRAIN_TRAINER_H_
+#define SYNCLINE_WORKER_TRAIN_TRAINER_H_
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "proto/coordinator.pb.h"
+#include "proto/parameter_server.pb.h"
+#include "worker/client/client.h"
+#include "worker/data/dataset_factory.h"
+#include "worker/data/permutation.h"
+#include "worker/model/network.h"
+#include "worker/train/batch_loader.h"
+#include "worker/train/pull_wait.h"
+#include "worker/train/step_source.h"
+
+namespace syncline {
+
+// The tensors of a network as the cluster knows them.
+std::vector<TensorSpec> TensorSpecs(const std::vector<ParameterSpec>& parameters);
+
+// Trains a network with a cluster: the same loop in every sync mode.
+//
+// A step: the pull of its weights is under way since the last commit was sent; forward takes each
+// layer's weights as they come; backward pushes each gradient as it is made, the last layer's
+// first; when all are acknowledged the step is committed, and the next pull begins.
+//
+// Not thread-safe; Run blocks. Everything named in Options outlives the trainer, and the network
+// outlives the client, which may write weights into it until it is gone.
+class Trainer {
+ public:
+  struct Options {
+    Client* client = nullptr;
+    Network* network = nullptr;
+    const Device* device = nullptr;
+    TrainingData data;
+    // Asked between steps: true ends the run in good order.
+    std::function<bool()> stop;
+    // Waited before each step, to see what a slow worker does to others.
+    absl::Duration step_delay;
+    // Told after each step; may be null.
+    std::function<void(const WorkerProgress&)> report;
+  };
+
+  static absl::StatusOr<std::unique_ptr<Trainer>> Create(Options options);
+
+  // Steps until the leases end or `stop`, then the evaluation if it is this worker's, then leaves
+  // the cluster. An error ends the run without leaving.
+  absl::Status Run();
+
+  const WorkerProgress& progress() const { return progress_; }
+
+ private:
+  // What became of a step that was tried.
+  enum class Outcome { kDone, kClosed, kStopped };
+
+  explicit Trainer(Options options);
+  absl::StatusOr<Outcome> RunStep(const StepLease& step);
+  absl::StatusOr<Outcome> WaitForPull();
+  absl::Status Compute(const StepLease& step);
+  absl::Status PushGradients(Clock clock);
+  absl::Status WaitForPushes();
+  void SendCommit(const StepLease& step);
+  absl::Status WaitForCommit();
+  void StartPull(Clock clock);
+  absl::Status Evaluate();
+  void Report(const StepLease& step);
+
+  const Options options_;
+  const JobManifest job_;
+  // clip_norm where the shards cannot do it: pushes wait for the whole gradient.
+  const bool clips_;
+  EpochOrder order_;
+  StepSource source_;
+  std::unique_ptr<BatchLoader> train_, test_;
+  std::vector<float*> values_;  // the network's, by parameter
+  std::shared_ptr<PullWait> pull_;
+  Clock pulling_ = 0;
+  std::vector<std::vector<float>> clipped_;
+  WorkerProgress progress_;
+  absl::Time begun_;
+
+  struct Waits;
+  std::shared_ptr<Waits> waits_;
+};
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_WORKER_TRAIN_TRAINER_H_

@@ -1,0 +1,145 @@
+#include "worker/worker.h"
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "common/obs/status_page.h"
+#include "common/status/status_macros.h"
+#include "spdlog/spdlog.h"
+#include "worker/client/client.h"
+#include "worker/data/dataset_factory.h"
+#include "worker/model/model_builder.h"
+#include "worker/model/network.h"
+#include "worker/model/open_device.h"
+#include "worker/train/trainer.h"
+
+namespace syncline {
+namespace {
+
+// How often a worker that was given up joins again before it gives up itself.
+constexpr int kMaxJoins = 5;
+
+// What the status page shows: the trainer's progress, from its last step.
+class ProgressBoard {
+ public:
+  void Set(const WorkerProgress& progress) {
+    absl::MutexLock lock(&mu_);
+    progress_ = progress;
+    training_ = true;
+  }
+  std::vector<Metric> Metrics() const;
+  std::string NotReady() const {
+    absl::MutexLock lock(&mu_);
+    return training_ ? "" : "no step made yet";
+  }
+
+ private:
+  mutable absl::Mutex mu_;
+  WorkerProgress progress_ ABSL_GUARDED_BY(mu_);
+  bool training_ ABSL_GUARDED_BY(mu_) = false;
+};
+
+std::vector<Metric> ProgressBoard::Metrics() const {
+  absl::MutexLock lock(&mu_);
+  const WorkerProgress& p = progress_;
+  const auto counter = [](const char* name, const char* help, double value) {
+    return Metric{name, help, Metric::Kind::kCounter, {}, value};
+  };
+  return {
+      counter("syncline_worker_clock", "Steps committed.", static_cast<double>(p.clock())),
+      counter("syncline_worker_samples_total", "Samples trained on.",
+              static_cast<double>(p.samples())),
+      counter("syncline_worker_loss_total", "Loss summed over samples.", p.loss_sum()),
+      counter("syncline_worker_compute_seconds_total", "Seconds computing gradients.",
+              p.compute_seconds()),
+      counter("syncline_worker_pull_wait_seconds_total", "Seconds waiting for weights.",
+              p.pull_wait_seconds()),
+      counter("syncline_worker_push_wait_seconds_total", "Seconds waiting for acknowledgements.",
+              p.push_wait_seconds()),
+  };
+}
+
+absl::StatusOr<std::unique_ptr<StatusPage>> ServePage(const WorkerOptions& options,
+                                                      ProgressBoard* board) {
+  if (options.http_port < 0) return nullptr;
+  StatusPage::Options page;
+  page.listen = absl::StrCat(options.page_host, ":", options.http_port);
+  page.metrics = [board] { return board->Metrics(); };
+  page.not_ready = [board] { return board->NotReady(); };
+  return StatusPage::Start(std::move(page));
+}
+
+absl::StatusOr<std::unique_ptr<Client>> Join(const WorkerOptions& options) {
+  ClientOptions client;
+  client.coordinator = options.coordinator;
+  client.security = options.security;
+  client.name = options.name;
+  return Client::Connect(client);
+}
+
+// One membership, from join to leave.
+absl::Status Train(const WorkerOptions& options, ProgressBoard* board, bool* given_up) {
+  // The client goes before the network, which it may still be writing to.
+  std::unique_ptr<Device> device;
+  std::unique_ptr<Network> network;
+  SYNCLINE_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Join(options));
+  const JobManifest& job = client->job();
+  spdlog::info("rank {} (incarnation {}) of job {}", client->rank(), client->incarnation(),
+               job.name());
+
+  OpenDeviceOptions open;
+  open.device = options.device.empty() ? job.device() : options.device;
+  open.threads = options.threads > 0 ? options.threads : static_cast<int>(job.worker_threads());
+  open.allow_tf32 = job.allow_tf32();
+  std::string note;
+  SYNCLINE_ASSIGN_OR_RETURN(device, OpenDevice(open, &note));
+  if (!note.empty()) spdlog::info("{}", note);
+  spdlog::info("computing on {}", device->Describe());
+
+  Trainer::Options training;
+  SYNCLINE_ASSIGN_OR_RETURN(training.data, LoadTrainingData(job));
+  spdlog::info("{} samples of {} features", training.data.train->size(),
+               training.data.train->features());
+  SYNCLINE_ASSIGN_OR_RETURN(
+      network, Network::Create(job.model(), device.get(), static_cast<int>(job.batch_size()),
+                               job.seed()));
+  SYNCLINE_RETURN_IF_ERROR(client->CreateTensors(TensorSpecs(network->parameters())));
+  training.client = client.get();
+  training.network = network.get();
+  training.device = device.get();
+  training.stop = [&] { return client->expelled() || (options.stop && options.stop()); };
+  training.step_delay = options.step_delay;
+  training.report = [board](const WorkerProgress& progress) { board->Set(progress); };
+  SYNCLINE_ASSIGN_OR_RETURN(const auto trainer, Trainer::Create(std::move(training)));
+  const absl::Status trained = trainer->Run();
+  *given_up = client->expelled() || absl::IsFailedPrecondition(trained);
+  const WorkerProgress& p = trainer->progress();
+  spdlog::info("{} steps, {} samples in {:.1f} s: compute {:.1f} s, pull wait {:.1f} s, push wait "
+               "{:.1f} s",
+               p.clock(), p.samples(), p.total_seconds(), p.compute_seconds(),
+               p.pull_wait_seconds(), p.push_wait_seconds());
+  return trained;
+}
+
+}  // namespace
+
+absl::Status RunWorker(const WorkerOptions& options) {
+  ProgressBoard board;
+  SYNCLINE_ASSIGN_OR_RETURN(const std::unique_ptr<StatusPage> page, ServePage(options, &board));
+  if (options.serving) {
+    options.serving(page == nullptr ? "" : absl::StrCat(options.page_host, ":", page->port()));
+  }
+  for (int joins = 1;; ++joins) {
+    bool given_up = false;
+    const absl::Status status = Train(options, &board, &given_up);
+    const bool stopping = options.stop && options.stop();
+    if (!given_up || stopping || joins == kMaxJoins) return status;
+    spdlog::warn("the cluster gave this worker up ({}): joining again",
+                 std::string(status.message()));
+  }
+}
+
+}  // namespace syncline

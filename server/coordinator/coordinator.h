@@ -17,8 +17,9 @@ namespace syncline {
 
 // Who is in the cluster, who trains on what, when it stops: the coordinator, less the network. One
 // method a call of the service, with the same messages; docs/architecture.md tells the protocol.
-// Thread-safe. Methods that talk to shards block; no lock is held meanwhile.
-class Coordinator {
+// Thread-safe. Methods that talk to shards block; no lock is held meanwhile. (`Coordinator` is the
+// name of the generated service.)
+class CoordinatorCore {
  public:
   struct Options {
     // Complete, as LoadManifest returns it.
@@ -36,8 +37,8 @@ class Coordinator {
     std::function<absl::Time()> now;
   };
 
-  static absl::StatusOr<std::unique_ptr<Coordinator>> Create(Options options);
-  virtual ~Coordinator() = default;
+  static absl::StatusOr<std::unique_ptr<CoordinatorCore>> Create(Options options);
+  virtual ~CoordinatorCore() = default;
 
   virtual absl::StatusOr<RegisterShardReply> RegisterShard(const RegisterShardRequest& request) = 0;
   virtual absl::StatusOr<JoinWorkerReply> JoinWorker(const JoinWorkerRequest& request) = 0;

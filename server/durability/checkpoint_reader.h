@@ -2,6 +2,7 @@
 #define SYNCLINE_SERVER_DURABILITY_CHECKPOINT_READER_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -27,8 +28,14 @@ absl::StatusOr<CheckpointManifest> ReadCheckpointManifest(FileSystem& files,
 absl::StatusOr<ShardSnapshot> ReadShardSnapshot(FileSystem& files, const std::string& folder,
                                                 const ShardMap& map, uint32_t shard);
 
+// Chunks `chunks` of a checkpoint whose manifest was read, wherever they lie. Without `with_state`:
+// weights and versions only.
+absl::StatusOr<ShardSnapshot> ReadChunks(FileSystem& files, const std::string& folder,
+                                         const CheckpointManifest& manifest,
+                                         const std::vector<uint32_t>& chunks, bool with_state);
+
 // Puts the weights of a checkpoint together in one safetensors file: a tensor each, whole, under
-// its own name. Durable when it returns.
+// its own name. Durable when it returns. Holds all weights in memory meanwhile.
 absl::Status ExportCheckpoint(FileSystem& files, const std::string& folder, const std::string& to);
 
 }  // namespace syncline

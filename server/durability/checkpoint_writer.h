@@ -17,7 +17,8 @@ namespace syncline {
 // STEP.partial beside its place; only CommitCheckpoint gives it its name, so whatever folder has the
 // name is whole.
 
-// Writes one shard's part, `folder`/shard-NNNNN.safetensors, durably. Blocks.
+// Writes one shard's part, `folder`/shard-NNNNN.safetensors, durably. Blocks. One call at a time for
+// a file; repeated, it writes the same bytes for the same snapshot.
 // RESOURCE_EXHAUSTED naming the file when the disk is full; what was written is removed.
 absl::StatusOr<std::vector<CheckpointFile>> WriteShardSnapshot(FileSystem& files,
                                                                const std::string& folder,

@@ -1,0 +1,52 @@
+#ifndef SYNCLINE_SERVER_DURABILITY_CHECKPOINT_NAMES_H_
+#define SYNCLINE_SERVER_DURABILITY_CHECKPOINT_NAMES_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "common/cluster/shard_map.h"
+#include "proto/parameter_server.pb.h"
+
+namespace syncline {
+
+// The names of docs/checkpoint_format.md. Pure functions.
+
+inline constexpr uint32_t kCheckpointFormat = 1;
+
+inline constexpr char kManifestFile[] = "MANIFEST.json";
+// Eight hexadecimal digits: the CRC-32C of MANIFEST.json.
+inline constexpr char kManifestSumFile[] = "MANIFEST.crc32c";
+
+// Suffixes of a checkpoint's name: not whole yet (or not any more); whole, and about to be replaced
+// by a newer one of the same step.
+inline constexpr char kPartial[] = ".partial";
+inline constexpr char kReplaced[] = ".replaced";
+
+// "step-0000000042"
+std::string CheckpointName(uint64_t step);
+// The step and the suffix, which may be empty. False for names that are none of ours.
+bool ParseCheckpointName(absl::string_view name, uint64_t* step, absl::string_view* suffix);
+
+// "shard-00003.safetensors"
+std::string ShardFileName(uint32_t shard);
+
+// Tensors of a shard's file. U64 [chunks, 2]: chunk, version.
+inline constexpr char kChunksTensor[] = "chunks";
+// U64 [n, 4]: chunk, rank, incarnation, next.
+inline constexpr char kAppliedTensor[] = "applied";
+// A chunk's bytes are "weights/ID" and "state.K/ID" for each slot K, F32, where ID is the chunk's
+// tensor and first element: "linear0.weight@65536". Names of tensors may hold any character, so a
+// reader compares whole names and splits none of them but at the first slash.
+inline constexpr char kWeights[] = "weights";
+std::string ChunkId(const ShardMap& map, const ChunkInfo& chunk);
+std::string StatePrefix(size_t slot);
+
+// The same error with `path` in its message, if it is not there yet.
+absl::Status Naming(const std::string& path, const absl::Status& status);
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_SERVER_DURABILITY_CHECKPOINT_NAMES_H_

@@ -1,0 +1,160 @@
+#include "server/durability/checkpoint_reader.h"
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "common/cluster/shard_map.h"
+#include "common/io/checksum.h"
+#include "common/status/status_macros.h"
+#include "google/protobuf/util/json_util.h"
+#include "server/durability/checkpoint_names.h"
+#include "server/durability/shard_file.h"
+
+namespace syncline {
+namespace {
+
+absl::Status Damaged(const std::string& path, const std::string& how) {
+  return absl::DataLossError(
+      absl::StrCat(path, ": ", how, "; the checkpoint is damaged, restore another one"));
+}
+
+// A file that the checkpoint must have.
+absl::StatusOr<std::string> ReadPart(FileSystem& files, const std::string& path) {
+  auto bytes = ReadFile(files, path);
+  if (bytes.status().code() == absl::StatusCode::kNotFound) return Damaged(path, "is missing");
+  if (!bytes.ok()) return Naming(path, bytes.status());
+  return bytes;
+}
+
+absl::Status CheckManifest(const std::string& path, const CheckpointManifest& manifest) {
+  if (manifest.format() != kCheckpointFormat) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(path, ": format: ", manifest.format(), "; this program reads ",
+                     kCheckpointFormat, " (docs/checkpoint_format.md)"));
+  }
+  if (const absl::Status status = ValidateShardMap(manifest.map()); !status.ok()) {
+    return Damaged(path, std::string(status.message()));
+  }
+  return absl::OkStatus();
+}
+
+// What is different between two maps that should cut the same tensors alike; empty: nothing.
+std::string Difference(const ShardMap& saved, const ShardMap& now) {
+  if (saved.chunk_bytes() != now.chunk_bytes()) {
+    return absl::StrCat("chunk_bytes is ", now.chunk_bytes(), ", and was ", saved.chunk_bytes());
+  }
+  if (saved.tensors_size() != now.tensors_size()) {
+    return absl::StrCat("the model has ", now.tensors_size(), " tensors, and had ",
+                        saved.tensors_size());
+  }
+  for (int i = 0; i < now.tensors_size(); ++i) {
+    const TensorSpec& was = saved.tensors(i);
+    const TensorSpec& is = now.tensors(i);
+    if (was.name() != is.name()) {
+      return absl::StrCat("tensor ", i, " of the model is ", is.name(), ", and was ", was.name());
+    }
+    if (!std::equal(was.shape().begin(), was.shape().end(), is.shape().begin(), is.shape().end())) {
+      return absl::StrCat("tensor ", is.name(), " has another shape than before");
+    }
+  }
+  return "";
+}
+
+const CheckpointFile* FileOfShard(const CheckpointManifest& manifest, uint32_t shard) {
+  for (const CheckpointFile& file : manifest.files()) {
+    if (file.name() == ShardFileName(shard)) return &file;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> LatestCheckpoint(FileSystem& files, const std::string& directory) {
+  const auto names = files.List(directory);
+  if (!names.ok() && names.status().code() != absl::StatusCode::kNotFound) {
+    return Naming(directory, names.status());
+  }
+  uint64_t newest = 0;
+  std::string found;
+  for (const std::string& name : names.ok() ? *names : std::vector<std::string>()) {
+    uint64_t step = 0;
+    absl::string_view suffix;
+    if (!ParseCheckpointName(name, &step, &suffix) || suffix == kPartial) continue;
+    // Sorted, so that step-N comes before step-N.replaced, which counts only where it stands alone.
+    if (found.empty() || step > newest) {
+      newest = step;
+      found = name;
+    }
+  }
+  if (found.empty()) {
+    return absl::NotFoundError(
+        absl::StrCat(directory, " holds no checkpoint (no folder step-NNNNNNNNNN)"));
+  }
+  return directory + "/" + found;
+}
+
+absl::StatusOr<CheckpointManifest> ReadCheckpointManifest(FileSystem& files,
+                                                          const std::string& folder) {
+  const std::string path = folder + "/" + kManifestFile;
+  if (!files.Exists(folder)) {
+    return absl::NotFoundError(absl::StrCat(folder, ": no such checkpoint"));
+  }
+  SYNCLINE_ASSIGN_OR_RETURN(const std::string json, ReadPart(files, path));
+  SYNCLINE_ASSIGN_OR_RETURN(const std::string sum,
+                            ReadPart(files, folder + "/" + kManifestSumFile));
+  if (absl::StripAsciiWhitespace(sum) != absl::StrFormat("%08x", Crc32c(json.data(), json.size()))) {
+    return Damaged(path, absl::StrCat("its checksum is not the one in ", kManifestSumFile));
+  }
+  CheckpointManifest manifest;
+  const auto status = google::protobuf::util::JsonStringToMessage(json, &manifest);
+  if (!status.ok()) return Damaged(path, status.ToString());
+  SYNCLINE_RETURN_IF_ERROR(CheckManifest(path, manifest));
+  return manifest;
+}
+
+absl::StatusOr<ShardSnapshot> ReadChunks(FileSystem& files, const std::string& folder,
+                                         const CheckpointManifest& manifest,
+                                         const std::vector<uint32_t>& chunks, bool with_state) {
+  ShardSnapshot snapshot;
+  snapshot.step = manifest.step();
+  // Only the files in which the chunks lie.
+  for (uint32_t writer = 0; writer < static_cast<uint32_t>(manifest.map().shards_size());
+       ++writer) {
+    std::vector<uint32_t> wanted;
+    for (uint32_t chunk : chunks) {
+      if (manifest.map().owner(static_cast<int>(chunk)) == writer) wanted.push_back(chunk);
+    }
+    if (wanted.empty()) continue;
+    const CheckpointFile* file = FileOfShard(manifest, writer);
+    if (file == nullptr) {
+      return Damaged(folder + "/" + kManifestFile,
+                     absl::StrCat(ShardFileName(writer), " is not among its files"));
+    }
+    SYNCLINE_ASSIGN_OR_RETURN(
+        std::vector<ChunkSnapshot> read,
+        ReadShardFile(files, folder, *file, manifest.map(), wanted, with_state));
+    for (ChunkSnapshot& chunk : read) snapshot.chunks.push_back(std::move(chunk));
+  }
+  return snapshot;
+}
+
+absl::StatusOr<ShardSnapshot> ReadShardSnapshot(FileSystem& files, const std::string& folder,
+                                                const ShardMap& map, uint32_t shard) {
+  SYNCLINE_ASSIGN_OR_RETURN(const CheckpointManifest manifest,
+                            ReadCheckpointManifest(files, folder));
+  if (const std::string difference = Difference(manifest.map(), map); !difference.empty()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(folder, " is of another model: ", difference,
+                     "; restore with the manifest it was made with, or start without --restore"));
+  }
+  std::vector<uint32_t> chunks;
+  for (int chunk = 0; chunk < map.owner_size(); ++chunk) {
+    if (map.owner(chunk) == shard) chunks.push_back(static_cast<uint32_t>(chunk));
+  }
+  return ReadChunks(files, folder, manifest, chunks, true);
+}
+
+}  // namespace syncline

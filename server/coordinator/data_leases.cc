@@ -17,8 +17,8 @@ void DataLeases::Restore(const CheckpointManifest& manifest) {
 
 Clock DataLeases::FirstStep(Rank rank) const {
   const auto member = members_.find(rank);
-  if (member == members_.end() || member->second.held.empty()) return planned_;
-  return member->second.held.begin()->first;
+  if (member == members_.end() || member->second.idle()) return planned_;
+  return member->second.open()->first;
 }
 
 void DataLeases::Join(Rank rank, Clock clock) {
@@ -30,6 +30,7 @@ void DataLeases::Join(Rank rank, Clock clock) {
 LeaseReply DataLeases::Lease(Rank rank, Clock from_clock) {
   LeaseReply reply;
   Member& member = members_.at(rank);
+  from_clock = std::max(from_clock, member.committed);
   Clock until = from_clock + options_.horizon;
   if (options_.max_steps > 0) until = std::min(until, options_.max_steps);
   PlanFor(member, until);
@@ -44,31 +45,45 @@ LeaseReply DataLeases::Lease(Rank rank, Clock from_clock) {
     const std::vector<Rank>& ranks = contributors_.at(held->first);
     step->mutable_contributors()->Assign(ranks.begin(), ranks.end());
   }
-  reply.set_finished(reply.steps().empty() &&
-                     (Finished() || (options_.max_steps > 0 && from_clock >= options_.max_steps)));
+  reply.set_finished(reply.steps().empty() && Finished());
   return reply;
 }
 
 void DataLeases::Committed(Rank rank, Clock clock) {
   Member& member = members_.at(rank);
   member.committed = std::max(member.committed, clock);
-  member.held.erase(member.held.begin(), member.held.lower_bound(member.committed));
+  const Clock done = pin_ ? std::min(*pin_, member.committed) : member.committed;
+  member.held.erase(member.held.begin(), member.held.lower_bound(done));
 }
 
-void DataLeases::Lost(Rank rank, Clock clock) {
+void DataLeases::Unpin() {
+  pin_.reset();
+  for (auto& [rank, member] : members_) {
+    member.held.erase(member.held.begin(), member.held.lower_bound(member.committed));
+  }
+}
+
+void DataLeases::Lost(Rank rank, Clock clock, bool left) {
   Committed(rank, clock);
   Member& member = members_.at(rank);
   member.live = false;
-  if (options_.mode == SYNC && options_.on_loss == REDO) return;
-  for (auto held = member.held.rbegin(); held != member.held.rend(); ++held) GiveBack(held->second);
-  member.held.clear();
+  if (options_.mode == SYNC && options_.on_loss == REDO && !left) return;
+  const auto open = member.held.lower_bound(member.committed);
+  for (auto held = open; held != member.held.end(); ++held) GiveBack(held->second);
+  member.held.erase(open, member.held.end());
   if (options_.mode == SYNC) DropUnattendedSteps();
 }
 
 bool DataLeases::Finished() const {
   const bool idle = std::all_of(members_.begin(), members_.end(),
-                                [](const auto& member) { return member.second.held.empty(); });
-  return idle && Exhausted();
+                                [](const auto& member) { return member.second.idle(); });
+  if (!idle || Exhausted() || options_.mode == SYNC || options_.max_steps == 0) {
+    return idle && Exhausted();
+  }
+  // Each worker has steps of its own to count.
+  return std::all_of(members_.begin(), members_.end(), [this](const auto& member) {
+    return !member.second.live || member.second.committed >= options_.max_steps;
+  });
 }
 
 void DataLeases::Save(Clock step, CheckpointManifest* manifest) const {
@@ -101,6 +116,11 @@ void DataLeases::Save(Clock step, CheckpointManifest* manifest) const {
 double DataLeases::Epoch() const {
   uint64_t left = 0;
   for (const Range& range : free_) left += range.end - range.begin;
+  for (const auto& [rank, member] : members_) {
+    for (auto held = member.open(); held != member.held.end(); ++held) {
+      left += held->second.end - held->second.begin;
+    }
+  }
   return static_cast<double>(next_epoch_) -
          static_cast<double>(left) / static_cast<double>(options_.samples);
 }
@@ -156,7 +176,7 @@ void DataLeases::PlanFor(Member& member, Clock until) {
     contributors_.erase(contributors_.begin(), contributors_.lower_bound(oldest));
     return;
   }
-  Clock next = member.held.empty() ? member.committed : member.held.rbegin()->first + 1;
+  Clock next = member.idle() ? member.committed : member.held.rbegin()->first + 1;
   for (; next < until && !Exhausted(); ++next) member.held[next] = Take(options_.batch_size);
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -60,16 +61,22 @@ class DataLeases {
   void Committed(Rank rank, Clock clock);
 
   // `rank` is gone, with all clocks below `clock` committed on every shard. Its other leases are
-  // given back, or kept for the rank's next worker (sync and REDO).
-  void Lost(Rank rank, Clock clock);
+  // given back, or kept for the rank's next worker (sync and REDO, unless it `left` in good order).
+  void Lost(Rank rank, Clock clock, bool left = false);
 
   // Every position of every epoch is committed (or max_steps reached), so training is over.
   bool Finished() const;
 
+  // sync: keeps what Save(step) must know although workers go on beyond `step`. Until Unpin.
+  void Pin(Clock step) { pin_ = step; }
+  void Unpin();
+  // The first step not planned (sync).
+  Clock planned() const { return planned_; }
+
   // Where the data stands when exactly `step` steps are applied (sync) or now.
   void Save(Clock step, CheckpointManifest* manifest) const;
 
-  // Epochs begun and the share of the last one leased, as one number, e.g. 2.25.
+  // Epochs trained on, by committed leases, as one number, e.g. 2.25.
   double Epoch() const;
 
  private:
@@ -81,8 +88,11 @@ class DataLeases {
   struct Member {
     bool live = false;
     Clock committed = 0;
-    // Leased and not committed, by clock.
+    // Leased and not committed, by clock; from the pin on, committed ones too.
     std::map<Clock, Range> held;
+
+    std::map<Clock, Range>::const_iterator open() const { return held.lower_bound(committed); }
+    bool idle() const { return open() == held.end(); }
   };
 
   bool Exhausted() const;
@@ -99,6 +109,7 @@ class DataLeases {
   uint64_t next_epoch_ = 0;
   // sync: the first step not planned, and the contributors of those planned and not yet done.
   Clock planned_ = 0;
+  std::optional<Clock> pin_;
   std::map<Clock, std::vector<Rank>> contributors_;
 };
 

@@ -12,7 +12,7 @@ SyncPolicy::Fenced AspPolicy::Fence(Rank rank, Incarnation incarnation) {
 }
 
 absl::Status AspPolicy::Remove(Rank rank, Incarnation incarnation, Clock,
-                               const std::optional<StepCommit>&) {
+                               const std::optional<StepCommit>&, bool) {
   // What it pushed is applied already: there is nothing to agree on with the other shards.
   members_.Remove(rank, incarnation);
   return absl::OkStatus();

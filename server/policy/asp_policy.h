@@ -16,7 +16,8 @@ class AspPolicy : public SyncPolicy {
   absl::Status Admit(Rank rank, Incarnation incarnation, Clock clock) override;
   Fenced Fence(Rank rank, Incarnation incarnation) override;
   absl::Status Remove(Rank rank, Incarnation incarnation, Clock clock,
-                      const std::optional<StepCommit>& last_commit) override;
+                      const std::optional<StepCommit>& last_commit, bool drop) override;
+  using SyncPolicy::Remove;
   PullVerdict OnPull(Clock clock) const override;
   absl::StatusOr<PushVerdict> OnPush(Clock clock) const override;
   absl::StatusOr<bool> Commit(Rank rank, const StepCommit& commit) override;

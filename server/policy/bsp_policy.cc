@@ -28,7 +28,7 @@ SyncPolicy::Fenced BspPolicy::Fence(Rank rank, Incarnation incarnation) {
 }
 
 absl::Status BspPolicy::Remove(Rank rank, Incarnation incarnation, Clock clock,
-                               const std::optional<StepCommit>& last_commit) {
+                               const std::optional<StepCommit>& last_commit, bool drop) {
   const ClockTable::Member* member = members_.Find(rank);
   if (member != nullptr && (member->incarnation > incarnation ||
                             (member->incarnation == incarnation &&
@@ -47,7 +47,7 @@ absl::Status BspPolicy::Remove(Rank rank, Incarnation incarnation, Clock clock,
     Record(rank, *last_commit);
   }
   members_.Remove(rank, incarnation);
-  if (options_.drop_lost) {
+  if (options_.drop_lost || drop) {
     const auto [gap, fresh] = gaps_.try_emplace(rank, Gap{clock, 0});
     // A gap that ends here goes on: the incarnation in between has not made anything.
     if (!fresh && gap->second.end < clock) gap->second.begin = clock;
@@ -149,7 +149,7 @@ std::vector<Rank> BspPolicy::Awaited() const {
 
 bool BspPolicy::IsReady() const {
   if (contributors_.empty()) {
-    return options_.drop_lost && !members_.empty() && members_.Lowest() > step_;
+    return !gaps_.empty() && !members_.empty() && members_.Lowest() > step_;
   }
   const size_t all = contributors_.size();
   const size_t wanted = all > options_.backup_workers ? all - options_.backup_workers : 1;

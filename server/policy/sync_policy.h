@@ -61,9 +61,14 @@ class SyncPolicy {
 
   virtual absl::Status Admit(Rank rank, Incarnation incarnation, Clock clock) = 0;
   virtual Fenced Fence(Rank rank, Incarnation incarnation) = 0;
-  // `clock` is the highest Fenced::committed of all shards, `last_commit` the one beside it.
+  // `clock` is the highest Fenced::committed of all shards, `last_commit` the one beside it. With
+  // `drop`, what the rank still owes is left out of its steps: it left in good order.
   virtual absl::Status Remove(Rank rank, Incarnation incarnation, Clock clock,
-                              const std::optional<StepCommit>& last_commit) = 0;
+                              const std::optional<StepCommit>& last_commit, bool drop) = 0;
+  absl::Status Remove(Rank rank, Incarnation incarnation, Clock clock,
+                      const std::optional<StepCommit>& last_commit) {
+    return Remove(rank, incarnation, clock, last_commit, false);
+  }
 
   // These three are asked only for members (members().Check).
   virtual PullVerdict OnPull(Clock clock) const = 0;

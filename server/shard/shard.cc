@@ -253,7 +253,7 @@ absl::Status ShardImpl::Update(const UpdateMemberRequest& request, UpdateMemberR
       if (commits_here) {
         SYNCLINE_RETURN_IF_ERROR(chunks_->CheckStaged(rank, incarnation, last->clock));
       }
-      return policy_->Remove(rank, incarnation, request.clock(), last);
+      return policy_->Remove(rank, incarnation, request.clock(), last, request.drop());
     }
     default:
       return absl::InvalidArgumentError(absl::StrCat(

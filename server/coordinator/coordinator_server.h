@@ -1,0 +1,47 @@
+#ifndef SYNCLINE_SERVER_COORDINATOR_COORDINATOR_SERVER_H_
+#define SYNCLINE_SERVER_COORDINATOR_COORDINATOR_SERVER_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/rpc/security.h"
+#include "proto/coordinator.pb.h"
+#include "proto/job.pb.h"
+
+namespace syncline {
+
+// A whole coordinator in one object: core, server, status page and the thread that calls Tick. What
+// syncline-coordinator runs, and tests too. Thread-safe.
+class CoordinatorServer {
+ public:
+  struct Options {
+    // Complete, as LoadManifest returns it.
+    JobManifest job;
+    std::string listen = "127.0.0.1:0";
+    int http_port = -1;  // -1: no status page
+    SecurityOptions security;
+    // Folder of a checkpoint to continue from, or "latest" of checkpoint.directory; empty: none.
+    std::string restore;
+    absl::Duration member_lease = absl::Seconds(5);
+    uint64_t lease_steps = 256;
+  };
+
+  // Serves at once. NOT_FOUND for a checkpoint that is not there; INVALID_ARGUMENT naming the flag.
+  static absl::StatusOr<std::unique_ptr<CoordinatorServer>> Start(const Options& options);
+  // Stops serving. Does not drain.
+  virtual ~CoordinatorServer() = default;
+
+  virtual const std::string& address() const = 0;
+  // host:port, or empty.
+  virtual const std::string& http_address() const = 0;
+  // Stops training at a step boundary and writes a last checkpoint; returns when that is durable and
+  // the workers have left.
+  virtual absl::StatusOr<DrainReply> Drain() = 0;
+  virtual bool finished() const = 0;
+};
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_SERVER_COORDINATOR_COORDINATOR_SERVER_H_

@@ -1,0 +1,101 @@
+#include "server/coordinator/grpc_shard_link.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/rpc/call.h"
+#include "common/rpc/channel.h"
+#include "common/status/status_macros.h"
+#include "proto/parameter_server.grpc.pb.h"
+
+namespace syncline {
+namespace {
+
+constexpr absl::Duration kAttempt = absl::Seconds(5);
+// A shard that is configured may first read a checkpoint.
+constexpr absl::Duration kConfigureAttempt = absl::Minutes(10);
+
+class GrpcShardLink : public ShardLink {
+ public:
+  GrpcShardLink(std::string address, std::shared_ptr<grpc::Channel> channel,
+                const ShardLinkPatience& patience)
+      : address_(std::move(address)),
+        patience_(patience),
+        stub_(ParameterServer::NewStub(std::move(channel))) {}
+
+  absl::StatusOr<ConfigureReply> Configure(const ConfigureRequest& request) override {
+    return Ask<ConfigureReply>("configuring", &ParameterServer::Stub::Configure, request,
+                               kConfigureAttempt);
+  }
+
+  absl::StatusOr<UpdateMemberReply> UpdateMember(const UpdateMemberRequest& request) override {
+    return Ask<UpdateMemberReply>("telling of a member to", &ParameterServer::Stub::UpdateMember,
+                                  request, kAttempt);
+  }
+
+  absl::StatusOr<StopAtReply> StopAt(uint64_t step) override {
+    StopAtRequest request;
+    request.set_step(step);
+    return Ask<StopAtReply>("stopping", &ParameterServer::Stub::StopAt, request, kAttempt);
+  }
+
+  absl::StatusOr<ShardStatusReply> Status() override {
+    return Ask<ShardStatusReply>("asking", &ParameterServer::Stub::ShardStatus,
+                                 ShardStatusRequest(), kAttempt);
+  }
+
+  // RESOURCE_EXHAUSTED is a full disk here, which waiting does not help. A step that is long in
+  // coming is no error; a shard that is away is, after a while.
+  absl::StatusOr<WriteCheckpointReply> WriteCheckpoint(
+      const WriteCheckpointRequest& request) override {
+    absl::Time give_up = absl::Now() + patience_.away;
+    while (true) {
+      const absl::Time begun = absl::Now();
+      auto reply = Call<WriteCheckpointReply>(*stub_, &ParameterServer::Stub::WriteCheckpoint,
+                                              request, patience_.checkpoint_attempt);
+      const absl::StatusCode code = reply.status().code();
+      const bool waited = code == absl::StatusCode::kDeadlineExceeded;
+      const bool away = code == absl::StatusCode::kUnavailable;
+      // A shard that answered for a while was there.
+      if (absl::Now() - begun > absl::Seconds(1)) give_up = absl::Now() + patience_.away;
+      if (waited || (away && absl::Now() < give_up)) {
+        absl::SleepFor(absl::Milliseconds(50));
+        continue;
+      }
+      if (!reply.ok()) return Named("writing a checkpoint on", reply.status());
+      return reply;
+    }
+  }
+
+ private:
+  template <typename Reply, typename Method, typename Request>
+  absl::StatusOr<Reply> Ask(const char* doing, Method method, const Request& request,
+                            absl::Duration attempt) {
+    return CallUntil<Reply>(absl::Now() + patience_.away, Doing(doing), *stub_, method, request,
+                            attempt);
+  }
+
+  std::string Doing(const char* doing) const {
+    return absl::StrCat(doing, " shard ", address_);
+  }
+  absl::Status Named(const char* doing, const absl::Status& status) const {
+    return absl::Status(status.code(), absl::StrCat(Doing(doing), ": ", status.message()));
+  }
+
+  const std::string address_;
+  const ShardLinkPatience patience_;
+  const std::unique_ptr<ParameterServer::Stub> stub_;
+};
+
+}  // namespace
+
+ConnectShard GrpcShards(const SecurityOptions& security, const ShardLinkPatience& patience) {
+  return [security, patience](
+             const std::string& address) -> absl::StatusOr<std::unique_ptr<ShardLink>> {
+    SYNCLINE_ASSIGN_OR_RETURN(auto channel, MakeChannel(address, security));
+    return std::make_unique<GrpcShardLink>(address, std::move(channel), patience);
+  };
+}
+
+}  // namespace syncline

@@ -1,0 +1,50 @@
+#include "server/coordinator/coordinator_metrics.h"
+
+#include <map>
+#include <string>
+
+#include "gtest/gtest.h"
+
+namespace syncline {
+namespace {
+
+std::map<std::string, double> Values(const ClusterStatusReply& status) {
+  std::map<std::string, double> values;
+  for (const Metric& metric : CoordinatorMetrics(status)) {
+    std::string name = metric.name;
+    for (const auto& [key, label] : metric.labels) name += "," + key + "=" + label;
+    values[name] = metric.value;
+  }
+  return values;
+}
+
+TEST(CoordinatorMetricsTest, CountsLiveWorkersOnly) {
+  ClusterStatusReply status;
+  status.add_workers();
+  WorkerStatus* live = status.add_workers();
+  live->set_rank(1);
+  live->set_live(true);
+  live->mutable_progress()->set_clock(9);
+  const auto values = Values(status);
+  EXPECT_EQ(values.at("syncline_workers"), 1);
+  EXPECT_EQ(values.at("syncline_worker_clock,rank=1"), 9);
+  EXPECT_EQ(values.count("syncline_worker_clock,rank=0"), 0u);
+}
+
+TEST(CoordinatorMetricsTest, KnowsTheStepOfTheLastCheckpoint) {
+  ClusterStatusReply status;
+  EXPECT_EQ(Values(status).at("syncline_last_checkpoint_step"), -1);
+  status.set_last_checkpoint("/job/step-0000000042");
+  EXPECT_EQ(Values(status).at("syncline_last_checkpoint_step"), 42);
+}
+
+TEST(CoordinatorMetricsTest, TheLossIsThatOfTheLastPoint) {
+  ClusterStatusReply status;
+  EXPECT_EQ(Values(status).count("syncline_loss"), 0u);
+  status.add_loss_curve()->set_loss(2);
+  status.add_loss_curve()->set_loss(0.5);
+  EXPECT_EQ(Values(status).at("syncline_loss"), 0.5);
+}
+
+}  // namespace
+}  // namespace syncline

@@ -1,0 +1,42 @@
+#ifndef SYNCLINE_SERVER_COORDINATOR_LOSS_CURVE_H_
+#define SYNCLINE_SERVER_COORDINATOR_LOSS_CURVE_H_
+
+#include <cstdint>
+#include <deque>
+#include <utility>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "proto/coordinator.pb.h"
+
+namespace syncline {
+
+// How training goes, from sums that grow: a curve of mean losses, and the present speed. Pure; not
+// thread-safe.
+class LossCurve {
+ public:
+  // Begins at the first call. `samples` and `loss_sum` as of `now`; `epoch` beside them.
+  void Add(absl::Time now, uint64_t samples, double loss_sum, double epoch);
+
+  // At most 1000 points; each is the mean loss of the samples since the one before.
+  const std::vector<LossPoint>& points() const { return points_; }
+  // Over the last two seconds.
+  double samples_per_second() const;
+
+ private:
+  struct Sums {
+    uint64_t samples = 0;
+    double loss = 0;
+  };
+
+  absl::Time begun_ = absl::InfiniteFuture();
+  absl::Time last_point_;
+  absl::Duration period_ = absl::Milliseconds(250);
+  Sums at_last_point_;
+  std::vector<LossPoint> points_;
+  std::deque<std::pair<absl::Time, uint64_t>> recent_;
+};
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_SERVER_COORDINATOR_LOSS_CURVE_H_

@@ -1,0 +1,74 @@
+#include "server/coordinator/member_table.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+
+namespace syncline {
+
+Rank MemberTable::Join(const std::string& name, absl::Time now) {
+  Rank rank = 0;
+  while (members_.count(rank) > 0 && members_.at(rank).live) ++rank;
+  Member& member = members_[rank];
+  past_samples_ += member.progress.samples();
+  past_loss_ += member.progress.loss_sum();
+  Incarnation& next = next_.try_emplace(rank, 1).first->second;
+  member = Member();
+  member.incarnation = next++;
+  member.name = name;
+  member.live = true;
+  member.last_seen = now;
+  return rank;
+}
+
+absl::Status MemberTable::Check(Rank rank, Incarnation incarnation) const {
+  const auto it = members_.find(rank);
+  if (it != members_.end() && it->second.live && it->second.incarnation == incarnation) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(
+      absl::StrCat("worker rank ", rank, " incarnation ", incarnation,
+                   " is not a member of this cluster (any more): join again"));
+}
+
+void MemberTable::Report(Rank rank, const WorkerProgress& progress) {
+  WorkerProgress& known = members_.at(rank).progress;
+  if (progress.samples() >= known.samples()) known = progress;
+}
+
+std::vector<Rank> MemberTable::SilentSince(absl::Time time) const {
+  std::vector<Rank> ranks;
+  for (const auto& [rank, member] : members_) {
+    if (member.live && member.last_seen < time) ranks.push_back(rank);
+  }
+  return ranks;
+}
+
+std::vector<Rank> MemberTable::Live() const { return SilentSince(absl::InfiniteFuture()); }
+
+uint64_t MemberTable::samples() const {
+  uint64_t sum = past_samples_;
+  for (const auto& [rank, member] : members_) sum += member.progress.samples();
+  return sum;
+}
+
+double MemberTable::loss_sum() const {
+  double sum = past_loss_;
+  for (const auto& [rank, member] : members_) sum += member.progress.loss_sum();
+  return sum;
+}
+
+std::vector<uint64_t> MemberTable::NextIncarnations() const {
+  std::vector<uint64_t> next;
+  for (const auto& [rank, incarnation] : next_) {
+    next.resize(std::max<size_t>(next.size(), rank + 1), 1);
+    next[rank] = incarnation;
+  }
+  return next;
+}
+
+void MemberTable::RestoreIncarnations(const google::protobuf::RepeatedField<uint64_t>& next) {
+  for (int rank = 0; rank < next.size(); ++rank) next_[static_cast<Rank>(rank)] = next[rank];
+}
+
+}  // namespace syncline

@@ -1,0 +1,63 @@
+#ifndef SYNCLINE_SERVER_COORDINATOR_MEMBER_TABLE_H_
+#define SYNCLINE_SERVER_COORDINATOR_MEMBER_TABLE_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "common/cluster/ids.h"
+#include "proto/coordinator.pb.h"
+
+namespace syncline {
+
+// The workers of a cluster: ranks, incarnations, when each was last heard of, what it reported. A
+// rank is the lowest free one; its incarnation is one higher each time it is given out. Pure: the
+// time comes in. Not thread-safe.
+class MemberTable {
+ public:
+  struct Member {
+    Incarnation incarnation = 0;
+    std::string name;
+    bool live = false;
+    absl::Time last_seen;
+    WorkerProgress progress;
+  };
+
+  // A worker gets a place. Its name replaces that of whoever had the rank before.
+  Rank Join(const std::string& name, absl::Time now);
+  // FAILED_PRECONDITION unless this incarnation is live; says to join again.
+  absl::Status Check(Rank rank, Incarnation incarnation) const;
+  // A live member was heard of.
+  void Touch(Rank rank, absl::Time now) { members_.at(rank).last_seen = now; }
+  // Keeps the newest report: sums only grow, except with a new incarnation.
+  void Report(Rank rank, const WorkerProgress& progress);
+  void Remove(Rank rank) { members_.at(rank).live = false; }
+
+  // Live members not heard of since `time`.
+  std::vector<Rank> SilentSince(absl::Time time) const;
+  std::vector<Rank> Live() const;
+  const std::map<Rank, Member>& members() const { return members_; }
+  const Member& at(Rank rank) const { return members_.at(rank); }
+
+  // Samples and their loss over all members there ever were.
+  uint64_t samples() const;
+  double loss_sum() const;
+
+  // The lowest incarnation not given out, by rank; what a checkpoint keeps.
+  std::vector<uint64_t> NextIncarnations() const;
+  void RestoreIncarnations(const google::protobuf::RepeatedField<uint64_t>& next);
+
+ private:
+  std::map<Rank, Member> members_;
+  std::map<Rank, Incarnation> next_;
+  // Of incarnations that were replaced.
+  uint64_t past_samples_ = 0;
+  double past_loss_ = 0;
+};
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_SERVER_COORDINATOR_MEMBER_TABLE_H_

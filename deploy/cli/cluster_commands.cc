@@ -1,0 +1,53 @@
+#include <cstdio>
+
+#include "common/io/file_system.h"
+#include "common/io/posix_file_system.h"
+#include "common/status/status_macros.h"
+#include "deploy/cli/cluster_client.h"
+#include "deploy/cli/commands.h"
+#include "deploy/cli/status_table.h"
+#include "server/durability/checkpoint_reader.h"
+
+namespace syncline {
+
+absl::StatusOr<int> RunStatus(const ClusterOptions& options, bool json) {
+  SYNCLINE_ASSIGN_OR_RETURN(const auto client,
+                            ClusterClient::Create(options.coordinator, options.security));
+  SYNCLINE_ASSIGN_OR_RETURN(const auto status, client->Status());
+  std::fputs((json ? StatusJson(status) : StatusTable(status)).c_str(), stdout);
+  return 0;
+}
+
+absl::StatusOr<int> RunCheckpoint(const ClusterOptions& options) {
+  SYNCLINE_ASSIGN_OR_RETURN(const auto client,
+                            ClusterClient::Create(options.coordinator, options.security));
+  SYNCLINE_ASSIGN_OR_RETURN(const auto reply, client->Checkpoint());
+  std::printf("%s\n", reply.directory().c_str());
+  return 0;
+}
+
+absl::StatusOr<int> RunDrain(const ClusterOptions& options) {
+  SYNCLINE_ASSIGN_OR_RETURN(const auto client,
+                            ClusterClient::Create(options.coordinator, options.security));
+  SYNCLINE_ASSIGN_OR_RETURN(const auto reply, client->Drain());
+  std::printf("drained%s%s\n", reply.checkpoint().empty() ? "" : ", last checkpoint ",
+              reply.checkpoint().c_str());
+  return 0;
+}
+
+absl::StatusOr<int> RunExport(const std::string& checkpoint, const std::string& to) {
+  if (checkpoint.empty()) {
+    return absl::InvalidArgumentError("--checkpoint is missing: name a checkpoint's folder");
+  }
+  if (to.empty()) return absl::InvalidArgumentError("--to is missing: name the file to write");
+  FileSystem& files = PosixFileSystem();
+  std::string folder = checkpoint;
+  if (!files.Exists(checkpoint + "/MANIFEST.json")) {
+    SYNCLINE_ASSIGN_OR_RETURN(folder, LatestCheckpoint(files, checkpoint));
+  }
+  SYNCLINE_RETURN_IF_ERROR(ExportCheckpoint(files, folder, to));
+  std::printf("%s holds the weights of %s\n", to.c_str(), folder.c_str());
+  return 0;
+}
+
+}  // namespace syncline

@@ -1,0 +1,40 @@
+#ifndef SYNCLINE_DEPLOY_CLI_COMMANDS_H_
+#define SYNCLINE_DEPLOY_CLI_COMMANDS_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/config/manifest.h"
+#include "common/rpc/security.h"
+
+namespace syncline {
+
+// The commands of `syncline`, less the reading of flags. Each prints to stdout, tells errors by its
+// status, and returns main()'s exit code.
+
+struct LocalOptions {
+  std::string file;    // the manifest
+  std::vector<FieldOverride> overrides;
+  std::string output;  // made if it is not there; empty: output/NAME-TIME
+  std::string bin_dir;
+  std::string restore;
+  std::string log_level;
+};
+// Runs a job on this machine to its end, or to SIGINT or SIGTERM (exit code 130 or 143).
+absl::StatusOr<int> RunLocal(const LocalOptions& options);
+
+struct ClusterOptions {
+  std::string coordinator;
+  SecurityOptions security;
+};
+absl::StatusOr<int> RunStatus(const ClusterOptions& options, bool json);
+absl::StatusOr<int> RunCheckpoint(const ClusterOptions& options);
+absl::StatusOr<int> RunDrain(const ClusterOptions& options);
+
+// `checkpoint`: a checkpoint's folder, or one that holds several, of which the newest is taken.
+absl::StatusOr<int> RunExport(const std::string& checkpoint, const std::string& to);
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_DEPLOY_CLI_COMMANDS_H_

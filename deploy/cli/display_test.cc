@@ -1,0 +1,78 @@
+#include "deploy/cli/loss_plot.h"
+#include "deploy/cli/progress.h"
+#include "deploy/cli/status_table.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace syncline {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+ClusterStatusReply Running() {
+  ClusterStatusReply status;
+  status.set_phase(ClusterStatusReply::TRAINING);
+  status.mutable_job()->set_name("digits");
+  status.mutable_job()->set_epochs(4);
+  status.mutable_job()->set_sync_mode(BOUNDED);
+  status.set_epoch(1);
+  status.set_step(70);
+  status.set_samples_per_second(1234);
+  LossPoint* point = status.add_loss_curve();
+  point->set_epoch(1);
+  point->set_seconds(2);
+  point->set_loss(0.5);
+  ShardStatusReply* shard = status.add_shards();
+  shard->set_bytes(3 << 20);
+  shard->add_clock_staleness(3);
+  shard->add_clock_staleness(0);
+  shard->add_clock_staleness(1);
+  status.mutable_map()->add_shards("h:1");
+  WorkerStatus* worker = status.add_workers();
+  worker->set_live(true);
+  worker->set_name("w<0>");
+  return status;
+}
+
+TEST(ProgressTest, ALineSaysHowFarAndHowFast) {
+  EXPECT_THAT(ProgressLine(Running()),
+              AllOf(HasSubstr("[######..................] epoch 1.00/4"), HasSubstr("step 70"),
+                    HasSubstr("1234 samples/s"), HasSubstr("loss 0.5000"),
+                    HasSubstr("staleness 0.50 (max 2)")));
+}
+
+TEST(ProgressTest, AWaitingClusterSaysWhatFor) {
+  ClusterStatusReply status = Running();
+  status.set_waiting_for("waiting for shards: 0 of 2 have registered");
+  EXPECT_EQ(ProgressLine(status), "waiting for shards: 0 of 2 have registered");
+}
+
+TEST(ProgressTest, TheSummaryHasWhatWasMeasuredAndNothingElse) {
+  ClusterStatusReply status = Running();
+  EXPECT_THAT(Summary(status), testing::Not(HasSubstr("accuracy")));
+  status.set_test_accuracy(0.885);
+  EXPECT_THAT(Summary(status), HasSubstr("test accuracy   88.50 %"));
+}
+
+TEST(StatusTableTest, ShowsWorkersShardsAndStaleness) {
+  EXPECT_THAT(StatusTable(Running()),
+              AllOf(HasSubstr("job digits: training, bounded"), HasSubstr("w<0>"),
+                    HasSubstr("3.0 MiB"), HasSubstr("h:1"), HasSubstr("0:3 2:1")));
+  EXPECT_THAT(StatusJson(Running()), HasSubstr("\"samples_per_second\": 1234"));
+}
+
+TEST(LossPlotTest, DrawsEveryPointInsideThePicture) {
+  google::protobuf::RepeatedPtrField<LossPoint> points;
+  for (int i = 0; i <= 2; ++i) {
+    LossPoint* point = points.Add();
+    point->set_epoch(i);
+    point->set_loss(2 - i);
+  }
+  const std::string svg = LossPlot("a < b", points);
+  EXPECT_THAT(svg, AllOf(HasSubstr("a &lt; b"), HasSubstr("64.0,59.6 382.0,215.8 700.0,372.0")));
+  EXPECT_THAT(LossPlot("nothing", {}), HasSubstr("</svg>"));
+}
+
+}  // namespace
+}  // namespace syncline

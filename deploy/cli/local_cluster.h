@@ -1,0 +1,52 @@
+#ifndef SYNCLINE_DEPLOY_CLI_LOCAL_CLUSTER_H_
+#define SYNCLINE_DEPLOY_CLI_LOCAL_CLUSTER_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "deploy/cli/child_process.h"
+#include "proto/job.pb.h"
+
+namespace syncline {
+
+// A whole cluster as child processes on loopback: a coordinator, the job's shards and workers.
+// Their logs lie in OUTPUT/logs, the complete manifest in OUTPUT/job.yaml. When this object goes,
+// all of them are gone. Not thread-safe.
+class LocalCluster {
+ public:
+  struct Options {
+    JobManifest job;
+    std::string output;   // a folder that is there
+    std::string bin_dir;  // of the daemons; empty: where the build put them, beside this program
+    std::string restore;  // passed on to the coordinator
+    std::string log_level = "info";
+  };
+
+  static absl::StatusOr<std::unique_ptr<LocalCluster>> Start(const Options& options);
+
+  // host:port of the coordinator.
+  const std::string& coordinator() const { return address_; }
+
+  // An error, with the last lines of its log, for a member that has failed.
+  absl::Status CheckMembers();
+  // Lets all members end in good order; those that have not after `patience` are killed.
+  void Stop(absl::Duration patience);
+
+ private:
+  LocalCluster() = default;
+  absl::Status StartMember(const Options& options, const std::string& name,
+                           std::vector<std::string> arguments);
+  absl::Status WaitForPort(const std::string& file);
+
+  std::string address_;
+  // The coordinator first.
+  std::vector<std::unique_ptr<ChildProcess>> members_;
+};
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_DEPLOY_CLI_LOCAL_CLUSTER_H_

@@ -1,0 +1,136 @@
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "common/io/file_system.h"
+#include "common/io/posix_file_system.h"
+#include "common/status/status_macros.h"
+#include "deploy/cli/cluster_client.h"
+#include "deploy/cli/commands.h"
+#include "deploy/cli/local_cluster.h"
+#include "deploy/cli/loss_plot.h"
+#include "deploy/cli/progress.h"
+#include "deploy/cli/status_table.h"
+
+namespace syncline {
+namespace {
+
+constexpr absl::Duration kPoll = absl::Milliseconds(200);
+
+// Shows progress: one line that is written over on a terminal, else one every few seconds.
+class ProgressDisplay {
+ public:
+  void Show(const ClusterStatusReply& status) {
+    const std::string line = ProgressLine(status);
+    if (terminal_) {
+      std::printf("\r\033[K%s", line.c_str());
+    } else if (line != last_ && absl::Now() >= next_) {
+      std::printf("%s\n", line.c_str());
+      next_ = absl::Now() + absl::Seconds(2);
+      last_ = line;
+    }
+    std::fflush(stdout);
+  }
+  void End() {
+    if (terminal_) std::printf("\n");
+  }
+
+ private:
+  const bool terminal_ = isatty(STDOUT_FILENO) == 1;
+  absl::Time next_;
+  std::string last_;
+};
+
+// The signal that came within `patience`, or 0.
+int SignalWithin(absl::Duration patience) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  const timespec wait = absl::ToTimespec(patience);
+  return std::max(sigtimedwait(&signals, nullptr, &wait), 0);
+}
+
+absl::Status WriteResults(const std::string& output, const ClusterStatusReply& status) {
+  FileSystem& files = PosixFileSystem();
+  SYNCLINE_RETURN_IF_ERROR(WriteFileAtomically(
+      files, absl::StrCat(output, "/loss.svg"),
+      LossPlot(absl::StrCat(status.job().name(), ": training loss"), status.loss_curve())));
+  return WriteFileAtomically(files, absl::StrCat(output, "/status.json"), StatusJson(status));
+}
+
+// Watches until the job is over; 0, or the signal that came first.
+absl::StatusOr<int> Watch(LocalCluster* cluster, ClusterClient* client,
+                          ClusterStatusReply* status) {
+  ProgressDisplay display;
+  while (true) {
+    auto now = client->Status();
+    if (now.ok()) {
+      *status = *std::move(now);
+      display.Show(*status);
+      if (status->phase() == ClusterStatusReply::FINISHED) break;
+    }
+    const absl::Status members = cluster->CheckMembers();
+    if (!members.ok()) {
+      display.End();
+      return members;
+    }
+    if (const int signal = SignalWithin(kPoll)) {
+      display.End();
+      return signal;
+    }
+  }
+  display.End();
+  return 0;
+}
+
+}  // namespace
+
+absl::StatusOr<int> RunLocal(const LocalOptions& options) {
+  if (options.file.empty()) {
+    return absl::InvalidArgumentError("-f is missing: name the job's manifest");
+  }
+  LocalCluster::Options local;
+  SYNCLINE_ASSIGN_OR_RETURN(local.job, LoadManifest(options.file, options.overrides));
+  local.output = options.output;
+  if (local.output.empty()) {
+    local.output = absl::StrCat("output/", local.job.name(), "-",
+                                absl::FormatTime("%Y%m%d-%H%M%S", absl::Now(),
+                                                 absl::LocalTimeZone()));
+  }
+  if (local.job.checkpoint().directory().empty()) {
+    local.job.mutable_checkpoint()->set_directory(absl::StrCat(local.output, "/checkpoints"));
+  }
+  local.bin_dir = options.bin_dir;
+  local.restore = options.restore;
+  local.log_level = options.log_level;
+  SYNCLINE_ASSIGN_OR_RETURN(const auto cluster, LocalCluster::Start(local));
+  SYNCLINE_ASSIGN_OR_RETURN(const auto client, ClusterClient::Create(cluster->coordinator(), {}));
+  std::printf("%s: %u shards and %u workers; coordinator at %s, logs in %s/logs\n",
+              local.job.name().c_str(), local.job.shards(), local.job.workers(),
+              cluster->coordinator().c_str(), local.output.c_str());
+  ClusterStatusReply status;
+  SYNCLINE_ASSIGN_OR_RETURN(const int signal, Watch(cluster.get(), client.get(), &status));
+  if (signal != 0) {
+    std::printf("stopping: training ends at a step, a checkpoint is written\n");
+    std::fflush(stdout);
+    cluster->Stop(absl::Seconds(30));
+    return 128 + signal;
+  }
+  SYNCLINE_RETURN_IF_ERROR(WriteResults(local.output, status));
+  cluster->Stop(absl::Seconds(30));
+  std::printf("\n%scheckpoint      %s\nloss curve      %s/loss.svg\n", Summary(status).c_str(),
+              status.last_checkpoint().c_str(), local.output.c_str());
+  const Data& data = status.job().data();
+  const bool holds_out = !data.test().empty() || data.test_fraction() > 0;
+  return holds_out && !status.has_test_loss() ? 1 : 0;
+}
+
+}  // namespace syncline

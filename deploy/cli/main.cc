@@ -1,0 +1,125 @@
+// syncline: the command line for people.
+
+#include <signal.h>
+
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "absl/flags/flag.h"
+#include "absl/flags/parse.h"
+#include "absl/flags/usage.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "common/config/environment.h"
+#include "common/config/flags.h"
+#include "deploy/cli/commands.h"
+
+ABSL_FLAG(std::string, file, "", "local: the job's manifest. -f FILE is the same.");
+ABSL_FLAG(std::string, output, "", "local: folder for results; by default output/JOB-TIME.");
+ABSL_FLAG(std::string, bin_dir, "", "local: folder of the daemons; by default where they were built.");
+ABSL_FLAG(std::string, restore, "", "local: checkpoint to continue from: its folder, or latest.");
+ABSL_FLAG(std::string, log_level, "info", "local: level of the daemons' logs.");
+ABSL_FLAG(std::string, coordinator, "", "status, checkpoint, drain: host:port of the coordinator.");
+ABSL_FLAG(bool, json, false, "status: print JSON.");
+ABSL_FLAG(std::string, checkpoint, "", "export: a checkpoint's folder, or one that holds several.");
+ABSL_FLAG(std::string, to, "", "export: the safetensors file to write.");
+ABSL_FLAG(std::string, tls_cert, "", "Your certificate chain, PEM, where the cluster uses TLS.");
+ABSL_FLAG(std::string, tls_key, "", "The private key of --tls_cert, PEM.");
+ABSL_FLAG(std::string, tls_ca, "", "The authority that signs all members' certificates, PEM.");
+
+namespace {
+
+constexpr char kUsage[] =
+    "Syncline's command line.\n\n"
+    "  syncline local -f JOB.yaml [--output=DIR] [--workers=N --sync_mode=async ...]\n"
+    "      a whole cluster on this machine; every field of the manifest is a flag\n"
+    "  syncline status --coordinator=HOST:PORT [--json]\n"
+    "      shards, workers, clocks, staleness of a running cluster\n"
+    "  syncline checkpoint --coordinator=HOST:PORT\n"
+    "      takes a checkpoint now\n"
+    "  syncline drain --coordinator=HOST:PORT\n"
+    "      ends the job at a step, with a last checkpoint\n"
+    "  syncline export --checkpoint=DIR --to=FILE\n"
+    "      the weights of a checkpoint as one safetensors file\n\n"
+    "  syncline --helpfull lists all flags.\n";
+
+int Fail(const absl::Status& status, int code) {
+  std::fprintf(stderr, "syncline: %s\n", std::string(status.message()).c_str());
+  return code;
+}
+
+// -f FILE becomes --file=FILE, which Abseil's flags know.
+std::vector<std::string> Spelled(int argc, char** argv) {
+  std::vector<std::string> arguments;
+  for (int i = 0; i < argc; ++i) {
+    const std::string argument = argv[i];
+    if (argument == "-f" && i + 1 < argc) {
+      arguments.push_back(absl::StrCat("--file=", argv[++i]));
+    } else if (argument == "-h") {
+      arguments.push_back("--help");
+    } else {
+      arguments.push_back(argument);
+    }
+  }
+  return arguments;
+}
+
+absl::StatusOr<int> Run(const std::string& command) {
+  syncline::ClusterOptions cluster;
+  cluster.coordinator = absl::GetFlag(FLAGS_coordinator);
+  cluster.security.cert_file = absl::GetFlag(FLAGS_tls_cert);
+  cluster.security.key_file = absl::GetFlag(FLAGS_tls_key);
+  cluster.security.ca_file = absl::GetFlag(FLAGS_tls_ca);
+  if (command == "local") {
+    syncline::LocalOptions local;
+    local.file = absl::GetFlag(FLAGS_file);
+    local.overrides = syncline::ManifestOverrides();
+    local.output = absl::GetFlag(FLAGS_output);
+    local.bin_dir = absl::GetFlag(FLAGS_bin_dir);
+    local.restore = absl::GetFlag(FLAGS_restore);
+    local.log_level = absl::GetFlag(FLAGS_log_level);
+    return syncline::RunLocal(local);
+  }
+  if (command == "status") return syncline::RunStatus(cluster, absl::GetFlag(FLAGS_json));
+  if (command == "checkpoint") return syncline::RunCheckpoint(cluster);
+  if (command == "drain") return syncline::RunDrain(cluster);
+  if (command == "export") {
+    return syncline::RunExport(absl::GetFlag(FLAGS_checkpoint), absl::GetFlag(FLAGS_to));
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("\"", command, "\" is no command; there are local, status, checkpoint, drain "
+                   "and export"));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // Signals are waited for where there is something to stop.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  absl::SetProgramUsageMessage(kUsage);
+  const absl::Status environment = syncline::SetFlagsFromEnvironment();
+  if (!environment.ok()) return Fail(environment, 2);
+  std::vector<std::string> arguments = Spelled(argc, argv);
+  std::vector<char*> pointers;
+  for (std::string& argument : arguments) pointers.push_back(argument.data());
+  const std::vector<char*> words =
+      absl::ParseCommandLine(static_cast<int>(pointers.size()), pointers.data());
+  if (words.size() < 2 || std::string(words[1]) == "help") {
+    std::fputs(kUsage, words.size() < 2 ? stderr : stdout);
+    return words.size() < 2 ? 2 : 0;
+  }
+  const std::string command = words[1];
+  if (words.size() > 2) {
+    return Fail(absl::InvalidArgumentError(
+                    absl::StrCat("\"", words[2], "\" is no flag: see syncline --helpfull")),
+                2);
+  }
+  if (command == "local") sigprocmask(SIG_BLOCK, &signals, nullptr);
+  const absl::StatusOr<int> code = Run(command);
+  if (code.ok()) return *code;
+  return Fail(code.status(), absl::IsInvalidArgument(code.status()) ? 2 : 1);
+}

@@ -1,0 +1,89 @@
+#include "deploy/cli/progress.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace syncline {
+namespace {
+
+constexpr int kBarWidth = 24;
+
+void Add(const google::protobuf::RepeatedField<uint64_t>& counts, double* sum, double* count,
+         uint64_t* max) {
+  for (int value = 0; value < counts.size(); ++value) {
+    if (counts[value] == 0) continue;
+    *sum += static_cast<double>(value) * static_cast<double>(counts[value]);
+    *count += static_cast<double>(counts[value]);
+    *max = std::max<uint64_t>(*max, value);
+  }
+}
+
+}  // namespace
+
+Staleness StalenessOf(const ClusterStatusReply& status) {
+  double sum = 0, count = 0;
+  Staleness staleness;
+  for (const ShardStatusReply& shard : status.shards()) {
+    const bool async = status.job().sync_mode() == ASYNC;
+    Add(async ? shard.version_staleness() : shard.clock_staleness(), &sum, &count, &staleness.max);
+  }
+  if (count > 0) staleness.mean = sum / count;
+  return staleness;
+}
+
+std::string ProgressLine(const ClusterStatusReply& status) {
+  if (!status.waiting_for().empty()) return status.waiting_for();
+  const double epochs = status.job().epochs();
+  const double share = epochs > 0 ? std::clamp(status.epoch() / epochs, 0.0, 1.0) : 0;
+  const int full = static_cast<int>(share * kBarWidth);
+  std::string bar(full, '#');
+  bar.append(kBarWidth - full, '.');
+  const Staleness staleness = StalenessOf(status);
+  const int points = status.loss_curve_size();
+  const std::string loss =
+      points == 0 ? "-" : absl::StrFormat("%.4f", status.loss_curve(points - 1).loss());
+  return absl::StrFormat("[%s] epoch %.2f/%d  step %d  %.0f samples/s  loss %s  staleness %.2f (max %d)",
+                         bar, status.epoch(), status.job().epochs(), status.step(),
+                         status.samples_per_second(), loss, staleness.mean, staleness.max);
+}
+
+std::string Summary(const ClusterStatusReply& status) {
+  std::string text;
+  if (status.has_test_accuracy()) {
+    absl::StrAppendFormat(&text, "test accuracy   %.2f %%\n", 100 * status.test_accuracy());
+  }
+  if (status.has_test_loss()) {
+    absl::StrAppendFormat(&text, "test loss       %.4f\n", status.test_loss());
+  }
+  const int points = status.loss_curve_size();
+  if (points > 0) {
+    absl::StrAppendFormat(&text, "training loss   %.4f\n", status.loss_curve(points - 1).loss());
+    const double seconds = status.loss_curve(points - 1).seconds();
+    if (seconds > 0) {
+      absl::StrAppendFormat(&text, "speed           %.0f samples/s\n",
+                            static_cast<double>(status.samples_total()) / seconds);
+    }
+  }
+  double compute = 0, pull = 0, push = 0, total = 0, apply = 0;
+  for (const WorkerStatus& worker : status.workers()) {
+    compute += worker.progress().compute_seconds();
+    pull += worker.progress().pull_wait_seconds();
+    push += worker.progress().push_wait_seconds();
+    total += worker.progress().total_seconds();
+  }
+  for (const ShardStatusReply& shard : status.shards()) apply += shard.apply_seconds();
+  if (total > 0) {
+    absl::StrAppendFormat(&text,
+                          "workers' time   compute %.0f %%, pull wait %.0f %%, push wait %.0f %%; "
+                          "shards applied for %.1f s\n",
+                          100 * compute / total, 100 * pull / total, 100 * push / total, apply);
+  }
+  const Staleness staleness = StalenessOf(status);
+  absl::StrAppendFormat(&text, "staleness       mean %.2f, max %d\n", staleness.mean,
+                        staleness.max);
+  return text;
+}
+
+}  // namespace syncline

@@ -1,0 +1,26 @@
+#ifndef SYNCLINE_DEPLOY_CLI_PROGRESS_H_
+#define SYNCLINE_DEPLOY_CLI_PROGRESS_H_
+
+#include <string>
+
+#include "proto/coordinator.pb.h"
+
+namespace syncline {
+
+// How stale what workers saw was, over all shards: clocks a puller was ahead (bounded) or updates a
+// pusher had not seen (async); both are 0 throughout in sync.
+struct Staleness {
+  double mean = 0;
+  uint64_t max = 0;
+};
+Staleness StalenessOf(const ClusterStatusReply& status);
+
+// One line about a running job: a bar of epochs, speed, loss, staleness; or what it waits for.
+std::string ProgressLine(const ClusterStatusReply& status);
+
+// What there is to say at the end: accuracy, speed, where workers' time went. `status` is the last.
+std::string Summary(const ClusterStatusReply& status);
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_DEPLOY_CLI_PROGRESS_H_

@@ -177,7 +177,29 @@ void DataLeases::PlanFor(Member& member, Clock until) {
     return;
   }
   Clock next = member.idle() ? member.committed : member.held.rbegin()->first + 1;
-  for (; next < until && !Exhausted(); ++next) member.held[next] = Take(options_.batch_size);
+  // What is left is given out in ever smaller parts, so that all finish at about the same time.
+  const Clock fair = next + FairShare();
+  for (; next < std::min(until, fair) && !Exhausted(); ++next) {
+    member.held[next] = Take(options_.batch_size);
+  }
+  if (options_.mode != BOUNDED || !Exhausted()) return;
+  // The others may not run ahead of a worker without work: it keeps up with steps of no samples.
+  Clock last = next;
+  for (const auto& [rank, other] : members_) {
+    if (other.live && !other.idle()) last = std::max(last, other.held.rbegin()->first + 1);
+  }
+  for (; next < std::min(until, last); ++next) member.held[next] = Range();
+}
+
+// Half of an even share of the batches left, at least 1.
+uint64_t DataLeases::FairShare() const {
+  uint64_t left = 0;
+  for (const Range& range : free_) left += range.end - range.begin;
+  if (next_epoch_ < options_.epochs) left += (options_.epochs - next_epoch_) * options_.samples;
+  const auto live = std::count_if(members_.begin(), members_.end(),
+                                  [](const auto& member) { return member.second.live; });
+  const uint64_t batches = left / options_.batch_size;
+  return std::max<uint64_t>(batches / (2 * std::max<uint64_t>(live, 1)), 1);
 }
 
 // With all its contributors lost, a step has nobody to make it: it and those after it, which have

@@ -22,7 +22,8 @@ namespace syncline {
 // contributors, and every one of them gets it. What a step is thus depends on the workers live at
 // planning time and nothing else.
 //
-// bounded, async: each worker is given batches as it asks, so a fast one takes more.
+// bounded, async: each worker is given batches as it asks, so a fast one takes more; in bounded one
+// that finds none left keeps up with steps of no samples, or the others would wait for it.
 //
 // Pure bookkeeping: no lock, no clock, no network. Thread-compatible.
 class DataLeases {
@@ -96,6 +97,7 @@ class DataLeases {
   };
 
   bool Exhausted() const;
+  uint64_t FairShare() const;
   Range Take(uint64_t count);
   void GiveBack(Range range);
   void PlanStep();

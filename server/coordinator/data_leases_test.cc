@@ -111,6 +111,32 @@ TEST(DataLeasesTest, SaveNamesWhatIsNotTrainedOnAtThatStepAndRestoreGoesOn) {
   EXPECT_THAT(Steps(restored.Lease(1, 1)), ElementsAre("1:0[6,8)", "2:0[9,10)"));
 }
 
+TEST(DataLeasesTest, InBoundedAWorkerWithoutWorkKeepsUp) {
+  DataLeases::Options options = Options(BOUNDED);
+  options.samples = 4;
+  DataLeases leases(options);
+  leases.Join(0, 0);
+  leases.Join(1, 0);
+  EXPECT_THAT(Steps(leases.Lease(0, 0)), ElementsAre("0:0[0,2)"));
+  EXPECT_THAT(Steps(leases.Lease(0, 1)), ElementsAre("1:0[2,4)"));
+  // Worker 0 may be at step 1 only when worker 1 has come along.
+  EXPECT_THAT(Steps(leases.Lease(1, 0)), ElementsAre("0:0[0,0)", "1:0[0,0)"));
+  leases.Committed(0, 2);
+  leases.Committed(1, 2);
+  EXPECT_TRUE(leases.Lease(1, 2).finished());
+}
+
+TEST(DataLeasesTest, TheLastBatchesAreSharedOut) {
+  DataLeases::Options options = Options(ASYNC);
+  options.samples = 100;
+  options.horizon = 1000;
+  DataLeases leases(options);
+  leases.Join(0, 0);
+  leases.Join(1, 0);
+  EXPECT_EQ(leases.Lease(0, 0).steps_size(), 12) << "half an even share of 50 batches";
+  EXPECT_EQ(leases.Lease(1, 0).steps_size(), 9);
+}
+
 TEST(DataLeasesTest, MaxStepsEndsTheJob) {
   DataLeases::Options options = Options(SYNC);
   options.max_steps = 1;

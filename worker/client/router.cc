@@ -10,6 +10,13 @@ Router::Router(const ShardMap& map, size_t message_bytes)
   tensor_chunks_.resize(map.tensors_size());
   for (const ChunkInfo& chunk : chunks_) ++tensor_chunks_[chunk.tensor];
   pulls_ = MakeGroups(map, 0, chunks_.size(), message_bytes);
+  // A shard without chunks is pulled from too: that is how a worker waits for its step there.
+  for (uint32_t shard = 0; shard < shards_; ++shard) {
+    const auto& owners = map.owner();
+    if (std::find(owners.begin(), owners.end(), shard) == owners.end()) {
+      pulls_.push_back({shard, {}});
+    }
+  }
   size_t begin = 0;
   for (const size_t count : tensor_chunks_) {
     pushes_.push_back(MakeGroups(map, begin, begin + count, message_bytes));

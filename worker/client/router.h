@@ -29,7 +29,8 @@ class Router {
   // How many chunks a tensor has.
   size_t tensor_chunks(size_t tensor) const { return tensor_chunks_[tensor]; }
 
-  // All chunks, those of the first tensors first, shard by shard in turn: what a pull asks for.
+  // All chunks, those of the first tensors first: what a pull asks for. At least one of each shard,
+  // empty where it has no chunks.
   const std::vector<Group>& pulls() const { return pulls_; }
   // A tensor's chunks: what a push of it sends.
   const std::vector<Group>& pushes(size_t tensor) const { return pushes_[tensor]; }

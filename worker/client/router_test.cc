@@ -47,6 +47,13 @@ TEST(RouterTest, EveryChunkIsInOnePullAndOnePush) {
   }
 }
 
+TEST(RouterTest, EveryShardIsPulledFrom) {
+  const Router router(Map(6), 8192);
+  std::set<uint32_t> shards;
+  for (const auto& group : router.pulls()) shards.insert(group.shard);
+  EXPECT_EQ(shards.size(), 6u) << "four chunks, so two shards have none";
+}
+
 TEST(RouterTest, MessagesKeepToTheirSize) {
   const Router router(Map(1), 8192);
   ASSERT_EQ(router.pulls().size(), 2u);

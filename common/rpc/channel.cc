@@ -1,5 +1,6 @@
 #include "common/rpc/channel.h"
 
+#include "common/rpc/transport_arguments.h"
 #include "common/status/status_macros.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/support/channel_arguments.h"
@@ -18,6 +19,9 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& ad
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 20000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10000);
+  ForEachTransportArgument([&arguments](const std::string& name, int value) {
+    arguments.SetInt(name, value);
+  });
   // Proxies of the environment are for the web, not for a cluster.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   return grpc::CreateCustomChannel(address, credentials, arguments);

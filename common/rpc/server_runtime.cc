@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/rpc/transport_arguments.h"
 #include "common/status/status_macros.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/health_check_service_interface.h"
@@ -29,6 +30,9 @@ absl::StatusOr<std::unique_ptr<ServerRuntime>> ServerRuntime::Start(
   builder.SetMaxSendMessageSize(-1);
   // With it a second daemon would share the port instead of failing.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  ForEachTransportArgument([&builder](const std::string& name, int value) {
+    builder.AddChannelArgument(name, value);
+  });
   // Clients ping connections that wait for other workers.
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);

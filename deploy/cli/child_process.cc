@@ -44,7 +44,7 @@ absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Start(
     return absl::NotFoundError(absl::StrCat("cannot run ", arguments[0], ": ", strerror(errno),
                                             "; build it, or say where it is with --bin_dir"));
   }
-  const int file = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  const int file = open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
   if (file < 0) {
     return absl::UnavailableError(absl::StrCat("cannot write ", log, ": ", strerror(errno)));
   }

@@ -18,7 +18,7 @@ namespace syncline {
 // kernel's watch is over the thread that started it.
 class ChildProcess {
  public:
-  // Runs `arguments` (the program first), its output appended to the file `log`.
+  // Runs `arguments` (the program first), its output written to the file `log`.
   static absl::StatusOr<std::unique_ptr<ChildProcess>> Start(const std::string& name,
                                                              std::vector<std::string> arguments,
                                                              const std::string& log);

@@ -173,7 +173,6 @@ absl::StatusOr<JoinWorkerReply> CoordinatorImpl::JoinWorker(const JoinWorkerRequ
   absl::MutexLock lock(&mu_);
   if (!admitted.ok()) {
     members_.Remove(rank);
-    if (leases_ != nullptr && shards_ != nullptr) leases_->Lost(rank, 0, true);
     return admitted;
   }
   started_ = started_ || members_.Live().size() >= job_.workers();
@@ -196,10 +195,15 @@ absl::Status CoordinatorImpl::AdmitAtFirstStep(Rank rank) {
     absl::MutexLock lock(&mu_);
     if (sync() && leases_ != nullptr) clock = leases_->FirstStep(rank);
     incarnation = members_.at(rank).incarnation;
-    // From now on steps are planned with it; it cannot ask for them before this call has returned.
-    if (leases_ != nullptr) leases_->Join(rank, clock);
+    // A step planned with it before every shard knows of it could be made without it on some.
+    if (leases_ != nullptr) leases_->Hold(true);
   }
-  return group->Admit(rank, incarnation, clock);
+  const absl::Status admitted = group->Admit(rank, incarnation, clock);
+  absl::MutexLock lock(&mu_);
+  if (leases_ == nullptr) return admitted;
+  leases_->Hold(false);
+  if (admitted.ok()) leases_->Join(rank, clock);
+  return admitted;
 }
 
 absl::StatusOr<ShardMap> CoordinatorImpl::PlanMap(absl::Span<const TensorSpec> tensors,

@@ -167,7 +167,7 @@ void DataLeases::PlanStep() {
 
 void DataLeases::PlanFor(Member& member, Clock until) {
   if (options_.mode == SYNC) {
-    while (planned_ < until && !Exhausted()) PlanStep();
+    while (!hold_ && planned_ < until && !Exhausted()) PlanStep();
     // Nobody asks for steps below every member's first uncommitted one again.
     Clock oldest = planned_;
     for (const auto& [other, state] : members_) {

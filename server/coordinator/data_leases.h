@@ -51,6 +51,10 @@ class DataLeases {
   // predecessor owes, else the first not planned.
   Clock FirstStep(Rank rank) const;
 
+  // sync: plans nothing while a worker is being admitted, so that the step it is admitted at on every
+  // shard is still the first not planned when it joins. Others get what is planned already.
+  void Hold(bool hold) { hold_ = hold; }
+
   // `rank` joins at `clock` (sync: FirstStep; otherwise the lowest live clock).
   void Join(Rank rank, Clock clock);
 
@@ -111,6 +115,7 @@ class DataLeases {
   uint64_t next_epoch_ = 0;
   // sync: the first step not planned, and the contributors of those planned and not yet done.
   Clock planned_ = 0;
+  bool hold_ = false;
   std::optional<Clock> pin_;
   std::map<Clock, std::vector<Rank>> contributors_;
 };

@@ -17,7 +17,8 @@ void Adam::Apply(const UpdateStep& step, const UpdateArrays& arrays) const {
   const float root_correction = std::sqrt(1 - std::pow(s.beta2, t));
   const float epsilon = s.epsilon;
   const float decay = s.decoupled ? 0 : s.weight_decay;
-  const float keep = s.decoupled ? 1 - rate * s.weight_decay : 1;
+  // Not the factor 1 - shrink, whose rounding would add up over the steps.
+  const float shrink = s.decoupled ? rate * s.weight_decay : 0;
   Vectorise([=]() SYNCLINE_INLINE {
     SYNCLINE_ELEMENTWISE
     for (size_t i = 0; i < a.n; ++i) {
@@ -28,7 +29,7 @@ void Adam::Apply(const UpdateStep& step, const UpdateArrays& arrays) const {
       a.state_out[0][i] = m;
       a.state_out[1][i] = v;
       a.weights_out[i] =
-          keep * w - step_size * m / (__builtin_sqrtf(v) / root_correction + epsilon);
+          w - shrink * w - step_size * m / (__builtin_sqrtf(v) / root_correction + epsilon);
     }
   });
 }

@@ -40,6 +40,8 @@ std::vector<Metric> ShardMetrics(const ShardStatusReply& status) {
        Kind::kCounter, {}, number(status.dropped())},
       {"syncline_shard_nonfinite_total", "Chunks of gradients with NaN or infinity.",
        Kind::kCounter, {}, number(status.nonfinite())},
+      {"syncline_shard_apply_seconds_total", "Seconds spent in updates.", Kind::kCounter, {},
+       status.apply_seconds()},
   };
   for (const MemberClock& member : status.members()) {
     metrics.push_back({"syncline_shard_member_clock", "Steps committed by a worker.", Kind::kGauge,

@@ -102,6 +102,7 @@ absl::StatusOr<std::unique_ptr<Shard>> ShardServerImpl::MakeShard(const Configur
   options.job = request.job();
   options.map = request.map();
   options.shard = request.shard();
+  options.seconds = [] { return static_cast<double>(absl::GetCurrentTimeNanos()) * 1e-9; };
   std::unique_ptr<PeerNorms> norms;
   if (request.job().optimizer().clip_norm() > 0 && request.job().sync_mode() == SYNC) {
     SYNCLINE_ASSIGN_OR_RETURN(

@@ -60,20 +60,20 @@ std::string Summary(const ClusterStatusReply& status) {
   const int points = status.loss_curve_size();
   if (points > 0) {
     absl::StrAppendFormat(&text, "training loss   %.4f\n", status.loss_curve(points - 1).loss());
-    const double seconds = status.loss_curve(points - 1).seconds();
-    if (seconds > 0) {
-      absl::StrAppendFormat(&text, "speed           %.0f samples/s\n",
-                            static_cast<double>(status.samples_total()) / seconds);
-    }
   }
-  double compute = 0, pull = 0, push = 0, total = 0, apply = 0;
+  double compute = 0, pull = 0, push = 0, total = 0, apply = 0, longest = 0;
   for (const WorkerStatus& worker : status.workers()) {
     compute += worker.progress().compute_seconds();
     pull += worker.progress().pull_wait_seconds();
     push += worker.progress().push_wait_seconds();
     total += worker.progress().total_seconds();
+    longest = std::max(longest, worker.progress().total_seconds());
   }
   for (const ShardStatusReply& shard : status.shards()) apply += shard.apply_seconds();
+  if (longest > 0) {
+    absl::StrAppendFormat(&text, "speed           %.0f samples/s\n",
+                          static_cast<double>(status.samples_total()) / longest);
+  }
   if (total > 0) {
     absl::StrAppendFormat(&text,
                           "workers' time   compute %.0f %%, pull wait %.0f %%, push wait %.0f %%; "

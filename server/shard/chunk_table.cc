@@ -15,15 +15,26 @@
 namespace syncline {
 namespace {
 
-constexpr size_t kSearchBlock = 4096;
-
+// Looks at the bytes where the network left them; only floats that are split between two pieces are
+// put together.
 bool IsFinite(const Fragments& data) {
-  float scratch[kSearchBlock];
-  FloatReader reader(data);
-  for (size_t left = data.size() / sizeof(float); left > 0;) {
-    const size_t n = std::min(left, kSearchBlock);
-    if (FirstNonFinite(reader.Next(n, scratch), n)) return false;
-    left -= n;
+  char split[sizeof(float)];
+  size_t have = 0;  // bytes in `split`
+  for (const Fragments::Piece& piece : data.pieces()) {
+    const char* from = piece.data;
+    size_t left = piece.size;
+    while (have > 0 && left > 0) {
+      split[have++] = *from++;
+      --left;
+      if (have < sizeof(split)) continue;
+      if (!AllFinite(split, 1)) return false;
+      have = 0;
+    }
+    const size_t whole = left / sizeof(float);
+    if (!AllFinite(from, whole)) return false;
+    for (from += whole * sizeof(float), left %= sizeof(float); left > 0; --left) {
+      split[have++] = *from++;
+    }
   }
   return true;
 }
@@ -102,10 +113,12 @@ bool ChunkTable::TakeOnce(Slot* slot, const Sender& sender, Clock clock) {
   return slot->dedupe.Take(sender.rank(), sender.incarnation(), clock) || options_.forget_pushes;
 }
 
-void ChunkTable::Count(const ChunkGradient& gradient, std::optional<uint64_t> staleness) {
+void ChunkTable::Count(const ChunkGradient& gradient, std::optional<uint64_t> staleness,
+                       double applied) {
   absl::MutexLock lock(&counters_mu_);
   pushed_bytes_ += gradient.data.size();
   duplicates_ += !staleness.has_value();
+  apply_seconds_ += applied;
   if (staleness) version_staleness_.Add(*staleness);
 }
 
@@ -113,8 +126,10 @@ void ChunkTable::Apply(const Sender& sender, Clock clock, const ChunkGradient& g
                        size_t live_workers) {
   Slot* slot = Find(gradient.chunk);
   std::optional<uint64_t> staleness;
+  double applied = 0;
   {
     absl::MutexLock lock(&slot->mu);
+    const double begin = Seconds();
     Chunk& chunk = slot->chunk;
     const uint64_t own = slot->dedupe.OwnVersion(sender.rank());
     if (TakeOnce(slot, sender, clock)) {
@@ -139,8 +154,9 @@ void ChunkTable::Apply(const Sender& sender, Clock clock, const ChunkGradient& g
       }
       slot->dedupe.SetOwnVersion(sender.rank(), chunk.version());
     }
+    applied = Seconds() - begin;
   }
-  Count(gradient, staleness);
+  Count(gradient, staleness, applied);
 }
 
 void ChunkTable::Stage(const Sender& sender, Clock clock, const ChunkGradient& gradient) {
@@ -153,7 +169,7 @@ void ChunkTable::Stage(const Sender& sender, Clock clock, const ChunkGradient& g
       slot->staged[sender.rank()] = {sender.incarnation(), clock, gradient.data};
     }
   }
-  Count(gradient, staleness);
+  Count(gradient, staleness, 0);
 }
 
 absl::Status ChunkTable::CheckStaged(Rank rank, Incarnation incarnation, Clock clock) const {
@@ -204,6 +220,13 @@ StepNormsReply ChunkTable::MeanNorms(const SyncPolicy::ReadyStep& step) const {
 }
 
 void ChunkTable::ApplyStep(const SyncPolicy::ReadyStep& step, float gradient_scale) {
+  const double begin = Seconds();
+  UpdateAll(step, gradient_scale);
+  absl::MutexLock lock(&counters_mu_);
+  apply_seconds_ += Seconds() - begin;
+}
+
+void ChunkTable::UpdateAll(const SyncPolicy::ReadyStep& step, float gradient_scale) {
   const Optimizer& optimizer = options_.job.optimizer();
   UpdateSettings settings;
   settings.learning_rate =
@@ -313,6 +336,7 @@ void ChunkTable::FillStatus(ShardStatusReply* reply) const {
   absl::MutexLock lock(&counters_mu_);
   reply->set_duplicates(duplicates_);
   reply->set_nonfinite(nonfinite_);
+  reply->set_apply_seconds(apply_seconds_);
   reply->set_pushed_bytes(pushed_bytes_);
   reply->set_pulled_bytes(pulled_bytes_);
   const auto& counts = version_staleness_.counts();

@@ -61,6 +61,8 @@ class ChunkTable {
     uint32_t shard = 0;
     // Spreads a step's chunks over threads. Null runs them in the calling thread.
     ParallelFor parallel_for;
+    // Seconds since some moment; may be null.
+    std::function<double()> seconds;
     // Tests only: takes every duplicate for a new push, to show that the model check notices.
     bool forget_pushes = false;
   };
@@ -128,7 +130,9 @@ class ChunkTable {
   void ForEach(const std::function<void(Slot*)>& body) const;
   bool TakeOnce(Slot* slot, const Sender& sender, Clock clock)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(slot->mu);
-  void Count(const ChunkGradient& gradient, std::optional<uint64_t> staleness);
+  double Seconds() const { return options_.seconds ? options_.seconds() : 0; }
+  void Count(const ChunkGradient& gradient, std::optional<uint64_t> staleness, double applied);
+  void UpdateAll(const SyncPolicy::ReadyStep& step, float gradient_scale);
   LayerSums TensorSums(uint32_t tensor) const;
   static Mean MeanOf(const Slot& slot, const SyncPolicy::ReadyStep& step)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(slot.mu);
@@ -145,6 +149,7 @@ class ChunkTable {
   uint64_t nonfinite_ ABSL_GUARDED_BY(counters_mu_) = 0;
   uint64_t pushed_bytes_ ABSL_GUARDED_BY(counters_mu_) = 0;
   uint64_t pulled_bytes_ ABSL_GUARDED_BY(counters_mu_) = 0;
+  double apply_seconds_ ABSL_GUARDED_BY(counters_mu_) = 0;
   Histogram version_staleness_ ABSL_GUARDED_BY(counters_mu_);
 };
 

@@ -452,7 +452,7 @@ absl::StatusOr<std::unique_ptr<Shard>> Shard::Create(ShardOptions options) {
   SYNCLINE_ASSIGN_OR_RETURN(
       auto chunks,
       ChunkTable::Create({options.job, options.map, options.shard, options.parallel_for,
-                          options.forget_pushes_for_test}));
+                          options.seconds, options.forget_pushes_for_test}));
   SYNCLINE_ASSIGN_OR_RETURN(auto policy, MakePolicy(options.job, 0));
   return std::make_unique<ShardImpl>(std::move(options), std::move(policy), std::move(chunks));
 }

@@ -29,6 +29,8 @@ struct ShardOptions {
   // norms of the other shards; the owner fetches them (StepNorms) and gives them to SetPeerNorms.
   // Runs outside any lock.
   std::function<void(uint64_t step)> norms_wanted;
+  // Seconds since some moment, to say how long updates take. Null: nobody asks.
+  std::function<double()> seconds;
   // Tests only: takes every duplicate for a new push, to show that the model check notices.
   bool forget_pushes_for_test = false;
 };
@@ -109,7 +111,6 @@ class Shard {
   // Another shard's answer; repeated ones are harmless. The step is applied with the last one.
   virtual absl::Status SetPeerNorms(uint64_t step, const StepNormsReply& norms) = 0;
 
-  // `apply_seconds` is left 0: the core has no clock. The owner may fill it in.
   virtual ShardStatusReply Status() const = 0;
 };
 

@@ -1,6 +1,7 @@
 #include "server/store/chunk.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <utility>
 
 #include "server/store/kernels.h"
@@ -16,9 +17,19 @@ class BlockSum {
  public:
   explicit BlockSum(absl::Span<const Contribution> gradients) {
     for (const Contribution& c : gradients) parts_.push_back({FloatReader(*c.gradient), c.weight});
+    const auto& pieces = gradients[0].gradient->pieces();
+    contiguous_ =
+        pieces.size() == 1 && reinterpret_cast<uintptr_t>(pieces[0].data) % alignof(float) == 0;
   }
 
-  // The next `n` elements, at most kBlock; valid until the next call.
+  // How many elements to take at a time: all where the one gradient can be read as it lies.
+  size_t block(const UpdateSettings& settings, size_t elements) const {
+    const bool as_it_is =
+        parts_.size() == 1 && parts_[0].weight == 1 && Untouched(settings) && contiguous_;
+    return as_it_is ? elements : kBlock;
+  }
+
+  // The next `n` elements, as block() says; valid until the next call.
   const float* Next(size_t n) {
     const float* first = parts_[0].reader.Next(n, scratch_);
     if (parts_.size() == 1 && parts_[0].weight == 1) return first;
@@ -32,25 +43,30 @@ class BlockSum {
   // The same, made ready for the rule.
   const float* Next(size_t n, const UpdateSettings& settings) {
     const float* gradient = Next(n);
-    if (settings.gradient_scale == 1 && settings.clip_value <= 0) return gradient;
+    if (Untouched(settings)) return gradient;
     ScaleAndClip(settings.gradient_scale, settings.clip_value, gradient, sum_, n);
     return sum_;
   }
 
  private:
+  static bool Untouched(const UpdateSettings& settings) {
+    return settings.gradient_scale == 1 && settings.clip_value <= 0;
+  }
+
   struct Part {
     FloatReader reader;
     float weight;
   };
   absl::InlinedVector<Part, 8> parts_;
+  bool contiguous_ = false;
   alignas(64) float scratch_[kBlock];
   alignas(64) float sum_[kBlock];
 };
 
 template <typename Body>
-void ForEachBlock(size_t elements, const Body& body) {
-  for (size_t begin = 0; begin < elements; begin += kBlock) {
-    body(begin, std::min(kBlock, elements - begin));
+void ForEachBlock(size_t elements, size_t block, const Body& body) {
+  for (size_t begin = 0; begin < elements; begin += block) {
+    body(begin, std::min(block, elements - begin));
   }
 }
 
@@ -96,7 +112,7 @@ void Chunk::Update(absl::Span<const Contribution> gradients, const UpdateSetting
   Write weights(&weights_);
   absl::InlinedVector<Write, kMaxStateSlots> state = WriteState();
   BlockSum sum(gradients);
-  ForEachBlock(elements_, [&](size_t begin, size_t n) {
+  ForEachBlock(elements_, sum.block(settings, elements_), [&](size_t begin, size_t n) {
     UpdateArrays arrays;
     arrays.gradient = sum.Next(n, settings);
     arrays.weights_in = weights.in + begin;
@@ -116,7 +132,7 @@ void Chunk::Update(absl::Span<const Contribution> gradients, const UpdateSetting
 double Chunk::SquaredNorm(absl::Span<const Contribution> gradients) const {
   BlockSum sum(gradients);
   double norm = 0;
-  ForEachBlock(elements_, [&](size_t, size_t n) { norm += SumOfSquares(sum.Next(n), n); });
+  ForEachBlock(elements_, kBlock, [&](size_t, size_t n) { norm += SumOfSquares(sum.Next(n), n); });
   return norm;
 }
 
@@ -125,7 +141,7 @@ LayerSums Chunk::Prepare(absl::Span<const Contribution> gradients, const UpdateS
   const float* weights = std::as_const(weights_).floats();
   BlockSum sum(gradients);
   LayerSums sums;
-  ForEachBlock(elements_, [&](size_t begin, size_t n) {
+  ForEachBlock(elements_, kBlock, [&](size_t begin, size_t n) {
     UpdateArrays arrays;
     arrays.gradient = sum.Next(n, settings);
     arrays.weights_in = weights + begin;

@@ -1,31 +1,8 @@
 #include "server/store/kernels.h"
 
-#include <cmath>
 #include <cstdint>
-#include <cstring>
 
 namespace syncline {
-namespace {
-
-// Small enough that a block with a bad value is searched in no time.
-constexpr size_t kSearchBlock = 1024;
-
-bool AnyNonFinite(const float* values, size_t n) {
-  uint32_t bad = 0;
-  Vectorise([=, &bad]() SYNCLINE_INLINE {
-    uint32_t found = 0;
-#pragma omp simd reduction(| : found)
-    for (size_t i = 0; i < n; ++i) {
-      uint32_t bits;
-      __builtin_memcpy(&bits, values + i, sizeof(bits));
-      found |= (bits & 0x7f800000u) == 0x7f800000u ? 1u : 0u;
-    }
-    bad = found;
-  });
-  return bad != 0;
-}
-
-}  // namespace
 
 void ScaleInto(float weight, const float* in, float* out, size_t n) {
   Vectorise([=]() SYNCLINE_INLINE {
@@ -64,15 +41,20 @@ double SumOfSquares(const float* values, size_t n) {
   return sum;
 }
 
-absl::optional<size_t> FirstNonFinite(const float* values, size_t n) {
-  for (size_t begin = 0; begin < n; begin += kSearchBlock) {
-    const size_t end = begin + kSearchBlock < n ? begin + kSearchBlock : n;
-    if (!AnyNonFinite(values + begin, end - begin)) continue;
-    for (size_t i = begin; i < end; ++i) {
-      if (!std::isfinite(values[i])) return i;
+bool AllFinite(const void* values, size_t n) {
+  const char* const from = static_cast<const char*>(values);
+  uint32_t bad = 0;
+  Vectorise([=, &bad]() SYNCLINE_INLINE {
+    uint32_t found = 0;
+#pragma omp simd reduction(| : found)
+    for (size_t i = 0; i < n; ++i) {
+      uint32_t bits;
+      __builtin_memcpy(&bits, from + i * sizeof(bits), sizeof(bits));
+      found |= (bits & 0x7f800000u) == 0x7f800000u ? 1u : 0u;
     }
-  }
-  return absl::nullopt;
+    bad = found;
+  });
+  return bad == 0;
 }
 
 }  // namespace syncline

@@ -7,7 +7,6 @@
 
 #include <cstddef>
 
-#include "absl/types/optional.h"
 #include "common/tensor/vectorise.h"
 
 // Before a loop over elements: says that in-place arguments (out == in) are no obstacle.
@@ -27,8 +26,8 @@ void ScaleAndClip(float scale, float limit, const float* in, float* out, size_t 
 // The sum of squares, in double precision and an order that depends on `n` alone.
 double SumOfSquares(const float* values, size_t n);
 
-// Index of the first NaN or infinity.
-absl::optional<size_t> FirstNonFinite(const float* values, size_t n);
+// Whether none of `n` floats is NaN or infinity. `values` may lie at any byte.
+bool AllFinite(const void* values, size_t n);
 
 // Adds up `term(i)` for i in [0, n) in double precision: eight running sums, so that the additions
 // vectorise in an order that is the same everywhere.

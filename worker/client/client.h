@@ -29,9 +29,9 @@ struct ClientOptions {
   // away: it waits as long as they take.
   absl::Duration deadline = absl::Seconds(60);
   // Connections to each shard.
-  int channels_per_shard = 1;
+  int channels_per_shard = 2;
   // Chunks are sent together up to this size.
-  size_t message_bytes = size_t{4} << 20;
+  size_t message_bytes = size_t{1} << 20;
 };
 
 // A worker's side of a Syncline cluster, for any program that computes gradients:

@@ -102,8 +102,8 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(Options options) {
 }
 
 absl::Status Trainer::Run() {
-  begun_ = absl::Now();
   SYNCLINE_ASSIGN_OR_RETURN(std::optional<StepLease> step, source_.Next());
+  begun_ = absl::Now();  // the others are there too
   bool stopped = false;
   while (step && !stopped) {
     if (options_.stop && options_.stop()) break;
@@ -122,8 +122,8 @@ absl::Status Trainer::Run() {
   }
   SYNCLINE_RETURN_IF_ERROR(WaitForCommit());
   progress_.set_clock(source_.finished() || !step ? source_.clock() : step->clock());
-  if (source_.finished() && source_.evaluate()) SYNCLINE_RETURN_IF_ERROR(Evaluate());
   progress_.set_total_seconds(SecondsSince(begun_));
+  if (source_.finished() && source_.evaluate()) SYNCLINE_RETURN_IF_ERROR(Evaluate());
   return options_.client->Leave(progress_.clock(), progress_);
 }
 

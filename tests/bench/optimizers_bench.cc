@@ -1,0 +1,117 @@
+// Bytes a second of each optimizer's update, as a shard makes it chunk by chunk, beside a triad
+// in place (a[i] += s b[i], so that no line is fetched only to be overwritten, as in the update) over
+// arrays of the same sizes in the same run. Arrays are 64 MiB each, in pieces of 1 MiB: far more
+// than any cache. One thread.
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "common/tensor/buffer.h"
+#include "common/tensor/vectorise.h"
+#include "proto/job.pb.h"
+#include "server/store/chunk.h"
+#include "server/store/update_rule_factory.h"
+
+namespace syncline {
+namespace {
+
+constexpr size_t kChunks = 64;
+constexpr size_t kElements = (1 << 20) / sizeof(float);
+constexpr int kRounds = 9;
+
+double Seconds(const std::function<void()>& body) {
+  const auto begin = std::chrono::steady_clock::now();
+  body();
+  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
+  return taken.count();
+}
+
+double Median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
+  return values[values.size() / 2];
+}
+
+std::vector<Buffer> Array(float value) {
+  std::vector<Buffer> pieces;
+  for (size_t i = 0; i < kChunks; ++i) {
+    pieces.push_back(Buffer::Allocate(kElements * sizeof(float)));
+    std::fill_n(pieces.back().floats(), kElements, value);
+  }
+  return pieces;
+}
+
+void Triad(const std::vector<Buffer>& b, std::vector<Buffer>* a) {
+  for (size_t i = 0; i < kChunks; ++i) {
+    float* to = (*a)[i].floats();
+    const float* from = b[i].floats();
+    Vectorise([=]() SYNCLINE_INLINE {
+      for (size_t k = 0; k < kElements; ++k) to[k] += 0.5f * from[k];
+    });
+  }
+}
+
+struct Subject {
+  const char* name;
+  OptimizerKind kind;
+  double at_least;  // 0: no promise
+};
+
+constexpr Subject kSubjects[] = {
+    {"sgd", SGD, 0.9},         {"momentum", MOMENTUM, 0.9}, {"nesterov", NESTEROV, 0},
+    {"adagrad", ADAGRAD, 0.9}, {"rmsprop", RMSPROP, 0},     {"adam", ADAM, 0.9},
+    {"adamw", ADAMW, 0},       {"lamb", LAMB, 0},           {"ftrl", FTRL, 0},
+};
+
+void Measure(const Subject& subject) {
+  Optimizer settings;
+  settings.set_kind(subject.kind);
+  const auto rule = *MakeUpdateRule(settings);
+  std::vector<std::unique_ptr<Chunk>> chunks;
+  for (size_t i = 0; i < kChunks; ++i) {
+    chunks.push_back(std::make_unique<Chunk>(rule.get(), kElements));
+  }
+  const std::vector<Buffer> gradient = Array(0.01f);
+  std::vector<Fragments> fragments;
+  for (const Buffer& piece : gradient) fragments.push_back(piece.Share());
+  std::vector<Buffer> a = Array(0);
+  const std::vector<Buffer> b = Array(1);
+  UpdateSettings update;
+  update.learning_rate = 1e-3;
+
+  std::vector<double> updates, triads;
+  for (int round = 0; round < kRounds; ++round) {
+    updates.push_back(Seconds([&] {
+      for (size_t i = 0; i < kChunks; ++i) {
+        const Contribution whole{&fragments[i], 1};
+        chunks[i]->Update({&whole, 1}, update);
+      }
+    }));
+    triads.push_back(Seconds([&] { Triad(b, &a); }));
+  }
+  // The gradient and the weights are read, the weights written; each slot of state is both.
+  const double array = static_cast<double>(kChunks * kElements * sizeof(float));
+  const double streams = 3 + 2 * rule->state_slots();
+  const double value = streams * array / Median(updates) / 1e9;
+  const double reference = 3 * array / Median(triads) / 1e9;
+  std::printf("{\"group\": \"optimizers\", \"name\": \"%s\", \"value\": %.2f, \"unit\": \"GB/s\", "
+              "\"reference\": %.2f, \"ratio\": %.3f, \"at_least\": ",
+              subject.name, value, reference, value / reference);
+  if (subject.at_least > 0) {
+    std::printf("%.2f}\n", subject.at_least);
+  } else {
+    std::printf("null}\n");
+  }
+  std::fflush(stdout);
+}
+
+}  // namespace
+}  // namespace syncline
+
+int main() {
+  for (const syncline::Subject& subject : syncline::kSubjects) syncline::Measure(subject);
+  return 0;
+}

@@ -1,0 +1,134 @@
+#include "tests/integration/in_process_cluster.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/config/manifest.h"
+#include "common/io/posix_file_system.h"
+#include "common/io/safetensors.h"
+#include "common/rpc/call.h"
+#include "common/rpc/channel.h"
+#include "common/status/status_macros.h"
+#include "common/status/status_matchers.h"
+#include "gtest/gtest.h"
+#include "server/durability/checkpoint_reader.h"
+
+namespace syncline {
+
+std::string FreshFolder(const std::string& name) {
+  static int number = 0;
+  const std::string folder = absl::StrCat(testing::TempDir(), "/", name, "-", ++number);
+  SYNCLINE_EXPECT_OK(PosixFileSystem().RemoveFolder(folder));
+  SYNCLINE_EXPECT_OK(PosixFileSystem().CreateFolder(folder));
+  return folder;
+}
+
+JobManifest SmallJob(uint32_t features, uint32_t hidden, uint64_t samples) {
+  JobManifest job;
+  job.set_name("small");
+  job.mutable_model()->set_input(features);
+  job.mutable_model()->add_layers()->mutable_linear()->set_units(hidden);
+  job.mutable_model()->add_layers()->mutable_tanh();
+  job.mutable_model()->add_layers()->mutable_linear()->set_units(1);
+  job.mutable_model()->set_loss(MEAN_SQUARED_ERROR);
+  job.mutable_data()->set_format(RANDOM_LINEAR);
+  job.mutable_data()->set_samples(samples);
+  job.mutable_optimizer()->set_kind(MOMENTUM);
+  job.mutable_optimizer()->set_learning_rate(0.02);
+  job.set_chunk_bytes(4096);
+  job.set_device("cpu");
+  job.set_batch_size(8);
+  job.set_epochs(2);
+  job.mutable_checkpoint()->set_directory(FreshFolder("checkpoints"));
+  return job;
+}
+
+InProcessCluster::InProcessCluster(JobManifest job, const std::string& restore,
+                                   absl::Duration member_lease)
+    : job_(std::move(job)) {
+  SYNCLINE_EXPECT_OK(CompleteManifest(&job_));
+  CoordinatorServer::Options options;
+  options.job = job_;
+  options.restore = restore;
+  options.member_lease = member_lease;
+  options.lease_steps = 16;
+  auto coordinator = CoordinatorServer::Start(options);
+  SYNCLINE_EXPECT_OK(coordinator.status());
+  coordinator_ = *std::move(coordinator);
+  stub_ = Coordinator::NewStub(*MakeChannel(coordinator_->address(), {}));
+  for (uint32_t i = 0; i < job_.shards(); ++i) {
+    ShardServer::Options shard;
+    shard.coordinator = coordinator_->address();
+    auto server = ShardServer::Start(shard);
+    SYNCLINE_EXPECT_OK(server.status());
+    shards_.push_back(*std::move(server));
+  }
+}
+
+InProcessCluster::~InProcessCluster() {
+  for (std::thread& worker : workers_) {
+    if (worker.joinable()) worker.join();
+  }
+}
+
+void InProcessCluster::StartWorker(absl::Duration step_delay) {
+  results_.push_back(std::make_unique<absl::Status>());
+  WorkerOptions options;
+  options.coordinator = coordinator();
+  options.name = absl::StrCat("worker-", workers_.size());
+  options.step_delay = step_delay;
+  workers_.emplace_back([options, result = results_.back().get()] { *result = RunWorker(options); });
+}
+
+absl::Status InProcessCluster::JoinWorkers() {
+  for (std::thread& worker : workers_) worker.join();
+  workers_.clear();
+  for (const auto& result : results_) SYNCLINE_RETURN_IF_ERROR(*result);
+  return absl::OkStatus();
+}
+
+ClusterStatusReply InProcessCluster::Status() {
+  const auto status = Call<ClusterStatusReply>(*stub_, &Coordinator::Stub::ClusterStatus,
+                                               ClusterStatusRequest(), absl::Seconds(10));
+  SYNCLINE_EXPECT_OK(status.status());
+  return status.ok() ? *status : ClusterStatusReply();
+}
+
+absl::Status InProcessCluster::WaitUntil(
+    const std::function<bool(const ClusterStatusReply&)>& done) {
+  const absl::Time deadline = absl::Now() + absl::Minutes(1);
+  while (absl::Now() < deadline) {
+    if (done(Status())) return absl::OkStatus();
+    absl::SleepFor(absl::Milliseconds(10));
+  }
+  return absl::DeadlineExceededError(Status().waiting_for());
+}
+
+absl::StatusOr<Weights> CheckpointWeights(const std::string& directory) {
+  FileSystem& files = PosixFileSystem();
+  SYNCLINE_ASSIGN_OR_RETURN(const std::string folder, LatestCheckpoint(files, directory));
+  const std::string file = directory + "/export.safetensors";
+  SYNCLINE_RETURN_IF_ERROR(ExportCheckpoint(files, folder, file));
+  SYNCLINE_ASSIGN_OR_RETURN(const auto reader, SafetensorsReader::Open(files, file));
+  Weights weights;
+  for (const SafetensorsTensor& tensor : reader->tensors()) {
+    std::vector<float>& values = weights[tensor.name];
+    values.resize(tensor.bytes() / sizeof(float));
+    SYNCLINE_RETURN_IF_ERROR(
+        reader->Read(tensor, 0, tensor.bytes(), reinterpret_cast<char*>(values.data())));
+  }
+  return weights;
+}
+
+Weights TrainedWeights(JobManifest job, const std::string& restore) {
+  InProcessCluster cluster(std::move(job), restore);
+  cluster.StartWorkers();
+  SYNCLINE_EXPECT_OK(cluster.JoinWorkers());
+  SYNCLINE_EXPECT_OK(cluster.WaitUntilFinished());
+  auto weights = CheckpointWeights(cluster.job().checkpoint().directory());
+  SYNCLINE_EXPECT_OK(weights.status());
+  return weights.ok() ? *std::move(weights) : Weights();
+}
+
+}  // namespace syncline

@@ -1,0 +1,78 @@
+#ifndef SYNCLINE_TESTS_INTEGRATION_IN_PROCESS_CLUSTER_H_
+#define SYNCLINE_TESTS_INTEGRATION_IN_PROCESS_CLUSTER_H_
+
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "proto/coordinator.grpc.pb.h"
+#include "proto/job.pb.h"
+#include "server/coordinator/coordinator_server.h"
+#include "server/shard_server.h"
+#include "worker/worker.h"
+
+namespace syncline {
+
+// The weights of a job, by tensor.
+using Weights = std::map<std::string, std::vector<float>>;
+
+// A small job on data drawn at random: `features` inputs, a hidden layer of `hidden` units, mean
+// squared error, momentum, chunks of 4 KiB. Complete but for what a test changes in it.
+JobManifest SmallJob(uint32_t features, uint32_t hidden, uint64_t samples);
+
+// Real daemons on loopback, all in this process. Everything is gone when this object is.
+class InProcessCluster {
+ public:
+  // Fills in the job's defaults. Starts the coordinator and the job's shards.
+  explicit InProcessCluster(JobManifest job, const std::string& restore = "",
+                            absl::Duration member_lease = absl::Seconds(5));
+  ~InProcessCluster();
+
+  const std::string& coordinator() const { return coordinator_->address(); }
+  const std::string& shard(int index) const { return shards_[index]->address(); }
+  const JobManifest& job() const { return job_; }
+
+  // Begins a worker on a thread of its own.
+  void StartWorker(absl::Duration step_delay = absl::ZeroDuration());
+  void StartWorkers() {
+    for (uint32_t i = 0; i < job_.workers(); ++i) StartWorker();
+  }
+  // Waits for all workers begun; the first error.
+  absl::Status JoinWorkers();
+
+  ClusterStatusReply Status();
+  // Polls until `done` says so; DEADLINE_EXCEEDED after a minute.
+  absl::Status WaitUntil(const std::function<bool(const ClusterStatusReply&)>& done);
+  absl::Status WaitUntilFinished() {
+    return WaitUntil([](const ClusterStatusReply& status) {
+      return status.phase() == ClusterStatusReply::FINISHED;
+    });
+  }
+  Coordinator::Stub& stub() { return *stub_; }
+
+ private:
+  JobManifest job_;
+  std::unique_ptr<CoordinatorServer> coordinator_;
+  std::vector<std::unique_ptr<ShardServer>> shards_;
+  std::unique_ptr<Coordinator::Stub> stub_;
+  std::vector<std::thread> workers_;
+  std::vector<std::unique_ptr<absl::Status>> results_;
+};
+
+// The weights in the newest checkpoint of a folder, by way of `syncline export`.
+absl::StatusOr<Weights> CheckpointWeights(const std::string& directory);
+
+// Trains `job` to its end with all its workers and returns the weights; fails the test otherwise.
+Weights TrainedWeights(JobManifest job, const std::string& restore = "");
+
+// An empty folder of this test's own.
+std::string FreshFolder(const std::string& name);
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_TESTS_INTEGRATION_IN_PROCESS_CLUSTER_H_

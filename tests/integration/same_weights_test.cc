@@ -1,0 +1,80 @@
+// Promise 4: the weights of sync depend on the global batch, not on who computed them where.
+
+#include <cmath>
+
+#include "gtest/gtest.h"
+#include "tests/integration/in_process_cluster.h"
+
+namespace syncline {
+namespace {
+
+JobManifest Job(uint32_t workers, uint32_t shards) {
+  JobManifest job = SmallJob(40, 60, 100);  // 2501 weights in 5 chunks; the last step has 4 samples
+  job.set_workers(workers);
+  job.set_shards(shards);
+  job.set_batch_size(16 / workers);
+  return job;
+}
+
+// The largest difference, as a share of the largest weight of its tensor.
+double Difference(const Weights& a, const Weights& b) {
+  double largest = 0;
+  EXPECT_EQ(a.size(), b.size());
+  for (const auto& [name, values] : a) {
+    double size = 1e-3, difference = 0;
+    for (size_t i = 0; i < values.size(); ++i) {
+      size = std::max<double>(size, std::abs(values[i]));
+      difference = std::max<double>(difference, std::abs(values[i] - b.at(name)[i]));
+    }
+    largest = std::max(largest, difference / size);
+  }
+  return largest;
+}
+
+void ExpectSameEverywhere(const std::function<void(JobManifest*)>& change) {
+  Weights single;
+  for (const uint32_t workers : {1, 2, 4}) {
+    Weights first;
+    for (const uint32_t shards : {1, 2, 3}) {
+      JobManifest job = Job(workers, shards);
+      change(&job);
+      const Weights weights = TrainedWeights(job);
+      ASSERT_EQ(weights.size(), 4u);
+      if (first.empty()) first = weights;
+      EXPECT_EQ(weights, first) << workers << " workers, " << shards << " shards: a bit differs";
+    }
+    if (single.empty()) single = first;
+    EXPECT_LT(Difference(first, single), 1e-5) << workers << " workers";
+  }
+}
+
+TEST(SameWeightsTest, Momentum) {
+  ExpectSameEverywhere([](JobManifest*) {});
+}
+
+TEST(SameWeightsTest, ClippedByTheNormOverAllShards) {
+  ExpectSameEverywhere([](JobManifest* job) { job->mutable_optimizer()->set_clip_norm(0.05); });
+}
+
+TEST(SameWeightsTest, Lamb) {
+  ExpectSameEverywhere([](JobManifest* job) { job->mutable_optimizer()->set_kind(LAMB); });
+}
+
+TEST(SameWeightsTest, ClippingMakesADifference) {
+  JobManifest plain = Job(1, 1), clipped = Job(1, 1);
+  clipped.mutable_optimizer()->set_clip_norm(0.05);
+  EXPECT_NE(TrainedWeights(plain), TrainedWeights(clipped));
+}
+
+TEST(SameWeightsTest, MoreShardsThanChunks) {
+  JobManifest job = SmallJob(3, 2, 60);
+  job.set_chunk_bytes(1 << 20);
+  job.set_shards(6);
+  job.set_workers(3);
+  JobManifest one = job;
+  one.set_shards(1);
+  EXPECT_EQ(TrainedWeights(job), TrainedWeights(one));
+}
+
+}  // namespace
+}  // namespace syncline

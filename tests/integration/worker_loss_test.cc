@@ -1,0 +1,88 @@
+// Promise 7 and the rest of 4: what a lost worker had not committed is trained on by others.
+
+#include "absl/synchronization/notification.h"
+#include "common/status/status_matchers.h"
+#include "gtest/gtest.h"
+#include "tests/integration/in_process_cluster.h"
+#include "worker/client/client.h"
+#include "worker/model/model_builder.h"
+#include "worker/train/trainer.h"
+
+namespace syncline {
+namespace {
+
+JobManifest Job(OnWorkerLoss on_loss) {
+  JobManifest job = SmallJob(40, 60, 160);
+  job.set_workers(2);
+  job.set_shards(2);
+  job.set_on_worker_loss(on_loss);
+  return job;
+}
+
+// A worker that joins, takes work, pulls once, and is never heard of again.
+void JoinAndVanish(const InProcessCluster& cluster) {
+  ClientOptions options;
+  options.coordinator = cluster.coordinator();
+  auto client = Client::Connect(options);
+  SYNCLINE_ASSERT_OK(client);
+  const auto tensors = TensorSpecs(*ModelParameters(cluster.job().model()));
+  SYNCLINE_ASSERT_OK((*client)->CreateTensors(tensors));
+  LeaseReply lease;
+  while (lease.steps().empty()) {
+    auto reply = (*client)->Lease(cluster.job().data().samples(), 0, 0);
+    SYNCLINE_ASSERT_OK(reply);
+    lease = *std::move(reply);
+  }
+  std::vector<std::vector<float>> values;
+  std::vector<float*> to;
+  for (const TensorSpec& tensor : tensors) {
+    size_t size = 1;
+    for (const uint64_t n : tensor.shape()) size *= n;
+    values.emplace_back(size);
+  }
+  for (auto& value : values) to.push_back(value.data());
+  absl::Notification pulled;
+  (*client)->Pull(lease.steps(0).clock(), to, nullptr, [&](const auto&) { pulled.Notify(); });
+  pulled.WaitForNotification();
+}
+
+TEST(WorkerLossTest, WithDropTheRestMakeTheStepsAndEverySampleCounts) {
+  InProcessCluster cluster(Job(DROP), "", absl::Seconds(1));
+  cluster.StartWorker();
+  JoinAndVanish(cluster);
+  if (HasFatalFailure()) return;
+  SYNCLINE_EXPECT_OK(cluster.JoinWorkers());
+  SYNCLINE_EXPECT_OK(cluster.WaitUntilFinished());
+  EXPECT_EQ(cluster.Status().samples_total(), 320u);
+}
+
+TEST(WorkerLossTest, WithRedoANewWorkerTakesItsPlaceAndTheWeightsAreThoseWithoutLoss) {
+  const Weights without_loss = TrainedWeights(Job(REDO));
+  InProcessCluster cluster(Job(REDO), "", absl::Seconds(1));
+  cluster.StartWorker();
+  JoinAndVanish(cluster);
+  if (HasFatalFailure()) return;
+  SYNCLINE_ASSERT_OK(cluster.WaitUntil([](const ClusterStatusReply& status) {
+    return status.workers_size() == 2 && (!status.workers(0).live() || !status.workers(1).live());
+  }));
+  cluster.StartWorker();
+  SYNCLINE_EXPECT_OK(cluster.JoinWorkers());
+  SYNCLINE_EXPECT_OK(cluster.WaitUntilFinished());
+  EXPECT_EQ(cluster.Status().samples_total(), 320u);
+  EXPECT_EQ(*CheckpointWeights(cluster.job().checkpoint().directory()), without_loss);
+}
+
+TEST(WorkerLossTest, AsyncGoesOnWithoutIt) {
+  JobManifest job = Job(REDO);
+  job.set_sync_mode(ASYNC);
+  InProcessCluster cluster(job, "", absl::Seconds(1));
+  cluster.StartWorker();
+  JoinAndVanish(cluster);
+  if (HasFatalFailure()) return;
+  SYNCLINE_EXPECT_OK(cluster.JoinWorkers());
+  SYNCLINE_EXPECT_OK(cluster.WaitUntilFinished());
+  EXPECT_EQ(cluster.Status().samples_total(), 320u);
+}
+
+}  // namespace
+}  // namespace syncline

@@ -93,7 +93,9 @@ TEST(CheckpointReaderTest, DamageAnywhereIsDataLossNamingTheFile) {
   const ShardMap map = SampleMap(1);
   const auto originals = FilesOf(files, folder);
   ASSERT_EQ(originals.size(), 3u);
-  for (const auto& [name, bytes] : originals) {
+  for (const auto& original : originals) {
+    const std::string& name = original.first;
+    const std::string& bytes = original.second;
     const std::string path = folder + "/" + name;
     // The checksum of the manifest speaks for the manifest.
     const auto lost =

@@ -109,6 +109,12 @@ absl::Status ChunkTable::Check(absl::Span<const ChunkGradient> gradients,
   return absl::OkStatus();
 }
 
+void ChunkTable::Slot::Forget(Clock step) {
+  for (auto it = staged.begin(); it != staged.end();) {
+    it = it->second.clock <= step ? staged.erase(it) : std::next(it);
+  }
+}
+
 bool ChunkTable::TakeOnce(Slot* slot, const Sender& sender, Clock clock) {
   return slot->dedupe.Take(sender.rank(), sender.incarnation(), clock) || options_.forget_pushes;
 }
@@ -233,17 +239,12 @@ void ChunkTable::UpdateAll(const SyncPolicy::ReadyStep& step, float gradient_sca
       LearningRate(optimizer.schedule(), base_rate_, static_cast<double>(step.step));
   settings.gradient_scale = gradient_scale;
   settings.clip_value = optimizer.clip_value();
-  const auto forget = [&step](Slot* slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(slot->mu) {
-    for (auto it = slot->staged.begin(); it != slot->staged.end();) {
-      it = it->second.clock <= step.step ? slot->staged.erase(it) : std::next(it);
-    }
-  };
   if (!rule_->layer_wise()) {
     ForEach([&](Slot* slot) {
       absl::MutexLock lock(&slot->mu);
       const Mean mean = MeanOf(*slot, step);
       if (!mean.empty()) slot->chunk.Update(mean, settings);
-      forget(slot);
+      slot->Forget(step.step);
     });
     return;
   }
@@ -258,7 +259,7 @@ void ChunkTable::UpdateAll(const SyncPolicy::ReadyStep& step, float gradient_sca
   ForEach([&](Slot* slot) {
     absl::MutexLock lock(&slot->mu);
     if (!MeanOf(*slot, step).empty()) slot->chunk.Finish(TensorSums(slot->info.tensor), settings);
-    forget(slot);
+    slot->Forget(step.step);
   });
 }
 

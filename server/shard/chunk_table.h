@@ -114,6 +114,9 @@ class ChunkTable {
   struct Slot {
     Slot(const ChunkInfo& i, const UpdateRule* rule) : info(i), chunk(rule, i.elements) {}
 
+    // Drops what was staged for `step` and before.
+    void Forget(Clock step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+
     const ChunkInfo info;
     mutable absl::Mutex mu;
     Chunk chunk ABSL_GUARDED_BY(mu);

@@ -1,0 +1,111 @@
+#!/usr/bin/python3
+"""Samples a second of the main job (2 shards, 2 workers, batch 128, momentum) in each sync mode,
+beside PyTorch's DistributedDataParallel over gloo on the same machine in the same run, in turn.
+
+Debian's OpenBLAS takes processors newer than itself for old ones, which slows PyTorch but not
+Syncline, which names the kernels itself. So there are two references: PyTorch as installed, and
+PyTorch told which kernels to use.
+"""
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+JOB = os.path.join(ROOT, "deploy/examples/fashion_mnist_mlp.yaml")
+DATA = os.environ.get("FASHION_MNIST", "/usr/share/datasets/fashion-mnist")
+MODES = [["--sync_mode=sync"], ["--sync_mode=bounded", "--staleness=3"], ["--sync_mode=async"]]
+ROUNDS = 5
+EPOCHS = 2
+
+
+def bazel(*arguments):
+    script = '. tools/bazel_env && bazel_do "$@"'
+    return subprocess.run(["bash", "-c", script, "bench", *arguments], cwd=ROOT, text=True,
+                          stdout=subprocess.PIPE, check=True).stdout
+
+
+def build():
+    bazel("build", "--noshow_progress", "//deploy/cli:syncline", "//server:syncline-ps",
+          "//worker:syncline-worker", "//server/coordinator:syncline-coordinator")
+    return os.path.join(bazel("info", "--noshow_progress", "bazel-bin").strip(),
+                        "deploy/cli/syncline")
+
+
+def syncline(program, mode):
+    """Samples a second, and where the time went, of one run."""
+    with tempfile.TemporaryDirectory() as output:
+        subprocess.run([program, "local", "-f", JOB, f"--output={output}", f"--epochs={EPOCHS}",
+                        *mode], check=True, stdout=subprocess.DEVNULL)
+        with open(os.path.join(output, "status.json")) as file:
+            status = json.load(file)
+    workers = [worker["progress"] for worker in status["workers"]]
+    longest = max(worker["total_seconds"] for worker in workers)
+    total = sum(worker["total_seconds"] for worker in workers)
+    shares = {key: sum(worker[key + "_seconds"] for worker in workers) / total
+              for key in ("compute", "pull_wait", "push_wait")}
+    shares["apply"] = (sum(shard["apply_seconds"] for shard in status["shards"]) /
+                       len(status["shards"]) / longest)
+    return int(status["samples_total"]) / longest, shares
+
+
+def torch(environment):
+    script = os.path.join(HERE, "torch_ddp.py")
+    files = [os.path.join(DATA, "train-images-idx3-ubyte.gz"),
+             os.path.join(DATA, "train-labels-idx1-ubyte.gz")]
+    run = subprocess.run(["/usr/bin/python3", script, *files, str(EPOCHS)], text=True, check=True,
+                         stdout=subprocess.PIPE, env={**os.environ, **environment})
+    return float(run.stdout)
+
+
+def kernels():
+    """The kernels OpenBLAS should use here, as worker/backend/cpu/blas.cc chooses them."""
+    with open("/proc/cpuinfo") as file:
+        flags = next(line for line in file if line.startswith("flags")).split()
+    if "avx512vl" in flags:
+        return "SkylakeX"
+    return "Haswell" if "avx2" in flags else "Nehalem"
+
+
+def report(name, value, unit, reference, at_least):
+    ratio = value / reference if reference else None
+    print(json.dumps({"group": "train", "name": name, "value": round(value, 4), "unit": unit,
+                      "reference": reference and round(reference, 1),
+                      "ratio": ratio and round(ratio, 3), "at_least": at_least}), flush=True)
+
+
+def main():
+    program = build()
+    has_torch = subprocess.run(["/usr/bin/python3", "-c", "import torch"],
+                               stderr=subprocess.DEVNULL).returncode == 0
+    if not has_torch:
+        print("train: python3-torch is not installed, so there is no reference to compare with",
+              file=sys.stderr)
+    speeds = {tuple(mode): [] for mode in MODES}
+    shares = {tuple(mode): [] for mode in MODES}
+    plain, told = [], []
+    for _ in range(ROUNDS):
+        for mode in MODES:
+            speed, share = syncline(program, mode)
+            speeds[tuple(mode)].append(speed)
+            shares[tuple(mode)].append(share)
+        if has_torch:
+            plain.append(torch({}))
+            told.append(torch({"OPENBLAS_CORETYPE": kernels()}))
+    for mode in MODES:
+        name = mode[0].split("=")[1]
+        speed = statistics.median(speeds[tuple(mode)])
+        report(f"{name}, beside DDP", speed, "samples/s", statistics.median(plain) if plain else None, 1.0)
+        report(f"{name}, beside DDP with OPENBLAS_CORETYPE={kernels()}", speed, "samples/s",
+               statistics.median(told) if told else None, None)
+        for key in ("compute", "pull_wait", "push_wait", "apply"):
+            report(f"{name}, share of time: {key}",
+                   statistics.median(share[key] for share in shares[tuple(mode)]), "of 1", None,
+                   None)
+
+
+if __name__ == "__main__":
+    main()

@@ -12,7 +12,8 @@ TEST(CheckpointNamesTest, StepsAndSuffixesComeBack) {
   EXPECT_TRUE(ParseCheckpointName("step-0000000042", &step, &suffix));
   EXPECT_EQ(step, 42u);
   EXPECT_EQ(suffix, "");
-  EXPECT_TRUE(ParseCheckpointName(CheckpointName(12345678901) + ".partial", &step, &suffix));
+  const std::string partial = CheckpointName(12345678901) + ".partial";  // `suffix` lies in it
+  EXPECT_TRUE(ParseCheckpointName(partial, &step, &suffix));
   EXPECT_EQ(step, 12345678901u);
   EXPECT_EQ(suffix, ".partial");
   EXPECT_TRUE(ParseCheckpointName("step-0000000042.replaced", &step, &suffix));

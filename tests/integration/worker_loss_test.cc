@@ -75,6 +75,7 @@ TEST(WorkerLossTest, WithRedoANewWorkerTakesItsPlaceAndTheWeightsAreThoseWithout
 TEST(WorkerLossTest, AsyncGoesOnWithoutIt) {
   JobManifest job = Job(REDO);
   job.set_sync_mode(ASYNC);
+  job.mutable_optimizer()->set_learning_rate(0.001);
   InProcessCluster cluster(job, "", absl::Seconds(1));
   cluster.StartWorker();
   JoinAndVanish(cluster);

@@ -201,7 +201,8 @@ absl::StatusOr<bool> ShardImpl::Commit(const Sender& sender, Clock clock, uint64
     absl::MutexLock lock(&mu_);
     SYNCLINE_RETURN_IF_ERROR(CheckSender(sender));
     const bool first = policy_->members().Find(sender.rank())->clock <= clock;
-    if (staged_ && samples > 0 && first && clock == policy_->clock()) {
+    // A step being applied has forgotten some of what was staged; a commit is too late for it.
+    if (staged_ && samples > 0 && first && !applying_ && clock == policy_->clock()) {
       SYNCLINE_RETURN_IF_ERROR(chunks_->CheckStaged(sender.rank(), sender.incarnation(), clock));
     }
     SYNCLINE_ASSIGN_OR_RETURN(

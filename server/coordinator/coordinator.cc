@@ -103,7 +103,8 @@ class CoordinatorImpl final : public CoordinatorCore {
   uint64_t samples_ ABSL_GUARDED_BY(mu_) = 0;
   bool started_ ABSL_GUARDED_BY(mu_) = false;  // all expected workers were there
   bool draining_ ABSL_GUARDED_BY(mu_) = false;
-  bool stopped_ ABSL_GUARDED_BY(mu_) = false;  // draining, and the shards know where
+  // Draining, and the shards know where: at this step (sync; 0 otherwise).
+  std::optional<uint64_t> stopped_at_ ABSL_GUARDED_BY(mu_);
   bool finished_ ABSL_GUARDED_BY(mu_) = false;
   std::optional<Rank> evaluator_ ABSL_GUARDED_BY(mu_);
   std::optional<double> test_accuracy_ ABSL_GUARDED_BY(mu_);
@@ -286,7 +287,8 @@ absl::StatusOr<LeaseReply> CoordinatorImpl::Lease(const LeaseRequest& request) {
     for (const Rank rank : members_.Live()) leases_->Join(rank, first_step_);
   }
   leases_->Committed(request.rank(), request.committed());
-  if (stopped_) {
+  // A shard may have sent the worker here before all had agreed on the step; it goes on then.
+  if (stopped_at_ && request.from_clock() >= *stopped_at_) {
     reply.set_finished(true);
     return reply;
   }
@@ -302,7 +304,7 @@ absl::StatusOr<HeartbeatReply> CoordinatorImpl::Heartbeat(const HeartbeatRequest
   HeartbeatReply reply;
   absl::MutexLock lock(&mu_);
   // bounded and async have no step to stop at: workers leave where they are.
-  reply.set_stopping(stopped_ && !sync());
+  reply.set_stopping(stopped_at_.has_value() && !sync());
   if (request.member_case() != HeartbeatRequest::kRank) return reply;
   const Rank rank = request.rank();
   if (!members_.Check(rank, request.incarnation()).ok()) {
@@ -486,7 +488,7 @@ absl::StatusOr<CheckpointReply> CoordinatorImpl::Checkpoint() {
     bool moving;
     {
       absl::MutexLock lock(&mu_);
-      moving = sync() && !members_.Live().empty() && leases_ != nullptr && !stopped_ &&
+      moving = sync() && !members_.Live().empty() && leases_ != nullptr && !stopped_at_ &&
                steps.second + margin < leases_->planned();
     }
     if (moving) step += margin;
@@ -548,16 +550,18 @@ absl::StatusOr<DrainReply> CoordinatorImpl::Drain() {
     absl::MutexLock lock(&mu_);
     draining_ = true;
   }
+  uint64_t stop_at = 0;
   if (const auto group = shards()) {
     absl::MutexLock control(&control_mu_);
-    SYNCLINE_RETURN_IF_ERROR(group->Stop().status());
+    SYNCLINE_ASSIGN_OR_RETURN(const uint64_t step, group->Stop());
+    if (sync()) stop_at = step;
   }
   const absl::Time begun = options_.now();
   while (!closing_.HasBeenNotified()) {
     std::vector<Rank> live;
     {
       absl::MutexLock lock(&mu_);
-      stopped_ = true;
+      stopped_at_ = stop_at;
       if (finished_) {
         DrainReply reply;
         reply.set_checkpoint(last_checkpoint_);
@@ -586,7 +590,7 @@ void CoordinatorImpl::Tick() {
     curve_.Add(now, members_.samples(), members_.loss_sum(),
                leases_ == nullptr ? 0 : leases_->Epoch());
     over = members_.Live().empty() &&
-           (stopped_ || (leases_ != nullptr && leases_->Finished()));
+           (stopped_at_ || (leases_ != nullptr && leases_->Finished()));
   }
   for (const Rank rank : lost) {
     absl::MutexLock control(&control_mu_);

@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "common/config/manifest.h"
 #include "server/coordinator/coordinator_server.h"
@@ -162,7 +163,9 @@ int Main() {
       if (read(s, &command, 1) != 1) Die("the socket broke");
     }));
     pushes.push_back(Seconds([&] {
-      Await([&](Client::Done done) { client->Push(round, 0, gradient.data(), std::move(done)); });
+      Await([&](Client::Done done) { 
+        client->Push(round, {{0, gradient.data()}}, std::move(done));
+      });
     }));
     reads.push_back(Seconds([&] {
       const char command = 'r';
@@ -184,4 +187,8 @@ int Main() {
 }  // namespace
 }  // namespace syncline
 
-int main() { return syncline::Main(); }
+int main() {
+  // As the daemons do (common/daemon).
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+  return syncline::Main();
+}

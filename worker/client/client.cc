@@ -15,6 +15,7 @@
 #include "common/wire/protocol_version.h"
 #include "proto/coordinator.grpc.pb.h"
 #include "worker/client/call_group.h"
+#include "worker/client/completion_loop.h"
 #include "worker/client/gather.h"
 #include "worker/client/heartbeat.h"
 #include "worker/client/pull_operation.h"
@@ -64,7 +65,7 @@ class ClientImpl final : public Client {
     SendPulls(0, true, to, nullptr,
               [done = std::move(done)](auto outcome) { done(outcome.status()); });
   }
-  void Push(Clock clock, size_t tensor, const float* gradient, Done done) override;
+  void Push(Clock clock, absl::Span<const Gradient> gradients, Done done) override;
   void Commit(Clock clock, uint64_t samples, const std::vector<Rank>& contributors,
               CommitDone done) override;
   void PushPull(Clock clock, absl::Span<const float* const> gradients, uint64_t samples,
@@ -96,6 +97,7 @@ class ClientImpl final : public Client {
   // One more than the last clock of which a shard skipped something.
   std::atomic<Clock> skipped_{0};
   CallGroup calls_;
+  CompletionLoop loop_;
   std::vector<std::unique_ptr<ShardConnection>> shards_;
   Heartbeat heartbeat_;
 };
@@ -127,7 +129,7 @@ absl::Status ClientImpl::CreateTensors(absl::Span<const TensorSpec> tensors) {
     options.security = options_.security;
     options.channels = options_.channels_per_shard;
     options.patience = options_.deadline;
-    SYNCLINE_ASSIGN_OR_RETURN(auto connection, ShardConnection::Create(options, &calls_));
+    SYNCLINE_ASSIGN_OR_RETURN(auto connection, ShardConnection::Create(options, &calls_, &loop_));
     shards_.push_back(std::move(connection));
   }
   return absl::OkStatus();
@@ -160,27 +162,42 @@ void ClientImpl::SendPulls(Clock clock, bool observer, absl::Span<float* const> 
   }
 }
 
-void ClientImpl::Push(Clock clock, size_t tensor, const float* gradient, Done done) {
-  if (router_ == nullptr || tensor >= router_->tensors()) {
-    return done(absl::InvalidArgumentError(absl::StrCat("there is no tensor ", tensor)));
+void ClientImpl::Push(Clock clock, absl::Span<const Gradient> gradients, Done done) {
+  if (router_ == nullptr) return done(absl::FailedPreconditionError("call CreateTensors first"));
+  std::vector<size_t> tensors;
+  std::vector<const float*> data(router_->tensors());
+  for (const Gradient& gradient : gradients) {
+    if (gradient.tensor >= data.size() || data[gradient.tensor] != nullptr) {
+      return done(absl::InvalidArgumentError(
+          absl::StrCat("there is no tensor ", gradient.tensor, ", or it was given twice: the model "
+                       "has tensors 0 to ", data.size() - 1)));
+    }
+    data[gradient.tensor] = gradient.data;
+    tensors.push_back(gradient.tensor);
   }
-  const auto& groups = router_->pushes(tensor);
+  std::vector<Router::Group> groups = router_->PushesOf(tensors);
+  if (groups.empty()) return done(absl::OkStatus());
   const auto gather = std::make_shared<Gather>(groups.size(), std::move(done));
   PushHeader header;
   *header.mutable_sender() = MakeSender();
   header.set_clock(clock);
-  for (const Router::Group& group : groups) {
-    const auto make = [this, header, gradient, &group](const std::shared_ptr<const void>& owner) {
+  for (Router::Group& group : groups) {
+    std::vector<const float*> from;
+    for (const uint32_t id : group.chunks) {
+      const ChunkInfo& info = router_->chunks()[id];
+      from.push_back(data[info.tensor] + info.begin);
+    }
+    const uint32_t shard = group.shard;
+    const auto make = [this, header, from = std::move(from),
+                       ids = std::move(group.chunks)](const std::shared_ptr<const void>& owner) {
       std::vector<WireChunk> chunks;
-      for (const uint32_t id : group.chunks) {
-        const ChunkInfo& info = router_->chunks()[id];
-        chunks.push_back({id, (*versions_)[id],
-                          Fragments::Of(gradient + info.begin, info.elements * sizeof(float),
-                                        owner)});
+      for (size_t i = 0; i < ids.size(); ++i) {
+        const size_t bytes = router_->chunks()[ids[i]].elements * sizeof(float);
+        chunks.push_back({ids[i], (*versions_)[ids[i]], Fragments::Of(from[i], bytes, owner)});
       }
       return EncodePush(header, chunks);
     };
-    shards_[group.shard]->Send(Method::kPush, make,
+    shards_[shard]->Send(Method::kPush, make,
                                [this, clock, gather](absl::StatusOr<grpc::ByteBuffer> buffer) {
                                  if (buffer.ok()) NoteSkipped(clock, &*buffer);
                                  gather->PartDone(buffer.status());
@@ -250,14 +267,12 @@ void ClientImpl::PushPull(Clock clock, absl::Span<const float* const> gradients,
     if (!accepted.ok()) return done(accepted.status());
     Pull(clock + 1, destination, nullptr, done);
   };
-  const auto pushed = std::make_shared<Gather>(
-      gradients.size(), [this, clock, samples, contributors, pull, done](absl::Status status) {
-        if (!status.ok()) return done(status);
-        Commit(clock, samples, contributors, pull);
-      });
-  for (size_t t = 0; t < gradients.size(); ++t) {
-    Push(clock, t, gradients[t], [pushed](absl::Status status) { pushed->PartDone(status); });
-  }
+  std::vector<Gradient> all;
+  for (size_t t = 0; t < gradients.size(); ++t) all.push_back({t, gradients[t]});
+  Push(clock, all, [this, clock, samples, contributors, pull, done](absl::Status status) {
+    if (!status.ok()) return done(status);
+    Commit(clock, samples, contributors, pull);
+  });
 }
 
 absl::StatusOr<LeaseReply> ClientImpl::Lease(uint64_t samples, Clock from_clock, Clock committed) {

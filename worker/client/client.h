@@ -40,7 +40,7 @@ struct ClientOptions {
 //   SYNCLINE_RETURN_IF_ERROR(client->CreateTensors(tensors));
 //   SYNCLINE_ASSIGN_OR_RETURN(LeaseReply lease, client->Lease(samples, 0, 0));
 //   client->Pull(clock, to, nullptr, done);              // weights of all tensors
-//   client->Push(clock, tensor, gradient, done);         // mean gradient, tensor by tensor
+//   client->Push(clock, {{tensor, gradient}}, done);     // mean gradients, of one or more tensors
 //   client->Commit(clock, count, contributors, done);    // once every push of the step is done
 //
 // docs/client.md has the whole of it. Thread-safe. Callbacks run on the client's own threads, once
@@ -84,9 +84,15 @@ class Client {
   // The latest weights, without taking part: never waits for the sync policy.
   virtual void Observe(absl::Span<float* const> to, Done done) = 0;
 
-  // Starts sending the gradient of a tensor under `clock`. `gradient` must stay as it is until
-  // `done`, which comes when its shards have acknowledged it.
-  virtual void Push(Clock clock, size_t tensor, const float* gradient, Done done) = 0;
+  // The gradient of a tensor: as many floats as it has elements.
+  struct Gradient {
+    size_t tensor = 0;
+    const float* data = nullptr;
+  };
+  // Starts sending gradients under `clock`. They must stay as they are until `done`, which comes when
+  // all their shards have acknowledged them. A message holds what fits of one call, so small tensors
+  // are better pushed together. Each tensor at most once a clock.
+  virtual void Push(Clock clock, absl::Span<const Gradient> gradients, Done done) = 0;
   // Ends the step. All its pushes must be done. `samples`: how many the gradient is the mean of.
   virtual void Commit(Clock clock, uint64_t samples, const std::vector<Rank>& contributors,
                       CommitDone done) = 0;

@@ -6,49 +6,53 @@
 namespace syncline {
 
 Router::Router(const ShardMap& map, size_t message_bytes)
-    : chunks_(Chunks(map)), shards_(map.shards_size()), map_epoch_(map.epoch()) {
-  tensor_chunks_.resize(map.tensors_size());
-  for (const ChunkInfo& chunk : chunks_) ++tensor_chunks_[chunk.tensor];
-  pulls_ = MakeGroups(map, 0, chunks_.size(), message_bytes);
+    : chunks_(Chunks(map)),
+      owner_(map.owner().begin(), map.owner().end()),
+      shards_(map.shards_size()),
+      map_epoch_(map.epoch()),
+      message_bytes_(message_bytes),
+      tensor_chunks_(map.tensors_size()),
+      first_chunk_(map.tensors_size()) {
+  for (const ChunkInfo& chunk : chunks_) {
+    if (tensor_chunks_[chunk.tensor]++ == 0) first_chunk_[chunk.tensor] = chunk.id;
+  }
+  std::vector<size_t> all(map.tensors_size());
+  for (size_t t = 0; t < all.size(); ++t) all[t] = t;
+  pulls_ = PushesOf(all);
+  std::sort(pulls_.begin(), pulls_.end(), [](const Group& a, const Group& b) {
+    return a.chunks.front() < b.chunks.front();
+  });
   // A shard without chunks is pulled from too: that is how a worker waits for its step there.
   for (uint32_t shard = 0; shard < shards_; ++shard) {
-    const auto& owners = map.owner();
-    if (std::find(owners.begin(), owners.end(), shard) == owners.end()) {
+    if (std::find(owner_.begin(), owner_.end(), shard) == owner_.end()) {
       pulls_.push_back({shard, {}});
     }
   }
-  size_t begin = 0;
-  for (const size_t count : tensor_chunks_) {
-    pushes_.push_back(MakeGroups(map, begin, begin + count, message_bytes));
-    begin += count;
-  }
 }
 
-std::vector<Router::Group> Router::MakeGroups(const ShardMap& map, size_t begin, size_t end,
-                                              size_t message_bytes) const {
-  struct Open {
-    Group group;
-    size_t bytes = 0;
-  };
-  std::vector<Open> open(shards_);
-  std::vector<Group> groups;
-  const auto close = [&groups](Open* o) {
-    if (!o->group.chunks.empty()) groups.push_back(std::move(o->group));
-    *o = Open();
-  };
-  for (size_t id = begin; id < end; ++id) {
-    Open& to = open[map.owner(static_cast<int>(id))];
-    const size_t bytes = chunks_[id].elements * sizeof(float);
-    if (to.bytes + bytes > message_bytes) close(&to);
-    to.group.shard = map.owner(static_cast<int>(id));
-    to.group.chunks.push_back(static_cast<uint32_t>(id));
-    to.bytes += bytes;
+void Router::Add(uint32_t chunk, std::vector<OpenGroup>* open, std::vector<Group>* groups) const {
+  OpenGroup& to = (*open)[owner_[chunk]];
+  const size_t bytes = chunks_[chunk].elements * sizeof(float);
+  if (!to.group.chunks.empty() && to.bytes + bytes > message_bytes_) {
+    groups->push_back(std::move(to.group));
+    to = OpenGroup();
   }
-  for (Open& o : open) close(&o);
-  // The order of their first chunks is the order in which a model needs them.
-  std::sort(groups.begin(), groups.end(), [](const Group& a, const Group& b) {
-    return a.chunks.front() < b.chunks.front();
-  });
+  to.group.shard = owner_[chunk];
+  to.group.chunks.push_back(chunk);
+  to.bytes += bytes;
+}
+
+std::vector<Router::Group> Router::PushesOf(absl::Span<const size_t> tensors) const {
+  std::vector<OpenGroup> open(shards_);
+  std::vector<Group> groups;
+  for (const size_t tensor : tensors) {
+    for (size_t i = 0; i < tensor_chunks_[tensor]; ++i) {
+      Add(first_chunk_[tensor] + static_cast<uint32_t>(i), &open, &groups);
+    }
+  }
+  for (OpenGroup& o : open) {
+    if (!o.group.chunks.empty()) groups.push_back(std::move(o.group));
+  }
   return groups;
 }
 

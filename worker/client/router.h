@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/types/span.h"
 #include "common/cluster/shard_map.h"
 #include "proto/parameter_server.pb.h"
 
@@ -23,28 +24,34 @@ class Router {
 
   // By chunk id.
   const std::vector<ChunkInfo>& chunks() const { return chunks_; }
-  size_t tensors() const { return pushes_.size(); }
+  size_t tensors() const { return tensor_chunks_.size(); }
   size_t shards() const { return shards_; }
   uint64_t map_epoch() const { return map_epoch_; }
   // How many chunks a tensor has.
   size_t tensor_chunks(size_t tensor) const { return tensor_chunks_[tensor]; }
 
-  // All chunks, those of the first tensors first: what a pull asks for. At least one of each shard,
+  // All chunks, those of the first tensors first, which a model needs first: what a pull asks for. At least one of each shard,
   // empty where it has no chunks.
   const std::vector<Group>& pulls() const { return pulls_; }
-  // A tensor's chunks: what a push of it sends.
-  const std::vector<Group>& pushes(size_t tensor) const { return pushes_[tensor]; }
+  // The chunks of some tensors, in the order given: what a push of them sends.
+  std::vector<Group> PushesOf(absl::Span<const size_t> tensors) const;
 
  private:
-  std::vector<Group> MakeGroups(const ShardMap& map, size_t begin, size_t end,
-                                size_t message_bytes) const;
+  struct OpenGroup {
+    Group group;
+    size_t bytes = 0;
+  };
+  // Adds a chunk to its shard's open group, which goes to `groups` first if the chunk does not fit.
+  void Add(uint32_t chunk, std::vector<OpenGroup>* open, std::vector<Group>* groups) const;
 
   const std::vector<ChunkInfo> chunks_;
+  const std::vector<uint32_t> owner_;  // by chunk id
   const size_t shards_;
   const uint64_t map_epoch_;
+  const size_t message_bytes_;
   std::vector<size_t> tensor_chunks_;
+  std::vector<uint32_t> first_chunk_;  // by tensor
   std::vector<Group> pulls_;
-  std::vector<std::vector<Group>> pushes_;
 };
 
 }  // namespace syncline

@@ -35,8 +35,9 @@ TEST(RouterTest, EveryChunkIsInOnePullAndOnePush) {
       }
     }
     for (size_t tensor = 0; tensor < router.tensors(); ++tensor) {
-      for (const auto& group : router.pushes(tensor)) {
+      for (const auto& group : router.PushesOf({tensor})) {
         for (const uint32_t id : group.chunks) {
+          EXPECT_EQ(map.owner(id), group.shard);
           EXPECT_EQ(router.chunks()[id].tensor, tensor);
           pushed.insert(id);
         }
@@ -59,6 +60,10 @@ TEST(RouterTest, MessagesKeepToTheirSize) {
   ASSERT_EQ(router.pulls().size(), 2u);
   EXPECT_THAT(router.pulls()[0].chunks, ElementsAre(0, 1));
   EXPECT_THAT(router.pulls()[1].chunks, ElementsAre(2, 3));
+  const auto pushes = router.PushesOf({1, 0});
+  ASSERT_EQ(pushes.size(), 2u) << "small tensors share a message";
+  EXPECT_THAT(pushes[0].chunks, ElementsAre(3, 0));
+  EXPECT_THAT(pushes[1].chunks, ElementsAre(1, 2));
   EXPECT_EQ(Router(Map(1), 1).pulls().size(), 4u) << "a chunk alone may be larger";
   EXPECT_EQ(router.tensor_chunks(0), 3u);
 }

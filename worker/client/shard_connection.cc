@@ -30,7 +30,7 @@ absl::Duration AttemptTimeout(Method method) {
 }  // namespace
 
 // One call with all its attempts. Deletes itself when it has told its end.
-class ShardConnection::Attempts {
+class ShardConnection::Attempts final : public CompletionLoop::Event {
  public:
   Attempts(ShardConnection* connection, Method method, MakeRequest request, Done done)
       : connection_(connection),
@@ -52,14 +52,20 @@ class ShardConnection::Attempts {
     request_ = make_request_(lifetime_);
     reply_.Clear();
     const uint32_t turn = connection_->next_stub_++;
-    connection_->stubs_[turn % connection_->stubs_.size()]->UnaryCall(
-        context_.get(), Path(method_), grpc::StubOptions(), &request_, &reply_,
-        [this](grpc::Status status) { AttemptDone(FromGrpcStatus(status)); });
+    call_ = connection_->stubs_[turn % connection_->stubs_.size()]->PrepareUnaryCall(
+        context_.get(), Path(method_), request_, connection_->loop_->queue());
+    next_ = &Attempts::AttemptDone;
+    call_->StartCall();
+    call_->Finish(&reply_, &status_, this);
   }
 
+  void Happened() override { (this->*next_)(); }
+
  private:
-  void AttemptDone(const absl::Status& status) {
+  void AttemptDone() {
     connection_->group_->Remove(context_.get());
+    call_.reset();
+    const absl::Status status = FromGrpcStatus(status_);
     if (status.ok()) {
       // The shard has read all of the request, so nobody looks at the caller's memory any more.
       result_ = std::move(reply_);
@@ -77,7 +83,7 @@ class ShardConnection::Attempts {
     } else {
       if (waits) return Begin();
       wait_ = std::min(2 * wait_, absl::Seconds(1));
-      return Later(wait_, [this] { Begin(); });
+      return Later(wait_, &Attempts::Begin);
     }
     EndWhenReleased();
   }
@@ -92,13 +98,12 @@ class ShardConnection::Attempts {
 
   void PollReleased() {
     if (released_.expired()) return End();
-    Later(absl::Milliseconds(5), [this] { PollReleased(); });
+    Later(absl::Milliseconds(5), &Attempts::PollReleased);
   }
 
-  void Later(absl::Duration wait, std::function<void()> then) {
-    alarm_ = std::make_unique<grpc::Alarm>();
-    alarm_->Set(absl::ToChronoTime(absl::Now() + wait),
-                [then = std::move(then)](bool) { then(); });
+  void Later(absl::Duration wait, void (Attempts::*then)()) {
+    next_ = then;
+    alarm_.Set(connection_->loop_->queue(), absl::ToChronoTime(absl::Now() + wait), this);
   }
 
   void End() {
@@ -123,13 +128,18 @@ class ShardConnection::Attempts {
   std::weak_ptr<const void> released_;
   grpc::ByteBuffer request_;
   grpc::ByteBuffer reply_;
-  std::unique_ptr<grpc::Alarm> alarm_;
+  grpc::Status status_;
+  std::unique_ptr<grpc::GenericClientAsyncResponseReader> call_;
+  grpc::Alarm alarm_;
+  // What the call or alarm under way leads to; there is one of them at a time.
+  void (Attempts::*next_)() = nullptr;
   absl::StatusOr<grpc::ByteBuffer> result_ = absl::UnknownError("no attempt made");
 };
 
 absl::StatusOr<std::unique_ptr<ShardConnection>> ShardConnection::Create(const Options& options,
-                                                                         CallGroup* group) {
-  std::unique_ptr<ShardConnection> connection(new ShardConnection(options, group));
+                                                                         CallGroup* group,
+                                                                         CompletionLoop* loop) {
+  std::unique_ptr<ShardConnection> connection(new ShardConnection(options, group, loop));
   for (int i = 0; i < std::max(options.channels, 1); ++i) {
     SYNCLINE_ASSIGN_OR_RETURN(auto channel, MakeChannel(options.address, options.security));
     connection->stubs_.push_back(std::make_unique<grpc::GenericStub>(channel));

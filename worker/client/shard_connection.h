@@ -15,6 +15,7 @@
 #include "grpcpp/generic/generic_stub.h"
 #include "grpcpp/support/byte_buffer.h"
 #include "worker/client/call_group.h"
+#include "worker/client/completion_loop.h"
 
 namespace syncline {
 
@@ -38,11 +39,12 @@ class ShardConnection {
     int max_in_flight = 32;
   };
 
-  // `group` must outlive the connection, and be closed before it goes.
+  // `group` and `loop` must outlive the connection, and the group be closed before it goes.
   static absl::StatusOr<std::unique_ptr<ShardConnection>> Create(const Options& options,
-                                                                 CallGroup* group);
+                                                                 CallGroup* group,
+                                                                 CompletionLoop* loop);
 
-  // `done` runs once, on a thread of gRPC, never inside Send (but with CANCELLED when the group is
+  // `done` runs once, on the loop's thread, never inside Send (but with CANCELLED when the group is
   // closing).
   void Send(Method method, MakeRequest request, Done done);
 
@@ -53,11 +55,13 @@ class ShardConnection {
     std::deque<Attempts*> waiting;
   };
 
-  ShardConnection(Options options, CallGroup* group) : options_(std::move(options)), group_(group) {}
+  ShardConnection(Options options, CallGroup* group, CompletionLoop* loop)
+      : options_(std::move(options)), group_(group), loop_(loop) {}
   void Finished(Method method);
 
   const Options options_;
   CallGroup* const group_;
+  CompletionLoop* const loop_;
   std::vector<std::unique_ptr<grpc::GenericStub>> stubs_;
   std::atomic<uint32_t> next_stub_{0};
   absl::Mutex mu_;

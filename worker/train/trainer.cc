@@ -16,6 +16,8 @@ namespace syncline {
 namespace {
 
 constexpr int kEvaluationRows = 500;
+// A message costs as much as some ten thousand elements, so smaller gradients go with the next one.
+constexpr int64_t kElementsWorthAMessage = 16384;
 
 double SecondsSince(absl::Time begin) { return absl::ToDoubleSeconds(absl::Now() - begin); }
 
@@ -182,22 +184,36 @@ absl::Status Trainer::Compute(const StepLease& step) {
     return there;
   }));
   SYNCLINE_RETURN_IF_ERROR(options_.network->Backward([&](size_t parameter) {
-    if (clips_) return absl::OkStatus();
-    waits_->Begin(&Waits::pushes);
-    options_.client->Push(
-        step.clock(), parameter, options_.network->gradient(parameter),
-        [waits = waits_](const absl::Status& status) { waits->End(&Waits::pushes, status); });
+    if (!clips_) Push(step.clock(), {parameter, options_.network->gradient(parameter)});
     return absl::OkStatus();
   }));
+  if (clips_) SYNCLINE_RETURN_IF_ERROR(PushClipped(step.clock()));
+  SendPushes(step.clock());
   SYNCLINE_ASSIGN_OR_RETURN(const double loss, options_.network->LossSum());
   progress_.set_loss_sum(progress_.loss_sum() + loss);
   progress_.set_pull_wait_seconds(progress_.pull_wait_seconds() + waited);
   progress_.set_compute_seconds(progress_.compute_seconds() + SecondsSince(begin) - waited);
-  return clips_ ? PushGradients(step.clock()) : absl::OkStatus();
+  return absl::OkStatus();
+}
+
+void Trainer::Push(Clock clock, const Client::Gradient& gradient) {
+  unsent_.push_back(gradient);
+  unsent_elements_ += options_.network->parameters()[gradient.tensor].size();
+  if (unsent_elements_ >= kElementsWorthAMessage) SendPushes(clock);
+}
+
+void Trainer::SendPushes(Clock clock) {
+  if (unsent_.empty()) return;
+  waits_->Begin(&Waits::pushes);
+  options_.client->Push(clock, unsent_, [waits = waits_](const absl::Status& status) {
+    waits->End(&Waits::pushes, status);
+  });
+  unsent_.clear();
+  unsent_elements_ = 0;
 }
 
 // Where pushes apply on arrival no shard sees a whole gradient, so its norm is clipped here.
-absl::Status Trainer::PushGradients(Clock clock) {
+absl::Status Trainer::PushClipped(Clock clock) {
   const auto& parameters = options_.network->parameters();
   double squared = 0;
   for (size_t p = 0; p < parameters.size(); ++p) {
@@ -212,10 +228,7 @@ absl::Status Trainer::PushGradients(Clock clock) {
     const float* gradient = options_.network->gradient(p);
     clipped_[p].resize(static_cast<size_t>(parameters[p].size()));
     for (size_t i = 0; i < clipped_[p].size(); ++i) clipped_[p][i] = scale * gradient[i];
-    waits_->Begin(&Waits::pushes);
-    options_.client->Push(
-        clock, p, clipped_[p].data(),
-        [waits = waits_](const absl::Status& status) { waits->End(&Waits::pushes, status); });
+    Push(clock, {p, clipped_[p].data()});
   }
   return absl::OkStatus();
 }

@@ -62,7 +62,9 @@ class Trainer {
   absl::StatusOr<Outcome> RunStep(const StepLease& step);
   absl::StatusOr<Outcome> WaitForPull();
   absl::Status Compute(const StepLease& step);
-  absl::Status PushGradients(Clock clock);
+  void Push(Clock clock, const Client::Gradient& gradient);
+  void SendPushes(Clock clock);
+  absl::Status PushClipped(Clock clock);
   absl::Status WaitForPushes();
   void SendCommit(const StepLease& step);
   absl::Status WaitForCommit();
@@ -80,6 +82,9 @@ class Trainer {
   std::vector<float*> values_;  // the network's, by parameter
   std::shared_ptr<PullWait> pull_;
   Clock pulling_ = 0;
+  // Gradients of the step that wait to be sent together, and their size.
+  std::vector<Client::Gradient> unsent_;
+  int64_t unsent_elements_ = 0;
   std::vector<std::vector<float>> clipped_;
   WorkerProgress progress_;
   absl::Time begun_;

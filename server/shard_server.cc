@@ -1,5 +1,6 @@
 #include "server/shard_server.h"
 
+#include <algorithm>
 #include <memory>
 #include <thread>
 #include <utility>
@@ -72,6 +73,8 @@ absl::Status ShardServerImpl::Start() {
   ServerRuntime::Options options;
   options.listen = options_.listen;
   options.security = options_.security;
+  options.listen_on = [this](grpc::ServerCompletionQueue* queue) { service_.ListenOn(queue); };
+  options.queues = std::clamp(static_cast<int>(std::thread::hardware_concurrency()) / 2, 1, 8);
   SYNCLINE_ASSIGN_OR_RETURN(runtime_, ServerRuntime::Start(options, {&service_}));
   SYNCLINE_RETURN_IF_ERROR(StartPage());
   if (options_.coordinator.empty()) return absl::OkStatus();

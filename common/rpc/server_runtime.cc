@@ -18,13 +18,15 @@ absl::StatusOr<std::unique_ptr<ServerRuntime>> ServerRuntime::Start(
     return absl::InvalidArgumentError(
         absl::StrCat("--listen is \"", options.listen, "\": it must be host:port"));
   }
-  grpc::EnableDefaultHealthCheckService(true);
+  grpc::EnableDefaultHealthCheckService(false);
+  std::unique_ptr<ServerRuntime> runtime(new ServerRuntime);
   static const bool reflection = (grpc::reflection::InitProtoReflectionServerBuilderPlugin(), true);
   (void)reflection;
 
   grpc::ServerBuilder builder;
   int port = 0;
   builder.AddListeningPort(options.listen, credentials, &port);
+  builder.RegisterService(&runtime->health_);
   for (grpc::Service* service : services) builder.RegisterService(service);
   builder.SetMaxReceiveMessageSize(options.max_message_bytes);
   builder.SetMaxSendMessageSize(-1);
@@ -37,15 +39,22 @@ absl::StatusOr<std::unique_ptr<ServerRuntime>> ServerRuntime::Start(
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
 
-  std::unique_ptr<ServerRuntime> runtime(new ServerRuntime);
+  for (int i = 0; options.listen_on && i < options.queues; ++i) {
+    runtime->queues_.push_back(builder.AddCompletionQueue());
+  }
   runtime->server_ = builder.BuildAndStart();
   if (runtime->server_ == nullptr || port == 0) {
+    // gRPC wants a queue shut down and emptied before it goes.
+    for (const auto& queue : runtime->queues_) CompletionLoop(queue.get());
     return absl::UnavailableError(
         absl::StrCat("cannot listen on --listen=", options.listen,
                      ": the port is in use, or the address is not this machine's"));
   }
   runtime->address_ = absl::StrCat(options.listen.substr(0, colon), ":", port);
-  runtime->SetServing(false);
+  for (const auto& queue : runtime->queues_) {
+    options.listen_on(queue.get());
+    runtime->loops_.push_back(std::make_unique<CompletionLoop>(queue.get()));
+  }
   return runtime;
 }
 
@@ -54,11 +63,13 @@ ServerRuntime::~ServerRuntime() {
 }
 
 void ServerRuntime::SetServing(bool serving) {
-  server_->GetHealthCheckService()->SetServingStatus(serving);
+  health_.SetServing(serving);
 }
 
 void ServerRuntime::Shutdown(absl::Duration grace) {
+  health_.Close();
   server_->Shutdown(absl::ToChronoTime(absl::Now() + grace));
+  loops_.clear();
   server_->Wait();
 }
 

@@ -1,12 +1,15 @@
 #ifndef SYNCLINE_COMMON_RPC_SERVER_RUNTIME_H_
 #define SYNCLINE_COMMON_RPC_SERVER_RUNTIME_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/rpc/completion_loop.h"
+#include "common/rpc/health_service.h"
 #include "common/rpc/security.h"
 #include "grpcpp/grpcpp.h"
 
@@ -22,6 +25,10 @@ class ServerRuntime {
     SecurityOptions security;
     // Larger messages are refused with RESOURCE_EXHAUSTED.
     int max_message_bytes = 64 << 20;
+    // Begins to serve asynchronous methods on a completion queue; called once for each of the
+    // queues, which have a thread each (CompletionLoop), before it is served. Null: there are no such methods.
+    std::function<void(grpc::ServerCompletionQueue*)> listen_on;
+    int queues = 1;
   };
 
   // Listens and serves. `services` must outlive the runtime. Health is NOT_SERVING until
@@ -42,7 +49,10 @@ class ServerRuntime {
   ServerRuntime() = default;
 
   std::string address_;
+  HealthService health_;
+  std::vector<std::unique_ptr<grpc::ServerCompletionQueue>> queues_;
   std::unique_ptr<grpc::Server> server_;
+  std::vector<std::unique_ptr<CompletionLoop>> loops_;
 };
 
 }  // namespace syncline

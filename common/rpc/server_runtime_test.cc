@@ -9,6 +9,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "proto/coordinator.grpc.pb.h"
+#include "proto/health.grpc.pb.h"
 
 // gRPC 1.51 forgets a little memory of each handshake that fails, which is what a test below is about.
 extern "C" const char* __lsan_default_suppressions();
@@ -72,6 +73,35 @@ TEST(ServerRuntimeTest, PlaintextOutsideLoopbackIsRefused) {
   options.listen = "0.0.0.0:0";
   EXPECT_THAT(ServerRuntime::Start(options, {&service}).status(),
               StatusIs(StatusCode::kFailedPrecondition, HasSubstr("allow_plaintext")));
+}
+
+TEST(ServerRuntimeTest, TellsItsHealthAndItsChanges) {
+  using grpc::health::v1::Health;
+  using grpc::health::v1::HealthCheckRequest;
+  using grpc::health::v1::HealthCheckResponse;
+  FakeCoordinator service;
+  auto runtime = ServerRuntime::Start({}, {&service});
+  SYNCLINE_ASSERT_OK(runtime);
+  const auto stub = Health::NewStub(*MakeChannel((*runtime)->address(), {}));
+  const auto check = [&](const std::string& name) {
+    HealthCheckRequest request;
+    request.set_service(name);
+    return Call<HealthCheckResponse>(*stub, &Health::Stub::Check, request, absl::Seconds(10));
+  };
+  EXPECT_EQ(check("")->status(), HealthCheckResponse::NOT_SERVING) << "until it is told";
+  EXPECT_THAT(check("syncline.Other").status(), StatusIs(StatusCode::kNotFound, HasSubstr("empty")));
+  grpc::ClientContext context;
+  const auto watch = stub->Watch(&context, HealthCheckRequest());
+  HealthCheckResponse told;
+  ASSERT_TRUE(watch->Read(&told));
+  EXPECT_EQ(told.status(), HealthCheckResponse::NOT_SERVING);
+  (*runtime)->SetServing(true);
+  ASSERT_TRUE(watch->Read(&told));
+  EXPECT_EQ(told.status(), HealthCheckResponse::SERVING);
+  EXPECT_EQ(check("")->status(), HealthCheckResponse::SERVING);
+  (*runtime)->Shutdown(absl::Seconds(5));
+  EXPECT_FALSE(watch->Read(&told)) << "nobody holds up a server that goes";
+  watch->Finish();
 }
 
 // One authority and one certificate for everybody, made by openssl in a folder of the test's own.

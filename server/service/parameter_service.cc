@@ -1,26 +1,23 @@
 #include "server/service/parameter_service.h"
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "common/rpc/grpc_status.h"
 #include "common/status/status_macros.h"
 #include "common/wire/chunk_message.h"
 #include "server/durability/checkpoint_writer.h"
-#include "server/service/pull_reactor.h"
 #include "server/service/request_checks.h"
 
 namespace syncline {
 namespace {
 
-grpc::ServerUnaryReactor* Finished(grpc::CallbackServerContext* context,
-                                   const absl::Status& status) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(ToGrpcStatus(status));
-  return reactor;
-}
+// Calls of a method taken from the network before they can be served.
+constexpr int kReadyCalls = 16;
 
 template <typename Message>
 grpc::ByteBuffer Encode(const Message& message) {
@@ -28,11 +25,14 @@ grpc::ByteBuffer Encode(const Message& message) {
   return grpc::ByteBuffer(&slice, 1);
 }
 
-absl::StatusOr<PullRequest> DecodePullRequest(const grpc::ByteBuffer& buffer) {
-  PullRequest request;
+template <typename Request>
+absl::StatusOr<Request> Decode(const grpc::ByteBuffer& buffer) {
+  Request request;
   grpc::ByteBuffer copy = buffer;  // shares the bytes
-  const grpc::Status status = grpc::SerializationTraits<PullRequest>::Deserialize(&copy, &request);
-  if (!status.ok()) return absl::InvalidArgumentError("the request is no PullRequest");
+  if (!grpc::SerializationTraits<Request>::Deserialize(&copy, &request).ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the request is no ", Request::descriptor()->name()));
+  }
   return request;
 }
 
@@ -49,8 +49,26 @@ grpc::Status WithShard(ShardHost* host, Reply* reply, const F& call) {
 
 }  // namespace
 
-absl::Status ParameterService::DoPush(const grpc::ByteBuffer& request, grpc::ByteBuffer* reply) {
-  SYNCLINE_ASSIGN_OR_RETURN(const DecodedPush push, DecodePush(request));
+void ParameterService::ListenOn(grpc::ServerCompletionQueue* queue) {
+  const auto listen = [queue](auto request, auto serve) {
+    const auto method = std::make_shared<RawCall::Method>();
+    method->request = std::move(request);
+    method->serve = std::move(serve);
+    RawCall::Listen(method, queue, kReadyCalls);
+  };
+  listen([this](auto* context, auto* request, auto* writer, auto* q,
+                void* tag) { RequestPush(context, request, writer, q, q, tag); },
+         [this](RawCall* call) { call->Reply(HandlePush(call->request())); });
+  listen([this](auto* context, auto* request, auto* writer, auto* q,
+                void* tag) { RequestPull(context, request, writer, q, q, tag); },
+         [this](RawCall* call) { ServePull(call); });
+  listen([this](auto* context, auto* request, auto* writer, auto* q,
+                void* tag) { RequestCommit(context, request, writer, q, q, tag); },
+         [this](RawCall* call) { call->Reply(HandleCommit(call->request())); });
+}
+
+absl::StatusOr<grpc::ByteBuffer> ParameterService::HandlePush(const grpc::ByteBuffer& buffer) {
+  SYNCLINE_ASSIGN_OR_RETURN(const DecodedPush push, DecodePush(buffer));
   SYNCLINE_RETURN_IF_ERROR(CheckSender(push.header.sender()));
   SYNCLINE_ASSIGN_OR_RETURN(const auto shard, host_->shard());
   std::vector<ChunkGradient> gradients;
@@ -58,44 +76,45 @@ absl::Status ParameterService::DoPush(const grpc::ByteBuffer& request, grpc::Byt
   for (const WireChunk& c : push.chunks) gradients.push_back({c.chunk, c.version, c.data});
   SYNCLINE_ASSIGN_OR_RETURN(const Shard::PushResult result,
                             shard->Push(push.header.sender(), push.header.clock(), gradients));
-  PushReply out;
-  out.mutable_skipped()->Assign(result.skipped.begin(), result.skipped.end());
-  *reply = Encode(out);
-  return absl::OkStatus();
+  PushReply reply;
+  reply.mutable_skipped()->Assign(result.skipped.begin(), result.skipped.end());
+  return Encode(reply);
 }
 
-grpc::ServerUnaryReactor* ParameterService::Push(grpc::CallbackServerContext* context,
-                                                 const grpc::ByteBuffer* request,
-                                                 grpc::ByteBuffer* reply) {
-  return Finished(context, DoPush(*request, reply));
-}
-
-grpc::ServerUnaryReactor* ParameterService::Pull(grpc::CallbackServerContext* context,
-                                                 const grpc::ByteBuffer* request,
-                                                 grpc::ByteBuffer* reply) {
-  const auto pull = DecodePullRequest(*request);
-  if (!pull.ok()) return Finished(context, pull.status());
+void ParameterService::ServePull(RawCall* call) {
+  const auto pull = Decode<PullRequest>(call->request());
+  if (!pull.ok()) return call->Reply(pull.status());
   const absl::Status sender =
       pull->observer() ? CheckProtocol(pull->sender().protocol()) : CheckSender(pull->sender());
-  if (!sender.ok()) return Finished(context, sender);
-  auto shard = host_->shard();
-  if (!shard.ok()) return Finished(context, shard.status());
-  return PullReactor::Start(*std::move(shard), *pull, reply);
+  if (!sender.ok()) return call->Reply(sender);
+  const auto shard = host_->shard();
+  if (!shard.ok()) return call->Reply(shard.status());
+  const Shard::PullTicket ticket = (*shard)->Pull(
+      pull->sender(), pull->clock(), {pull->chunks().begin(), pull->chunks().end()},
+      pull->observer(), [call](absl::StatusOr<Shard::PullResult> result) {
+        if (!result.ok()) return call->Reply(result.status());
+        PullReply head;
+        head.set_clock(result->clock);
+        head.set_verdict(result->verdict);
+        std::vector<WireChunk> chunks;
+        chunks.reserve(result->chunks.size());
+        for (const PulledChunk& c : result->chunks) chunks.push_back({c.chunk, c.version, c.data});
+        call->Reply(EncodePullReply(head, chunks));
+      });
+  if (ticket != 0) call->OnCancel([shard = *shard, ticket] { shard->CancelPull(ticket); });
 }
 
-absl::StatusOr<bool> ParameterService::DoCommit(const CommitRequest& request) {
+absl::StatusOr<grpc::ByteBuffer> ParameterService::HandleCommit(const grpc::ByteBuffer& buffer) {
+  SYNCLINE_ASSIGN_OR_RETURN(const CommitRequest request, Decode<CommitRequest>(buffer));
   SYNCLINE_RETURN_IF_ERROR(CheckSender(request.sender()));
   SYNCLINE_ASSIGN_OR_RETURN(const auto shard, host_->shard());
-  return shard->Commit(request.sender(), request.clock(), request.samples(),
-                       {request.contributors().begin(), request.contributors().end()});
-}
-
-grpc::ServerUnaryReactor* ParameterService::Commit(grpc::CallbackServerContext* context,
-                                                   const CommitRequest* request,
-                                                   CommitReply* reply) {
-  const absl::StatusOr<bool> accepted = DoCommit(*request);
-  if (accepted.ok()) reply->set_accepted(*accepted);
-  return Finished(context, accepted.status());
+  CommitReply reply;
+  SYNCLINE_ASSIGN_OR_RETURN(
+      const bool accepted,
+      shard->Commit(request.sender(), request.clock(), request.samples(),
+                    {request.contributors().begin(), request.contributors().end()}));
+  reply.set_accepted(accepted);
+  return Encode(reply);
 }
 
 grpc::Status ParameterService::Configure(grpc::ServerContext*, const ConfigureRequest* request,

@@ -2,31 +2,26 @@
 #define SYNCLINE_SERVER_SERVICE_PARAMETER_SERVICE_H_
 
 #include "common/io/file_system.h"
+#include "common/rpc/raw_call.h"
 #include "proto/parameter_server.grpc.pb.h"
 #include "server/service/shard_host.h"
 
 namespace syncline {
 
 // The shard's gRPC service: each call checks the request, calls the core, maps the error, fills the
-// reply. Push and Pull get and give raw buffers, so that tensor bytes never pass through protobuf
-// (common/wire); they and Commit run on gRPC's callback threads and never block there for another
-// worker. The calls of the coordinator may block.
+// reply. Push, Pull and Commit get and give raw buffers, so that tensor bytes never pass through
+// protobuf (common/wire); they run on the threads of completion queues and never block there for
+// another worker. The calls of the coordinator may block, on gRPC's own threads.
 class ParameterService final
-    : public ParameterServer::WithRawCallbackMethod_Push<
-          ParameterServer::WithRawCallbackMethod_Pull<
-              ParameterServer::WithCallbackMethod_Commit<ParameterServer::Service>>> {
+    : public ParameterServer::WithRawMethod_Push<
+          ParameterServer::WithRawMethod_Pull<
+              ParameterServer::WithRawMethod_Commit<ParameterServer::Service>>> {
  public:
   // Both must outlive the service. Checkpoints are written to `files`.
   ParameterService(ShardHost* host, FileSystem* files) : host_(host), files_(files) {}
 
-  grpc::ServerUnaryReactor* Push(grpc::CallbackServerContext* context,
-                                 const grpc::ByteBuffer* request,
-                                 grpc::ByteBuffer* reply) override;
-  grpc::ServerUnaryReactor* Pull(grpc::CallbackServerContext* context,
-                                 const grpc::ByteBuffer* request,
-                                 grpc::ByteBuffer* reply) override;
-  grpc::ServerUnaryReactor* Commit(grpc::CallbackServerContext* context,
-                                   const CommitRequest* request, CommitReply* reply) override;
+  // Serves pushes, pulls and commits that come to `queue`. For ServerRuntime::Options::listen_on.
+  void ListenOn(grpc::ServerCompletionQueue* queue);
 
   grpc::Status Configure(grpc::ServerContext* context, const ConfigureRequest* request,
                          ConfigureReply* reply) override;
@@ -42,8 +37,10 @@ class ParameterService final
                            ShardStatusReply* reply) override;
 
  private:
-  absl::Status DoPush(const grpc::ByteBuffer& request, grpc::ByteBuffer* reply);
-  absl::StatusOr<bool> DoCommit(const CommitRequest& request);
+  absl::StatusOr<grpc::ByteBuffer> HandlePush(const grpc::ByteBuffer& buffer);
+  absl::StatusOr<grpc::ByteBuffer> HandleCommit(const grpc::ByteBuffer& buffer);
+  // A pull may wait in the shard for other workers; it is taken out when the caller gives up.
+  void ServePull(RawCall* call);
 
   ShardHost* const host_;
   FileSystem* const files_;

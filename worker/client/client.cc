@@ -10,12 +10,12 @@
 #include "common/cluster/shard_map.h"
 #include "common/rpc/call.h"
 #include "common/rpc/channel.h"
+#include "common/rpc/completion_loop.h"
 #include "common/status/status_macros.h"
 #include "common/wire/chunk_message.h"
 #include "common/wire/protocol_version.h"
 #include "proto/coordinator.grpc.pb.h"
 #include "worker/client/call_group.h"
-#include "worker/client/completion_loop.h"
 #include "worker/client/gather.h"
 #include "worker/client/heartbeat.h"
 #include "worker/client/pull_operation.h"
@@ -97,7 +97,8 @@ class ClientImpl final : public Client {
   // One more than the last clock of which a shard skipped something.
   std::atomic<Clock> skipped_{0};
   CallGroup calls_;
-  CompletionLoop loop_;
+  grpc::CompletionQueue queue_;
+  CompletionLoop loop_{&queue_};
   std::vector<std::unique_ptr<ShardConnection>> shards_;
   Heartbeat heartbeat_;
 };
@@ -129,7 +130,7 @@ absl::Status ClientImpl::CreateTensors(absl::Span<const TensorSpec> tensors) {
     options.security = options_.security;
     options.channels = options_.channels_per_shard;
     options.patience = options_.deadline;
-    SYNCLINE_ASSIGN_OR_RETURN(auto connection, ShardConnection::Create(options, &calls_, &loop_));
+    SYNCLINE_ASSIGN_OR_RETURN(auto connection, ShardConnection::Create(options, &calls_, &queue_));
     shards_.push_back(std::move(connection));
   }
   return absl::OkStatus();

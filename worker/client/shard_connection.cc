@@ -30,7 +30,7 @@ absl::Duration AttemptTimeout(Method method) {
 }  // namespace
 
 // One call with all its attempts. Deletes itself when it has told its end.
-class ShardConnection::Attempts final : public CompletionLoop::Event {
+class ShardConnection::Attempts final : public CompletionEvent {
  public:
   Attempts(ShardConnection* connection, Method method, MakeRequest request, Done done)
       : connection_(connection),
@@ -53,13 +53,13 @@ class ShardConnection::Attempts final : public CompletionLoop::Event {
     reply_.Clear();
     const uint32_t turn = connection_->next_stub_++;
     call_ = connection_->stubs_[turn % connection_->stubs_.size()]->PrepareUnaryCall(
-        context_.get(), Path(method_), request_, connection_->loop_->queue());
+        context_.get(), Path(method_), request_, connection_->queue_);
     next_ = &Attempts::AttemptDone;
     call_->StartCall();
     call_->Finish(&reply_, &status_, this);
   }
 
-  void Happened() override { (this->*next_)(); }
+  void Happened(bool) override { (this->*next_)(); }
 
  private:
   void AttemptDone() {
@@ -103,7 +103,7 @@ class ShardConnection::Attempts final : public CompletionLoop::Event {
 
   void Later(absl::Duration wait, void (Attempts::*then)()) {
     next_ = then;
-    alarm_.Set(connection_->loop_->queue(), absl::ToChronoTime(absl::Now() + wait), this);
+    alarm_.Set(connection_->queue_, absl::ToChronoTime(absl::Now() + wait), this);
   }
 
   void End() {
@@ -138,8 +138,8 @@ class ShardConnection::Attempts final : public CompletionLoop::Event {
 
 absl::StatusOr<std::unique_ptr<ShardConnection>> ShardConnection::Create(const Options& options,
                                                                          CallGroup* group,
-                                                                         CompletionLoop* loop) {
-  std::unique_ptr<ShardConnection> connection(new ShardConnection(options, group, loop));
+                                                                         grpc::CompletionQueue* queue) {
+  std::unique_ptr<ShardConnection> connection(new ShardConnection(options, group, queue));
   for (int i = 0; i < std::max(options.channels, 1); ++i) {
     SYNCLINE_ASSIGN_OR_RETURN(auto channel, MakeChannel(options.address, options.security));
     connection->stubs_.push_back(std::make_unique<grpc::GenericStub>(channel));

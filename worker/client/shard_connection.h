@@ -11,11 +11,12 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "common/rpc/completion_loop.h"
 #include "common/rpc/security.h"
+#include "grpcpp/completion_queue.h"
 #include "grpcpp/generic/generic_stub.h"
 #include "grpcpp/support/byte_buffer.h"
 #include "worker/client/call_group.h"
-#include "worker/client/completion_loop.h"
 
 namespace syncline {
 
@@ -39,10 +40,11 @@ class ShardConnection {
     int max_in_flight = 32;
   };
 
-  // `group` and `loop` must outlive the connection, and the group be closed before it goes.
+  // `group` and `queue`, which a CompletionLoop serves, must outlive the connection, and the group be
+  // closed before it goes.
   static absl::StatusOr<std::unique_ptr<ShardConnection>> Create(const Options& options,
                                                                  CallGroup* group,
-                                                                 CompletionLoop* loop);
+                                                                 grpc::CompletionQueue* queue);
 
   // `done` runs once, on the loop's thread, never inside Send (but with CANCELLED when the group is
   // closing).
@@ -55,13 +57,13 @@ class ShardConnection {
     std::deque<Attempts*> waiting;
   };
 
-  ShardConnection(Options options, CallGroup* group, CompletionLoop* loop)
-      : options_(std::move(options)), group_(group), loop_(loop) {}
+  ShardConnection(Options options, CallGroup* group, grpc::CompletionQueue* queue)
+      : options_(std::move(options)), group_(group), queue_(queue) {}
   void Finished(Method method);
 
   const Options options_;
   CallGroup* const group_;
-  CompletionLoop* const loop_;
+  grpc::CompletionQueue* const queue_;
   std::vector<std::unique_ptr<grpc::GenericStub>> stubs_;
   std::atomic<uint32_t> next_stub_{0};
   absl::Mutex mu_;

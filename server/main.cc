@@ -15,6 +15,8 @@ ABSL_FLAG(std::string, coordinator, "", "host:port of the coordinator. Required.
 ABSL_FLAG(std::string, advertise, "",
           "host:port under which workers and the coordinator reach this shard; by default the "
           "address it listens on.");
+ABSL_FLAG(int, io_threads, 0,
+          "Threads that serve pushes, pulls and commits, 1 to 64; 0: half the cores, at most 8.");
 
 namespace {
 
@@ -29,6 +31,7 @@ absl::Status Run(const syncline::DaemonOptions& daemon) {
   options.security = daemon.security;
   options.coordinator = absl::GetFlag(FLAGS_coordinator);
   options.advertise = absl::GetFlag(FLAGS_advertise);
+  options.io_threads = absl::GetFlag(FLAGS_io_threads);
   if (options.coordinator.empty()) {
     return absl::InvalidArgumentError("--coordinator is missing: give its host:port");
   }

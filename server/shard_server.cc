@@ -74,7 +74,14 @@ absl::Status ShardServerImpl::Start() {
   options.listen = options_.listen;
   options.security = options_.security;
   options.listen_on = [this](grpc::ServerCompletionQueue* queue) { service_.ListenOn(queue); };
-  options.queues = std::clamp(static_cast<int>(std::thread::hardware_concurrency()) / 2, 1, 8);
+  if (options_.io_threads < 0 || options_.io_threads > 64) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--io_threads is ", options_.io_threads, ": it must be from 0 to 64"));
+  }
+  options.queues = options_.io_threads;
+  if (options.queues == 0) {
+    options.queues = std::clamp(static_cast<int>(std::thread::hardware_concurrency()) / 2, 1, 8);
+  }
   SYNCLINE_ASSIGN_OR_RETURN(runtime_, ServerRuntime::Start(options, {&service_}));
   SYNCLINE_RETURN_IF_ERROR(StartPage());
   if (options_.coordinator.empty()) return absl::OkStatus();

@@ -23,6 +23,8 @@ class ShardServer {
     std::string coordinator;
     // Where workers reach this shard; empty: the address listened on.
     std::string advertise;
+    // Threads that serve pushes, pulls and commits, 1 to 64; 0: half the cores, at most 8.
+    int io_threads = 0;
   };
 
   // Serves at once; the shard is ready when the coordinator has configured it.

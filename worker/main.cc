@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "absl/flags/flag.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "common/daemon/daemon.h"
 #include "spdlog/spdlog.h"
@@ -15,6 +16,9 @@ ABSL_FLAG(std::string, name, "", "Name shown in status; by default the host and 
 ABSL_FLAG(std::string, device, "",
           "Where to compute: auto, cpu, cuda or cuda:N; by default what the job says.");
 ABSL_FLAG(int, threads, 0, "Compute threads on a CPU; 0 takes the job's worker_threads.");
+ABSL_FLAG(int, io_threads, 0,
+          "Threads that send and receive tensors, 1 or 2; 0: a quarter of the cores. More move more bytes "
+          "and take more from computing.");
 ABSL_FLAG(absl::Duration, step_delay, absl::ZeroDuration(),
           "A wait before each step, to see what a slow worker does to the others.");
 
@@ -33,6 +37,7 @@ absl::Status Run(const syncline::DaemonOptions& daemon) {
   options.security = daemon.security;
   options.device = absl::GetFlag(FLAGS_device);
   options.threads = absl::GetFlag(FLAGS_threads);
+  options.io_threads = absl::GetFlag(FLAGS_io_threads);
   options.step_delay = absl::GetFlag(FLAGS_step_delay);
   options.page_host = daemon.listen.substr(0, daemon.listen.rfind(':'));
   options.http_port = daemon.http_port;
@@ -43,6 +48,10 @@ absl::Status Run(const syncline::DaemonOptions& daemon) {
   };
   if (options.coordinator.empty()) {
     return absl::InvalidArgumentError("--coordinator is missing: give its host:port");
+  }
+  if (options.io_threads < 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--io_threads is ", options.io_threads, ": it must be 0 or more"));
   }
   std::thread signals([&] {
     const int signal = syncline::WaitForSignal([&] { return finished.load(); });

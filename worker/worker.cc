@@ -77,6 +77,7 @@ absl::StatusOr<std::unique_ptr<Client>> Join(const WorkerOptions& options) {
   client.coordinator = options.coordinator;
   client.security = options.security;
   client.name = options.name;
+  client.io_threads = options.io_threads;
   return Client::Connect(client);
 }
 

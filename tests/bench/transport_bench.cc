@@ -76,6 +76,7 @@ JobManifest Job() {
   const auto coordinating = Must(CoordinatorServer::Start(coordinator));
   ShardServer::Options shard;
   shard.coordinator = coordinating->address();
+  shard.io_threads = 2;
   const auto serving = Must(ShardServer::Start(shard));
   const std::string address = coordinating->address() + "\n";
   if (write(out, address.data(), address.size()) < 0) Die("the pipe broke");
@@ -144,6 +145,7 @@ int Main() {
   if (connect(s, reinterpret_cast<sockaddr*>(&here), size) != 0) Die("cannot connect");
   ClientOptions options;
   options.coordinator = address;
+  options.io_threads = 2;  // nobody computes here
   const auto client = Must(Client::Connect(options));
   TensorSpec tensor;
   tensor.set_name("weights");

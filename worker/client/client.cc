@@ -2,7 +2,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -34,6 +36,12 @@ std::string DefaultName() {
   char host[256] = "";
   gethostname(host, sizeof(host) - 1);
   return absl::StrCat(host, ":", getpid());
+}
+
+int IoThreads(const ClientOptions& options) {
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  const int threads = options.io_threads > 0 ? options.io_threads : cores / 4;
+  return std::clamp(threads, 1, std::max(options.channels_per_shard, 1));
 }
 
 template <typename Message>
@@ -97,8 +105,9 @@ class ClientImpl final : public Client {
   // One more than the last clock of which a shard skipped something.
   std::atomic<Clock> skipped_{0};
   CallGroup calls_;
-  grpc::CompletionQueue queue_;
-  CompletionLoop loop_{&queue_};
+  // One for each thread; the channels of a shard are dealt out to them.
+  std::vector<std::unique_ptr<grpc::CompletionQueue>> queues_;
+  std::vector<std::unique_ptr<CompletionLoop>> loops_;
   std::vector<std::unique_ptr<ShardConnection>> shards_;
   Heartbeat heartbeat_;
 };
@@ -124,13 +133,19 @@ absl::Status ClientImpl::CreateTensors(absl::Span<const TensorSpec> tensors) {
   SYNCLINE_RETURN_IF_ERROR(ValidateShardMap(reply->map()));
   router_ = std::make_unique<Router>(reply->map(), options_.message_bytes);
   versions_ = std::make_unique<ChunkVersions>(router_->chunks().size());
+  ShardConnection::Queues queues;
+  for (int i = 0; i < IoThreads(options_); ++i) {
+    queues_.push_back(std::make_unique<grpc::CompletionQueue>());
+    loops_.push_back(std::make_unique<CompletionLoop>(queues_.back().get()));
+    queues.push_back(queues_.back().get());
+  }
   for (const std::string& address : reply->map().shards()) {
     ShardConnection::Options options;
     options.address = address;
     options.security = options_.security;
     options.channels = options_.channels_per_shard;
     options.patience = options_.deadline;
-    SYNCLINE_ASSIGN_OR_RETURN(auto connection, ShardConnection::Create(options, &calls_, &queue_));
+    SYNCLINE_ASSIGN_OR_RETURN(auto connection, ShardConnection::Create(options, &calls_, queues));
     shards_.push_back(std::move(connection));
   }
   return absl::OkStatus();

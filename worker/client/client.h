@@ -30,6 +30,9 @@ struct ClientOptions {
   absl::Duration deadline = absl::Seconds(60);
   // Connections to each shard.
   int channels_per_shard = 2;
+  // Threads that read and write them; at most one a connection. 0: a quarter of the cores, at least
+  // one. More move more bytes and take more from whoever computes.
+  int io_threads = 0;
   // Chunks are sent together up to this size.
   size_t message_bytes = size_t{1} << 20;
 };

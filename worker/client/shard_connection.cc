@@ -51,9 +51,10 @@ class ShardConnection::Attempts final : public CompletionEvent {
     lifetime_ = std::make_shared<char>();
     request_ = make_request_(lifetime_);
     reply_.Clear();
-    const uint32_t turn = connection_->next_stub_++;
-    call_ = connection_->stubs_[turn % connection_->stubs_.size()]->PrepareUnaryCall(
-        context_.get(), Path(method_), request_, connection_->queue_);
+    const uint32_t turn = connection_->turn_++;
+    channel_ = &connection_->channels_[turn % connection_->channels_.size()];
+    call_ = channel_->stub->PrepareUnaryCall(context_.get(), Path(method_), request_,
+                                             channel_->queue);
     next_ = &Attempts::AttemptDone;
     call_->StartCall();
     call_->Finish(&reply_, &status_, this);
@@ -103,7 +104,7 @@ class ShardConnection::Attempts final : public CompletionEvent {
 
   void Later(absl::Duration wait, void (Attempts::*then)()) {
     next_ = then;
-    alarm_.Set(connection_->queue_, absl::ToChronoTime(absl::Now() + wait), this);
+    alarm_.Set(channel_->queue, absl::ToChronoTime(absl::Now() + wait), this);
   }
 
   void End() {
@@ -128,6 +129,7 @@ class ShardConnection::Attempts final : public CompletionEvent {
   std::weak_ptr<const void> released_;
   grpc::ByteBuffer request_;
   grpc::ByteBuffer reply_;
+  const Channel* channel_ = nullptr;
   grpc::Status status_;
   std::unique_ptr<grpc::GenericClientAsyncResponseReader> call_;
   grpc::Alarm alarm_;
@@ -138,11 +140,12 @@ class ShardConnection::Attempts final : public CompletionEvent {
 
 absl::StatusOr<std::unique_ptr<ShardConnection>> ShardConnection::Create(const Options& options,
                                                                          CallGroup* group,
-                                                                         grpc::CompletionQueue* queue) {
-  std::unique_ptr<ShardConnection> connection(new ShardConnection(options, group, queue));
+                                                                         const Queues& queues) {
+  std::unique_ptr<ShardConnection> connection(new ShardConnection(options, group));
   for (int i = 0; i < std::max(options.channels, 1); ++i) {
+    grpc::CompletionQueue* const queue = queues[i % queues.size()];
     SYNCLINE_ASSIGN_OR_RETURN(auto channel, MakeChannel(options.address, options.security));
-    connection->stubs_.push_back(std::make_unique<grpc::GenericStub>(channel));
+    connection->channels_.push_back({std::make_unique<grpc::GenericStub>(channel), queue});
   }
   return connection;
 }

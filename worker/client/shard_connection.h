@@ -29,6 +29,7 @@ class ShardConnection {
   // memory of the caller: after a failure, `done` waits until gRPC has let go of all of them.
   using MakeRequest = std::function<grpc::ByteBuffer(std::shared_ptr<const void> lifetime)>;
   using Done = std::function<void(absl::StatusOr<grpc::ByteBuffer>)>;
+  using Queues = std::vector<grpc::CompletionQueue*>;
 
   struct Options {
     std::string address;
@@ -40,13 +41,13 @@ class ShardConnection {
     int max_in_flight = 32;
   };
 
-  // `group` and `queue`, which a CompletionLoop serves, must outlive the connection, and the group be
-  // closed before it goes.
+  // Channels take turns on `queues`, which CompletionLoops serve. They and `group` must outlive the
+  // connection, and the group be closed before it goes.
   static absl::StatusOr<std::unique_ptr<ShardConnection>> Create(const Options& options,
                                                                  CallGroup* group,
-                                                                 grpc::CompletionQueue* queue);
+                                                                 const Queues& queues);
 
-  // `done` runs once, on the loop's thread, never inside Send (but with CANCELLED when the group is
+  // `done` runs once, on a loop's thread, never inside Send (but with CANCELLED when the group is
   // closing).
   void Send(Method method, MakeRequest request, Done done);
 
@@ -57,15 +58,18 @@ class ShardConnection {
     std::deque<Attempts*> waiting;
   };
 
-  ShardConnection(Options options, CallGroup* group, grpc::CompletionQueue* queue)
-      : options_(std::move(options)), group_(group), queue_(queue) {}
+  struct Channel {
+    std::unique_ptr<grpc::GenericStub> stub;
+    grpc::CompletionQueue* queue;
+  };
+
+  ShardConnection(Options options, CallGroup* group) : options_(std::move(options)), group_(group) {}
   void Finished(Method method);
 
   const Options options_;
   CallGroup* const group_;
-  grpc::CompletionQueue* const queue_;
-  std::vector<std::unique_ptr<grpc::GenericStub>> stubs_;
-  std::atomic<uint32_t> next_stub_{0};
+  std::vector<Channel> channels_;
+  std::atomic<uint32_t> turn_{0};
   absl::Mutex mu_;
   Lane lanes_[3] ABSL_GUARDED_BY(mu_);
 };

@@ -42,7 +42,11 @@ absl::Status Run(const syncline::DaemonOptions& daemon) {
   const int signal = syncline::WaitForSignal();
   spdlog::info("{}: asking the coordinator to end the job in good order", strsignal(signal));
   const absl::Status drained = server->Drain(absl::Seconds(30));
-  if (!drained.ok()) spdlog::warn("not drained: {}", std::string(drained.message()));
+  if (absl::IsUnavailable(drained)) {
+    spdlog::info("the coordinator has gone already");
+  } else if (!drained.ok()) {
+    spdlog::warn("not drained: {}", std::string(drained.message()));
+  }
   return absl::OkStatus();
 }
 

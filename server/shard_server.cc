@@ -32,7 +32,8 @@ class ShardServerImpl final : public ShardServer {
   explicit ShardServerImpl(Options options)
       : options_(std::move(options)),
         host_([this](const ConfigureRequest& request) { return MakeShard(request); }),
-        service_(&host_, &PosixFileSystem()) {}
+        files_(options_.files == nullptr ? &PosixFileSystem() : options_.files),
+        service_(&host_, files_) {}
   ~ShardServerImpl() override;
 
   absl::Status Start();
@@ -50,6 +51,7 @@ class ShardServerImpl final : public ShardServer {
   const Options options_;
   std::unique_ptr<PeerNorms> norms_;
   ShardHost host_;
+  FileSystem* const files_;
   ParameterService service_;
   std::unique_ptr<ServerRuntime> runtime_;
   std::unique_ptr<StatusPage> page_;
@@ -123,7 +125,7 @@ absl::StatusOr<std::unique_ptr<Shard>> ShardServerImpl::MakeShard(const Configur
   if (!request.restore_from().empty()) {
     SYNCLINE_ASSIGN_OR_RETURN(
         const ShardSnapshot snapshot,
-        ReadShardSnapshot(PosixFileSystem(), request.restore_from(), request.map(),
+        ReadShardSnapshot(*files_, request.restore_from(), request.map(),
                           request.shard()));
     SYNCLINE_RETURN_IF_ERROR(shard->Restore(snapshot));
   }

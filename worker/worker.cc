@@ -111,7 +111,9 @@ absl::Status Train(const WorkerOptions& options, ProgressBoard* board, bool* giv
   training.client = client.get();
   training.network = network.get();
   training.device = device.get();
-  training.stop = [&] { return client->expelled() || (options.stop && options.stop()); };
+  training.stop = [&] {
+    return client->expelled() || client->stopping() || (options.stop && options.stop());
+  };
   training.step_delay = options.step_delay;
   training.report = [board](const WorkerProgress& progress) { board->Set(progress); };
   SYNCLINE_ASSIGN_OR_RETURN(const auto trainer, Trainer::Create(std::move(training)));

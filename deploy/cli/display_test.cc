@@ -58,7 +58,8 @@ TEST(ProgressTest, TheSummaryHasWhatWasMeasuredAndNothingElse) {
 TEST(StatusTableTest, ShowsWorkersShardsAndStaleness) {
   EXPECT_THAT(StatusTable(Running()),
               AllOf(HasSubstr("job digits: training, bounded"), HasSubstr("w<0>"),
-                    HasSubstr("3.0 MiB"), HasSubstr("h:1"), HasSubstr("0:3 2:1")));
+                    HasSubstr("3.0 MiB"), HasSubstr("h:1"), HasSubstr("clocks ahead at a pull  0.50    0    2    2"),
+                    HasSubstr("updates missed by a push     -    -    -    -")));
   EXPECT_THAT(StatusJson(Running()), HasSubstr("\"samples_per_second\": 1234"));
 }
 

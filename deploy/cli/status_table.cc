@@ -40,13 +40,27 @@ std::string Bytes(uint64_t bytes) {
   return absl::StrFormat("%.*f %s", unit == 0 ? 0 : 1, value, units[unit]);
 }
 
-std::string Histogram(const google::protobuf::RepeatedField<uint64_t>& counts) {
-  std::string text;
+// A row for a histogram of values counted from 0: its mean, quantiles and highest value.
+Row Quantiles(uint32_t shard, const char* what,
+              const google::protobuf::RepeatedField<uint64_t>& counts) {
+  double count = 0, sum = 0;
   for (int value = 0; value < counts.size(); ++value) {
-    if (counts[value] > 0) absl::StrAppend(&text, value, ":", counts[value], " ");
+    count += static_cast<double>(counts[value]);
+    sum += static_cast<double>(value) * static_cast<double>(counts[value]);
   }
-  absl::StripTrailingAsciiWhitespace(&text);
-  return text.empty() ? "-" : text;
+  Row row = {absl::StrCat(shard), what};
+  if (count == 0) {
+    row.resize(6, "-");
+    return row;
+  }
+  row.push_back(absl::StrFormat("%.2f", sum / count));
+  for (const double quantile : {0.5, 0.99, 1.0}) {
+    double below = 0;
+    int value = -1;
+    while (below < quantile * count) below += static_cast<double>(counts[++value]);
+    row.push_back(absl::StrCat(value));
+  }
+  return row;
 }
 
 }  // namespace
@@ -83,13 +97,19 @@ std::string StatusTable(const ClusterStatusReply& status) {
   }
   absl::StrAppend(&text, "\nshards\n", Format(shards));
 
-  absl::StrAppend(&text, "\nstaleness (value:count)\n");
+  std::vector<Row> staleness = {{"shard", "staleness", "mean", "p50", "p99", "max"}};
+  std::string waiting;
   for (const ShardStatusReply& shard : status.shards()) {
-    absl::StrAppend(&text, "  shard ", shard.shard(), "  clocks ahead at a pull ",
-                    Histogram(shard.clock_staleness()), "  updates missed by a push ",
-                    Histogram(shard.version_staleness()), "\n");
-    for (const std::string& line : shard.waiting()) absl::StrAppend(&text, "    ", line, "\n");
+    staleness.push_back(
+        Quantiles(shard.shard(), "clocks ahead at a pull", shard.clock_staleness()));
+    staleness.push_back(
+        Quantiles(shard.shard(), "updates missed by a push", shard.version_staleness()));
+    for (const std::string& line : shard.waiting()) {
+      absl::StrAppend(&waiting, "  shard ", shard.shard(), ": ", line, "\n");
+    }
   }
+  absl::StrAppend(&text, "\nstaleness\n", Format(staleness));
+  if (!waiting.empty()) absl::StrAppend(&text, "\nwaiting\n", waiting);
   return text;
 }
 

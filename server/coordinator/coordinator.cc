@@ -126,6 +126,13 @@ absl::Status CoordinatorImpl::Start() {
   if (!options_.restore_from.empty()) {
     SYNCLINE_ASSIGN_OR_RETURN(restored_,
                               ReadCheckpointManifest(*options_.files, options_.restore_from));
+    const Optimizer& written = restored_->job().optimizer();
+    if (written.kind() != job_.optimizer().kind()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "optimizer.kind is ", OptimizerKind_Name(job_.optimizer().kind()), ", the checkpoint ",
+          options_.restore_from, " was written with ", OptimizerKind_Name(written.kind()),
+          ": its state fits no other optimizer"));
+    }
     first_step_ = sync() ? restored_->step() : 0;
     absl::MutexLock lock(&mu_);
     members_.RestoreIncarnations(restored_->next_incarnation());

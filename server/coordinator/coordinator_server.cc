@@ -23,6 +23,10 @@ namespace {
 
 constexpr absl::Duration kTick = absl::Milliseconds(100);
 
+FileSystem& FilesOf(const CoordinatorServer::Options& options) {
+  return options.files == nullptr ? PosixFileSystem() : *options.files;
+}
+
 absl::StatusOr<std::string> FolderToRestore(const CoordinatorServer::Options& options) {
   if (options.restore != "latest") return options.restore;
   const std::string& directory = options.job.checkpoint().directory();
@@ -31,7 +35,7 @@ absl::StatusOr<std::string> FolderToRestore(const CoordinatorServer::Options& op
         "--restore=latest needs checkpoint.directory in the job (--checkpoint_directory), or name "
         "the checkpoint's folder");
   }
-  const auto latest = LatestCheckpoint(PosixFileSystem(), directory);
+  const auto latest = LatestCheckpoint(FilesOf(options), directory);
   if (latest.ok()) return latest;
   return absl::Status(latest.status().code(),
                       absl::StrCat("--restore=latest: ", latest.status().message(),
@@ -39,9 +43,10 @@ absl::StatusOr<std::string> FolderToRestore(const CoordinatorServer::Options& op
 }
 
 // Checkpoints of two runs in one directory are easily taken for each other.
-void WarnOfOtherCheckpoints(const std::string& directory) {
+void WarnOfOtherCheckpoints(const CoordinatorServer::Options& options) {
+  const std::string& directory = options.job.checkpoint().directory();
   if (directory.empty()) return;
-  const auto latest = LatestCheckpoint(PosixFileSystem(), directory);
+  const auto latest = LatestCheckpoint(FilesOf(options), directory);
   if (!latest.ok()) return;
   spdlog::warn("{} is of an earlier run and stays; --restore=latest takes the highest step, so give "
                "this run a --checkpoint_directory of its own, or continue that one with "
@@ -113,12 +118,12 @@ absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(
   CoordinatorCore::Options core;
   core.job = options.job;
   core.connect = GrpcShards(options.security);
-  core.files = &PosixFileSystem();
+  core.files = &FilesOf(options);
   SYNCLINE_ASSIGN_OR_RETURN(core.restore_from, FolderToRestore(options));
   core.member_lease = options.member_lease;
   core.lease_steps = options.lease_steps;
   core.now = [] { return absl::Now(); };
-  if (core.restore_from.empty()) WarnOfOtherCheckpoints(options.job.checkpoint().directory());
+  if (core.restore_from.empty()) WarnOfOtherCheckpoints(options);
   SYNCLINE_ASSIGN_OR_RETURN(auto made, CoordinatorCore::Create(std::move(core)));
   auto server = std::make_unique<CoordinatorServerImpl>(std::move(made));
   SYNCLINE_RETURN_IF_ERROR(server->Serve(options));

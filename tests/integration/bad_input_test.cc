@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "absl/synchronization/notification.h"
+#include "common/io/fault_file_system.h"
 #include "common/rpc/call.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/grpc_status.h"
@@ -214,6 +215,29 @@ TEST(WorkerTest, ATruncatedDataFileIsNamed) {
   cluster.StartWorker();
   EXPECT_THAT(cluster.JoinWorkers(), testing::ResultOf([](const absl::Status& s) {
                 return std::string(s.message()); }, HasSubstr(file)));
+}
+
+TEST(CheckpointTest, AFullDiskIsReportedAndTrainingGoesOnUntilThereIsRoom) {
+  FaultFileSystem files;
+  files.SetCapacity(15000);  // less than a checkpoint
+  JobManifest job = SmallJob(40, 60, 400);
+  job.mutable_checkpoint()->set_directory("/checkpoints");
+  job.mutable_checkpoint()->set_interval_steps(10);
+  job.set_workers(1);
+  InProcessCluster cluster(job, "", absl::Seconds(5), &files);
+  cluster.StartWorker(absl::Milliseconds(5));
+  SYNCLINE_ASSERT_OK(cluster.WaitUntil([](const ClusterStatusReply& status) {
+    return status.waiting_for().find("the disk is full") != std::string::npos;
+  }));
+  EXPECT_EQ(cluster.Status().last_checkpoint(), "");
+  SYNCLINE_EXPECT_OK(cluster.JoinWorkers());
+  EXPECT_EQ(cluster.Status().samples_total(), 800u) << "all of both epochs";
+  EXPECT_NE(cluster.Status().phase(), ClusterStatusReply::FINISHED)
+      << "a job whose last checkpoint is not written is not done";
+  files.SetCapacity(1 << 20);
+  SYNCLINE_EXPECT_OK(cluster.WaitUntilFinished());
+  EXPECT_THAT(cluster.Status().last_checkpoint(), HasSubstr("0000000100"));
+  EXPECT_TRUE(files.Exists(cluster.Status().last_checkpoint() + "/MANIFEST.json"));
 }
 
 TEST(CheckpointTest, AFolderThatCannotBeWrittenIsReportedAndTrainingGoesOn) {

@@ -45,7 +45,7 @@ JobManifest SmallJob(uint32_t features, uint32_t hidden, uint64_t samples) {
 }
 
 InProcessCluster::InProcessCluster(JobManifest job, const std::string& restore,
-                                   absl::Duration member_lease)
+                                   absl::Duration member_lease, FileSystem* files)
     : job_(std::move(job)) {
   SYNCLINE_EXPECT_OK(CompleteManifest(&job_));
   CoordinatorServer::Options options;
@@ -53,6 +53,7 @@ InProcessCluster::InProcessCluster(JobManifest job, const std::string& restore,
   options.restore = restore;
   options.member_lease = member_lease;
   options.lease_steps = 16;
+  options.files = files;
   auto coordinator = CoordinatorServer::Start(options);
   SYNCLINE_EXPECT_OK(coordinator.status());
   coordinator_ = *std::move(coordinator);
@@ -60,6 +61,7 @@ InProcessCluster::InProcessCluster(JobManifest job, const std::string& restore,
   for (uint32_t i = 0; i < job_.shards(); ++i) {
     ShardServer::Options shard;
     shard.coordinator = coordinator_->address();
+    shard.files = files;
     auto server = ShardServer::Start(shard);
     SYNCLINE_EXPECT_OK(server.status());
     shards_.push_back(*std::move(server));

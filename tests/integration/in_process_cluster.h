@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/io/file_system.h"
 #include "proto/coordinator.grpc.pb.h"
 #include "proto/job.pb.h"
 #include "server/coordinator/coordinator_server.h"
@@ -28,9 +29,11 @@ JobManifest SmallJob(uint32_t features, uint32_t hidden, uint64_t samples);
 // Real daemons on loopback, all in this process. Everything is gone when this object is.
 class InProcessCluster {
  public:
-  // Fills in the job's defaults. Starts the coordinator and the job's shards.
+  // Fills in the job's defaults. Starts the coordinator and the job's shards. `files`: where they
+  // keep checkpoints; null: the machine's.
   explicit InProcessCluster(JobManifest job, const std::string& restore = "",
-                            absl::Duration member_lease = absl::Seconds(5));
+                            absl::Duration member_lease = absl::Seconds(5),
+                            FileSystem* files = nullptr);
   ~InProcessCluster();
 
   const std::string& coordinator() const { return coordinator_->address(); }

@@ -82,6 +82,7 @@ class ClientImpl final : public Client {
   absl::StatusOr<LeaseReply> Lease(uint64_t samples, Clock from_clock, Clock committed) override;
   void Report(const WorkerProgress& progress) override { heartbeat_.Report(progress); }
   bool expelled() const override { return heartbeat_.expelled(); }
+  bool stopping() const override { return heartbeat_.stopping(); }
   absl::Status Leave(Clock clock, const WorkerProgress& progress) override;
 
  private:

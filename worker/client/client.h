@@ -34,7 +34,7 @@ struct ClientOptions {
   // one. More move more bytes and take more from whoever computes.
   int io_threads = 0;
   // Chunks are sent together up to this size.
-  size_t message_bytes = size_t{1} << 20;
+  size_t message_bytes = size_t{2} << 20;
 };
 
 // A worker's side of a Syncline cluster, for any program that computes gradients:
@@ -111,6 +111,9 @@ class Client {
   virtual void Report(const WorkerProgress& progress) = 0;
   // The cluster gave this incarnation up.
   virtual bool expelled() const = 0;
+  // bounded, async: the job is being drained, so leave after the step under way. In sync the shards
+  // say where, by STOPPED.
+  virtual bool stopping() const = 0;
 
   // Leaves with nothing under way; clocks below `clock` are committed. Blocks.
   virtual absl::Status Leave(Clock clock, const WorkerProgress& progress) = 0;

@@ -37,7 +37,9 @@ void Heartbeat::Run(absl::Duration period) {
     // A coordinator that is away costs nothing: training goes on without it.
     const auto reply = Call<HeartbeatReply>(*coordinator_, &Coordinator::Stub::Heartbeat, request,
                                             std::max(period, absl::Seconds(1)));
-    if (reply.ok() && reply->expelled()) expelled_ = true;
+    if (!reply.ok()) continue;
+    if (reply->expelled()) expelled_ = true;
+    if (reply->stopping()) stopping_ = true;
   }
 }
 

@@ -24,6 +24,7 @@ class Heartbeat {
 
   void Report(const WorkerProgress& progress);
   bool expelled() const { return expelled_; }
+  bool stopping() const { return stopping_; }
 
  private:
   void Run(absl::Duration period);
@@ -32,6 +33,7 @@ class Heartbeat {
   absl::Mutex mu_;
   HeartbeatRequest request_ ABSL_GUARDED_BY(mu_);
   std::atomic<bool> expelled_{false};
+  std::atomic<bool> stopping_{false};
   absl::Notification closing_;
   std::thread thread_;
 };

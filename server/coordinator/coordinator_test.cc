@@ -1,0 +1,252 @@
+#include "server/coordinator/coordinator.h"
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "common/cluster/ids.h"
+#include "common/config/manifest.h"
+#include "common/status/status_matchers.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace syncline {
+namespace {
+
+using absl::StatusCode;
+using testing::HasSubstr;
+
+// A shard that is always at the step it is told to be at.
+class FakeShard final : public ShardLink {
+ public:
+  explicit FakeShard(uint64_t step) : step_(step) {}
+
+  absl::StatusOr<ConfigureReply> Configure(const ConfigureRequest&) override {
+    return ConfigureReply();
+  }
+  absl::StatusOr<UpdateMemberReply> UpdateMember(const UpdateMemberRequest& request) override {
+    UpdateMemberReply reply;
+    if (request.action() == UpdateMemberRequest::FENCE) reply.set_committed(step_);
+    return reply;
+  }
+  absl::StatusOr<StopAtReply> StopAt(uint64_t step) override {
+    StopAtReply reply;
+    reply.set_accepted(step > step_);
+    reply.set_step(step_);
+    return reply;
+  }
+  absl::StatusOr<WriteCheckpointReply> WriteCheckpoint(const WriteCheckpointRequest&) override {
+    return absl::UnimplementedError("no checkpoints here");
+  }
+  absl::StatusOr<ShardStatusReply> Status() override {
+    ShardStatusReply reply;
+    reply.set_step(step_);
+    return reply;
+  }
+
+ private:
+  const uint64_t step_;
+};
+
+class CoordinatorTest : public testing::Test {
+ protected:
+  void Start(SyncMode mode, uint32_t workers = 2) {
+    JobManifest job;
+    job.set_name("test");
+    job.mutable_model()->set_input(3);
+    job.mutable_model()->add_layers()->mutable_linear()->set_units(1);
+    job.mutable_model()->set_loss(MEAN_SQUARED_ERROR);
+    job.mutable_data()->set_format(RANDOM_LINEAR);
+    job.mutable_data()->set_samples(1000);
+    job.set_sync_mode(mode);
+    job.set_workers(workers);
+    job.set_shards(2);
+    job.set_batch_size(10);
+    SYNCLINE_EXPECT_OK(CompleteManifest(&job));
+    job.mutable_checkpoint()->clear_directory();
+    CoordinatorCore::Options options;
+    options.job = job;
+    options.connect = [](const std::string& address) {
+      return std::make_unique<FakeShard>(address == "ahead" ? 7 : 6);
+    };
+    options.member_lease = absl::Seconds(5);
+    options.now = [this] {
+      absl::MutexLock lock(&mu_);
+      return now_;
+    };
+    core_ = *CoordinatorCore::Create(std::move(options));
+  }
+
+  void RegisterShards() {
+    for (const char* address : {"behind", "ahead"}) {
+      RegisterShardRequest request;
+      request.set_address(address);
+      SYNCLINE_EXPECT_OK(core_->RegisterShard(request).status());
+    }
+  }
+
+  JoinWorkerReply Join() {
+    const auto reply = core_->JoinWorker(JoinWorkerRequest());
+    SYNCLINE_EXPECT_OK(reply.status());
+    return *reply;
+  }
+
+  absl::StatusOr<CreateTensorsReply> Declare() {
+    CreateTensorsRequest request;
+    TensorSpec* tensor = request.add_tensors();
+    tensor->set_name("w");
+    tensor->add_shape(3);
+    return core_->CreateTensors(request);
+  }
+
+  absl::StatusOr<LeaseReply> Lease(const JoinWorkerReply& worker, Clock from,
+                                   uint64_t samples = 1000) {
+    LeaseRequest request;
+    request.set_rank(worker.rank());
+    request.set_incarnation(worker.incarnation());
+    request.set_samples(samples);
+    request.set_from_clock(from);
+    request.set_committed(from);
+    return core_->Lease(request);
+  }
+
+  HeartbeatReply Beat(const JoinWorkerReply& worker) {
+    HeartbeatRequest request;
+    request.set_rank(worker.rank());
+    request.set_incarnation(worker.incarnation());
+    return *core_->Heartbeat(request);
+  }
+
+  void Leave(const JoinWorkerReply& worker, Clock clock) {
+    LeaveWorkerRequest request;
+    request.set_rank(worker.rank());
+    request.set_incarnation(worker.incarnation());
+    request.set_clock(clock);
+    SYNCLINE_EXPECT_OK(core_->LeaveWorker(request).status());
+  }
+
+  void Pass(absl::Duration time) {
+    absl::MutexLock lock(&mu_);
+    now_ += time;
+  }
+
+  // Drains on a thread and returns once shards and coordinator agree where.
+  std::thread BeginDrain() {
+    std::thread drain([this] { SYNCLINE_EXPECT_OK(core_->Drain().status()); });
+    while (core_->ClusterStatus()->phase() != ClusterStatusReply::DRAINING) {
+      absl::SleepFor(absl::Milliseconds(1));
+    }
+    absl::SleepFor(absl::Milliseconds(100));
+    return drain;
+  }
+
+  absl::Mutex mu_;
+  absl::Time now_ ABSL_GUARDED_BY(mu_) = absl::FromUnixSeconds(1000);
+  std::unique_ptr<CoordinatorCore> core_;
+};
+
+TEST_F(CoordinatorTest, SaysWhatIsMissing) {
+  Start(SYNC);
+  const auto worker = Join();
+  EXPECT_THAT(Declare().status(), StatusIs(StatusCode::kUnavailable, HasSubstr("0 of 2")));
+  RegisterShards();
+  SYNCLINE_EXPECT_OK(Declare().status());
+  EXPECT_THAT(core_->ClusterStatus()->waiting_for(), HasSubstr("workers: 1 of 2"));
+  const auto lease = Lease(worker, 0);
+  EXPECT_EQ(lease->steps_size(), 0) << "the other worker is not there yet";
+  EXPECT_FALSE(lease->finished());
+  RegisterShardRequest third;
+  third.set_address("third");
+  EXPECT_THAT(core_->RegisterShard(third).status(),
+              StatusIs(StatusCode::kFailedPrecondition, HasSubstr("its 2 shards already")));
+}
+
+TEST_F(CoordinatorTest, EveryWorkerMustHaveTheSameData) {
+  Start(SYNC);
+  RegisterShards();
+  const auto first = Join(), second = Join();
+  SYNCLINE_EXPECT_OK(Declare().status());
+  SYNCLINE_EXPECT_OK(Lease(first, 0).status());
+  EXPECT_THAT(Lease(second, 0, 999).status(),
+              StatusIs(StatusCode::kInvalidArgument, HasSubstr("1000")));
+}
+
+// The shards settle on step 8: the one ahead is at 7. A worker that one of them stopped at 7 while
+// they settled has that step yet to do, or the other worker would make it alone.
+TEST_F(CoordinatorTest, ADrainedWorkerGoesOnToTheStepAllShardsAgreedOn) {
+  Start(SYNC);
+  RegisterShards();
+  const auto first = Join(), second = Join();
+  SYNCLINE_EXPECT_OK(Declare().status());
+  SYNCLINE_EXPECT_OK(Lease(first, 0).status());
+  std::thread drain = BeginDrain();
+  const auto early = Lease(first, 7);
+  SYNCLINE_ASSERT_OK(early);
+  EXPECT_FALSE(early->finished());
+  EXPECT_EQ(early->steps(0).clock(), 7u);
+  EXPECT_TRUE(Lease(first, 8)->finished());
+  EXPECT_TRUE(Lease(second, 8)->finished());
+  EXPECT_FALSE(Beat(first).stopping()) << "in sync the shards say where";
+  EXPECT_THAT(core_->JoinWorker(JoinWorkerRequest()).status(),
+              StatusIs(StatusCode::kFailedPrecondition, HasSubstr("is over")));
+  Leave(first, 8);
+  Leave(second, 8);
+  core_->Tick();
+  drain.join();
+  EXPECT_TRUE(core_->finished());
+}
+
+TEST_F(CoordinatorTest, ADrainTellsAsyncWorkersToStopWhereTheyAre) {
+  Start(ASYNC);
+  RegisterShards();
+  const auto first = Join(), second = Join();
+  SYNCLINE_EXPECT_OK(Declare().status());
+  SYNCLINE_EXPECT_OK(Lease(first, 0).status());
+  EXPECT_FALSE(Beat(first).stopping());
+  std::thread drain = BeginDrain();
+  EXPECT_TRUE(Beat(first).stopping());
+  EXPECT_TRUE(Beat(second).stopping());
+  Leave(first, 1);
+  Leave(second, 0);
+  core_->Tick();
+  drain.join();
+}
+
+TEST_F(CoordinatorTest, ASilentWorkerIsGivenUp) {
+  Start(SYNC);
+  RegisterShards();
+  const auto first = Join(), second = Join();
+  SYNCLINE_EXPECT_OK(Declare().status());
+  Pass(absl::Seconds(4));
+  EXPECT_FALSE(Beat(first).expelled());
+  Pass(absl::Seconds(4));
+  core_->Tick();
+  EXPECT_FALSE(Beat(first).expelled());
+  EXPECT_TRUE(Beat(second).expelled());
+  EXPECT_THAT(Lease(second, 0).status(), StatusIs(StatusCode::kFailedPrecondition));
+  const auto again = Join();
+  EXPECT_EQ(again.rank(), second.rank());
+  EXPECT_GT(again.incarnation(), second.incarnation());
+}
+
+TEST_F(CoordinatorTest, OneWorkerMeasuresTheModel) {
+  Start(SYNC, 1);
+  RegisterShards();
+  const auto first = Join(), second = Join();
+  SYNCLINE_EXPECT_OK(Declare().status());
+  Clock end = 0;
+  for (LeaseReply lease; !lease.finished();) {
+    lease = *Lease(first, end);
+    if (lease.steps_size() > 0) end = lease.steps(lease.steps_size() - 1).clock() + 1;
+    SYNCLINE_ASSERT_OK(Lease(second, end).status());
+  }
+  const bool one = Lease(first, end)->evaluate(), other = Lease(second, end)->evaluate();
+  EXPECT_NE(one, other);
+}
+
+}  // namespace
+}  // namespace syncline

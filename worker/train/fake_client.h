@@ -1,0 +1,71 @@
+#ifndef SYNCLINE_WORKER_TRAIN_FAKE_CLIENT_H_
+#define SYNCLINE_WORKER_TRAIN_FAKE_CLIENT_H_
+
+#include <deque>
+#include <map>
+#include <vector>
+
+#include "worker/client/client.h"
+
+namespace syncline {
+
+// A cluster of one worker that lives in memory, for tests of what drives a client: it answers at
+// once, as a script tells it, and writes down what it was asked. Weights are all `weight`.
+class FakeClient final : public Client {
+ public:
+  struct PushCall {
+    Clock clock = 0;
+    std::vector<size_t> tensors;
+  };
+  struct CommitCall {
+    Clock clock = 0;
+    uint64_t samples = 0;
+  };
+
+  // `sizes`: elements of each tensor.
+  FakeClient(JobManifest job, std::vector<size_t> sizes)
+      : job_(std::move(job)), sizes_(std::move(sizes)) {}
+
+  // The script: answers to Lease in order (then `finished`); outcomes of pulls by clock (then
+  // granted), each used once; how pushes end.
+  std::deque<LeaseReply> leases;
+  std::map<Clock, PullOutcome> outcomes;
+  absl::Status push_status;
+  float weight = 0.1f;
+
+  // What happened.
+  std::vector<Clock> asked_from;
+  std::vector<Clock> pulls;
+  std::vector<PushCall> pushes;
+  std::vector<CommitCall> commits;
+  // The latest gradient of each tensor.
+  std::map<size_t, std::vector<float>> gradients;
+  std::vector<Clock> left_at;
+  WorkerProgress last_progress;
+
+  Rank rank() const override { return 0; }
+  Incarnation incarnation() const override { return 1; }
+  const JobManifest& job() const override { return job_; }
+  absl::Status CreateTensors(absl::Span<const TensorSpec>) override { return absl::OkStatus(); }
+  void Pull(Clock clock, absl::Span<float* const> to, TensorReady ready, PullDone done) override;
+  void Observe(absl::Span<float* const> to, Done done) override;
+  void Push(Clock clock, absl::Span<const Gradient> gradients, Done done) override;
+  void Commit(Clock clock, uint64_t samples, const std::vector<Rank>& contributors,
+              CommitDone done) override;
+  void PushPull(Clock clock, absl::Span<const float* const> gradients, uint64_t samples,
+                const std::vector<Rank>& contributors, absl::Span<float* const> to,
+                PullDone done) override;
+  absl::StatusOr<LeaseReply> Lease(uint64_t samples, Clock from_clock, Clock committed) override;
+  void Report(const WorkerProgress& progress) override { last_progress = progress; }
+  bool expelled() const override { return false; }
+  bool stopping() const override { return false; }
+  absl::Status Leave(Clock clock, const WorkerProgress& progress) override;
+
+ private:
+  const JobManifest job_;
+  const std::vector<size_t> sizes_;
+};
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_WORKER_TRAIN_FAKE_CLIENT_H_

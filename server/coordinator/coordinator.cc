@@ -556,6 +556,11 @@ absl::StatusOr<DrainReply> CoordinatorImpl::Drain() {
   {
     absl::MutexLock lock(&mu_);
     draining_ = true;
+    if (finished_) {  // the shards may have gone already
+      DrainReply reply;
+      reply.set_checkpoint(last_checkpoint_);
+      return reply;
+    }
   }
   uint64_t stop_at = 0;
   if (const auto group = shards()) {

@@ -1,5 +1,6 @@
 #include "server/coordinator/coordinator.h"
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <thread>
@@ -23,7 +24,8 @@ using testing::HasSubstr;
 // A shard that is always at the step it is told to be at.
 class FakeShard final : public ShardLink {
  public:
-  explicit FakeShard(uint64_t step) : step_(step) {}
+  // `gone`: calls fail as those to a daemon that has ended.
+  FakeShard(uint64_t step, const std::atomic<bool>* gone) : step_(step), gone_(gone) {}
 
   absl::StatusOr<ConfigureReply> Configure(const ConfigureRequest&) override {
     return ConfigureReply();
@@ -34,6 +36,7 @@ class FakeShard final : public ShardLink {
     return reply;
   }
   absl::StatusOr<StopAtReply> StopAt(uint64_t step) override {
+    if (*gone_) return absl::UnavailableError("connection refused");
     StopAtReply reply;
     reply.set_accepted(step > step_);
     reply.set_step(step_);
@@ -50,6 +53,7 @@ class FakeShard final : public ShardLink {
 
  private:
   const uint64_t step_;
+  const std::atomic<bool>* const gone_;
 };
 
 class CoordinatorTest : public testing::Test {
@@ -70,8 +74,8 @@ class CoordinatorTest : public testing::Test {
     job.mutable_checkpoint()->clear_directory();
     CoordinatorCore::Options options;
     options.job = job;
-    options.connect = [](const std::string& address) {
-      return std::make_unique<FakeShard>(address == "ahead" ? 7 : 6);
+    options.connect = [this](const std::string& address) {
+      return std::make_unique<FakeShard>(address == "ahead" ? 7 : 6, &shards_gone_);
     };
     options.member_lease = absl::Seconds(5);
     options.now = [this] {
@@ -146,6 +150,7 @@ class CoordinatorTest : public testing::Test {
 
   absl::Mutex mu_;
   absl::Time now_ ABSL_GUARDED_BY(mu_) = absl::FromUnixSeconds(1000);
+  std::atomic<bool> shards_gone_{false};
   std::unique_ptr<CoordinatorCore> core_;
 };
 
@@ -198,6 +203,8 @@ TEST_F(CoordinatorTest, ADrainedWorkerGoesOnToTheStepAllShardsAgreedOn) {
   core_->Tick();
   drain.join();
   EXPECT_TRUE(core_->finished());
+  shards_gone_ = true;
+  SYNCLINE_EXPECT_OK(core_->Drain().status()) << "again, by the daemon's end: nothing is left to stop";
 }
 
 TEST_F(CoordinatorTest, ADrainTellsAsyncWorkersToStopWhereTheyAre) {

@@ -68,18 +68,34 @@ JobManifest Job() {
   return job;
 }
 
-// The other process: a coordinator, a shard, and the plain socket. Says where through `out`.
-[[noreturn]] void Serve(int out, int listener) {
+// The address a child writes to its pipe.
+std::string ReadLine(int from) {
+  std::string line;
+  for (char c; read(from, &c, 1) == 1 && c != '\n';) line += c;
+  return line;
+}
+
+void WriteLine(int to, const std::string& text) {
+  const std::string line = text + "\n";
+  if (write(to, line.data(), line.size()) < 0) Die("the pipe broke");
+}
+
+// A process of its own, as in a cluster: its threads would poll the shard's sockets too.
+[[noreturn]] void Coordinate(int out) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  CoordinatorServer::Options coordinator;
-  coordinator.job = Job();
-  const auto coordinating = Must(CoordinatorServer::Start(coordinator));
+  CoordinatorServer::Options options;
+  options.job = Job();
+  const auto coordinator = Must(CoordinatorServer::Start(options));
+  WriteLine(out, coordinator->address());
+  while (true) pause();
+}
+
+// The other process: a shard and the plain socket.
+[[noreturn]] void Serve(int listener, const std::string& coordinator) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
   ShardServer::Options shard;
-  shard.coordinator = coordinating->address();
-  shard.io_threads = 2;
+  shard.coordinator = coordinator;
   const auto serving = Must(ShardServer::Start(shard));
-  const std::string address = coordinating->address() + "\n";
-  if (write(out, address.data(), address.size()) < 0) Die("the pipe broke");
   const int s = accept(listener, nullptr, nullptr);
   std::vector<char> data(kBytes, 1);
   for (char command; read(s, &command, 1) == 1;) {
@@ -134,10 +150,12 @@ int Main() {
       getsockname(listener, reinterpret_cast<sockaddr*>(&here), &size) != 0 || pipe(ports) != 0) {
     Die("no loopback socket");
   }
-  const pid_t child = fork();  // before gRPC has started anything here
-  if (child == 0) Serve(ports[1], listener);
-  std::string address;
-  for (char c; read(ports[0], &c, 1) == 1 && c != '\n';) address += c;
+  // Both before gRPC has started anything here.
+  const pid_t coordinator = fork();
+  if (coordinator == 0) Coordinate(ports[1]);
+  const std::string address = ReadLine(ports[0]);
+  const pid_t child = fork();
+  if (child == 0) Serve(listener, address);
 
   const int s = socket(AF_INET, SOCK_STREAM, 0);
   const int on = 1;
@@ -145,7 +163,6 @@ int Main() {
   if (connect(s, reinterpret_cast<sockaddr*>(&here), size) != 0) Die("cannot connect");
   ClientOptions options;
   options.coordinator = address;
-  options.io_threads = 2;  // nobody computes here
   const auto client = Must(Client::Connect(options));
   TensorSpec tensor;
   tensor.set_name("weights");
@@ -180,8 +197,10 @@ int Main() {
   }
   Report("push and update 256 MiB", pushes, writes);
   Report("pull 256 MiB", pulls, reads);
-  kill(child, SIGKILL);
-  waitpid(child, nullptr, 0);
+  for (const pid_t process : {child, coordinator}) {
+    kill(process, SIGKILL);
+    waitpid(process, nullptr, 0);
+  }
   std::fflush(stdout);
   return 0;
 }

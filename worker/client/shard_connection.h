@@ -40,7 +40,7 @@ class ShardConnection {
     // Calls of one method under way at a time; others wait here. HTTP/2 sends the messages under way
     // in turns, piece by piece, so with many of them all arrive late, and the first bytes of each
     // have left the receiver's cache before the last ones come.
-    int max_in_flight = 4;
+    int max_in_flight = 8;
   };
 
   // Channels take turns on `queues`, which CompletionLoops serve. They and `group` must outlive the

@@ -9,8 +9,10 @@
 //   });
 //
 // The body, and every function it calls, must be marked SYNCLINE_INLINE: inlined, they are compiled
-// for the instruction set of the function around them. Under SYNCLINE_STORE_COPTS (server/store)
-// no multiplication is fused with an addition, so all three give the same bits.
+// for the instruction set of the function around them. What runs is a copy of the body: what it
+// captured stays in registers, while behind a reference it would be read anew after every store.
+// Under SYNCLINE_STORE_COPTS (server/store) no multiplication is fused with an addition, so all three
+// give the same bits.
 
 #define SYNCLINE_INLINE __attribute__((always_inline))
 
@@ -43,17 +45,20 @@ inline InstructionSet ThisInstructionSet() {
 
 template <typename Body>
 __attribute__((target(SYNCLINE_AVX512), noinline)) void RunAvx512(const Body& body) {
-  body();
+  const Body own = body;
+  own();
 }
 
 template <typename Body>
 __attribute__((target("avx2,fma"), noinline)) void RunAvx2(const Body& body) {
-  body();
+  const Body own = body;
+  own();
 }
 
 template <typename Body>
 __attribute__((noinline)) void RunBase(const Body& body) {
-  body();
+  const Body own = body;
+  own();
 }
 
 // Runs `body` as compiled for `set`, which this processor must have.

@@ -1,6 +1,7 @@
 #include "server/coordinator/coordinator.h"
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -138,13 +139,10 @@ class CoordinatorTest : public testing::Test {
     now_ += time;
   }
 
-  // Drains on a thread and returns once shards and coordinator agree where.
-  std::thread BeginDrain() {
+  // Drains on a thread and returns once shards and coordinator agree where, as `agreed` sees it.
+  std::thread BeginDrain(const std::function<bool()>& agreed) {
     std::thread drain([this] { SYNCLINE_EXPECT_OK(core_->Drain().status()); });
-    while (core_->ClusterStatus()->phase() != ClusterStatusReply::DRAINING) {
-      absl::SleepFor(absl::Milliseconds(1));
-    }
-    absl::SleepFor(absl::Milliseconds(100));
+    for (int wait = 0; wait < 10000 && !agreed(); ++wait) absl::SleepFor(absl::Milliseconds(1));
     return drain;
   }
 
@@ -188,7 +186,7 @@ TEST_F(CoordinatorTest, ADrainedWorkerGoesOnToTheStepAllShardsAgreedOn) {
   const auto first = Join(), second = Join();
   SYNCLINE_EXPECT_OK(Declare().status());
   SYNCLINE_EXPECT_OK(Lease(first, 0).status());
-  std::thread drain = BeginDrain();
+  std::thread drain = BeginDrain([&] { return Lease(second, 8)->finished(); });
   const auto early = Lease(first, 7);
   SYNCLINE_ASSERT_OK(early);
   EXPECT_FALSE(early->finished());
@@ -214,7 +212,7 @@ TEST_F(CoordinatorTest, ADrainTellsAsyncWorkersToStopWhereTheyAre) {
   SYNCLINE_EXPECT_OK(Declare().status());
   SYNCLINE_EXPECT_OK(Lease(first, 0).status());
   EXPECT_FALSE(Beat(first).stopping());
-  std::thread drain = BeginDrain();
+  std::thread drain = BeginDrain([&] { return Beat(first).stopping(); });
   EXPECT_TRUE(Beat(first).stopping());
   EXPECT_TRUE(Beat(second).stopping());
   Leave(first, 1);

@@ -512,16 +512,17 @@ void CoordinatorImpl::KeepInterval() {
     if (shards() == nullptr) continue;
     const auto steps = Steps();
     if (!steps.ok()) continue;
+    const uint64_t at = sync() ? std::max(next, steps->second + 2) : steps->first;
     {
       absl::MutexLock lock(&mu_);
       if (draining_ || finished_) return;
       // Near the end of the job the step may never come; the last checkpoint is taken anyway.
-      if (leases_ == nullptr || (sync() && next >= leases_->planned())) continue;
+      if (leases_ == nullptr || (sync() && at >= leases_->planned())) continue;
     }
     if (steps->second + (sync() ? kCheckpointAhead : 0) < next) continue;
     {
       absl::MutexLock one(&checkpoint_mu_);
-      const auto taken = CheckpointAt(sync() ? std::max(next, steps->second + 2) : steps->first);
+      const auto taken = CheckpointAt(at);
       absl::MutexLock lock(&mu_);
       trouble_ = taken.ok() || absl::IsFailedPrecondition(taken.status())
                      ? ""

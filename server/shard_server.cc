@@ -9,7 +9,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
-#include "common/io/posix_file_system.h"
 #include "common/obs/status_page.h"
 #include "common/rpc/call.h"
 #include "common/rpc/channel.h"
@@ -32,8 +31,7 @@ class ShardServerImpl final : public ShardServer {
   explicit ShardServerImpl(Options options)
       : options_(std::move(options)),
         host_([this](const ConfigureRequest& request) { return MakeShard(request); }),
-        files_(options_.files == nullptr ? &PosixFileSystem() : options_.files),
-        service_(&host_, files_) {}
+        service_(&host_, options_.files) {}
   ~ShardServerImpl() override;
 
   absl::Status Start();
@@ -51,7 +49,6 @@ class ShardServerImpl final : public ShardServer {
   const Options options_;
   std::unique_ptr<PeerNorms> norms_;
   ShardHost host_;
-  FileSystem* const files_;
   ParameterService service_;
   std::unique_ptr<ServerRuntime> runtime_;
   std::unique_ptr<StatusPage> page_;
@@ -125,7 +122,7 @@ absl::StatusOr<std::unique_ptr<Shard>> ShardServerImpl::MakeShard(const Configur
   if (!request.restore_from().empty()) {
     SYNCLINE_ASSIGN_OR_RETURN(
         const ShardSnapshot snapshot,
-        ReadShardSnapshot(*files_, request.restore_from(), request.map(),
+        ReadShardSnapshot(*options_.files, request.restore_from(), request.map(),
                           request.shard()));
     SYNCLINE_RETURN_IF_ERROR(shard->Restore(snapshot));
   }

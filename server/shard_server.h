@@ -7,7 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "common/io/file_system.h"
+#include "common/io/posix_file_system.h"
 #include "common/rpc/security.h"
 
 namespace syncline {
@@ -26,8 +26,8 @@ class ShardServer {
     std::string advertise;
     // Threads that serve pushes, pulls and commits, 1 to 64; 0: half the cores, at most 8.
     int io_threads = 0;
-    // Where checkpoints are, not owned; null: the machine's file system.
-    FileSystem* files = nullptr;
+    // Where checkpoints are; not owned.
+    FileSystem* files = &PosixFileSystem();
   };
 
   // Serves at once; the shard is ready when the coordinator has configured it.

@@ -1,5 +1,7 @@
 #include "common/rpc/health_service.h"
 
+#include <optional>
+
 #include "absl/time/time.h"
 
 namespace syncline {
@@ -40,25 +42,24 @@ grpc::Status HealthService::Check(grpc::ServerContext*, const HealthCheckRequest
 grpc::Status HealthService::Watch(grpc::ServerContext* context, const HealthCheckRequest* request,
                                   grpc::ServerWriter<HealthCheckResponse>* writer) {
   const bool known = request->service().empty();
-  HealthCheckResponse told;
-  told.set_status(HealthCheckResponse::SERVICE_UNKNOWN);
-  if (!known && !writer->Write(told)) return grpc::Status::CANCELLED;
-  bool first = known;
+  std::optional<HealthCheckResponse::ServingStatus> told;
   while (!context->IsCancelled()) {
-    HealthCheckResponse now = told;
+    HealthCheckResponse now;
     {
       absl::MutexLock lock(&mu_);
+      const auto status = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+        return known ? StatusOf(serving_) : HealthCheckResponse::SERVICE_UNKNOWN;
+      };
       const auto changed = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-        return closed_ || (known && StatusOf(serving_) != told.status());
+        return closed_ || told != status();
       };
       mu_.AwaitWithTimeout(absl::Condition(&changed), kLook);
       if (closed_) return {grpc::StatusCode::UNAVAILABLE, "the server is shutting down"};
-      if (known) now.set_status(StatusOf(serving_));
+      now.set_status(status());
     }
-    if (!first && now.status() == told.status()) continue;
-    first = false;
-    told = now;
-    if (!writer->Write(told)) break;
+    if (told == now.status()) continue;
+    told = now.status();
+    if (!writer->Write(now)) break;
   }
   return grpc::Status::CANCELLED;
 }

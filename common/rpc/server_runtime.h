@@ -26,7 +26,8 @@ class ServerRuntime {
     // Larger messages are refused with RESOURCE_EXHAUSTED.
     int max_message_bytes = 64 << 20;
     // Begins to serve asynchronous methods on a completion queue; called once for each of the
-    // queues, which have a thread each (CompletionLoop), before it is served. Null: there are no such methods.
+    // queues, which have a thread each (CompletionLoop), before it is served. Null: there are no
+    // such methods.
     std::function<void(grpc::ServerCompletionQueue*)> listen_on;
     int queues = 1;
   };

@@ -7,7 +7,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
-#include "common/io/posix_file_system.h"
 #include "common/obs/status_page.h"
 #include "common/rpc/server_runtime.h"
 #include "common/status/status_macros.h"
@@ -23,10 +22,6 @@ namespace {
 
 constexpr absl::Duration kTick = absl::Milliseconds(100);
 
-FileSystem& FilesOf(const CoordinatorServer::Options& options) {
-  return options.files == nullptr ? PosixFileSystem() : *options.files;
-}
-
 absl::StatusOr<std::string> FolderToRestore(const CoordinatorServer::Options& options) {
   if (options.restore != "latest") return options.restore;
   const std::string& directory = options.job.checkpoint().directory();
@@ -35,7 +30,7 @@ absl::StatusOr<std::string> FolderToRestore(const CoordinatorServer::Options& op
         "--restore=latest needs checkpoint.directory in the job (--checkpoint_directory), or name "
         "the checkpoint's folder");
   }
-  const auto latest = LatestCheckpoint(FilesOf(options), directory);
+  const auto latest = LatestCheckpoint(*options.files, directory);
   if (latest.ok()) return latest;
   return absl::Status(latest.status().code(),
                       absl::StrCat("--restore=latest: ", latest.status().message(),
@@ -46,7 +41,7 @@ absl::StatusOr<std::string> FolderToRestore(const CoordinatorServer::Options& op
 void WarnOfOtherCheckpoints(const CoordinatorServer::Options& options) {
   const std::string& directory = options.job.checkpoint().directory();
   if (directory.empty()) return;
-  const auto latest = LatestCheckpoint(FilesOf(options), directory);
+  const auto latest = LatestCheckpoint(*options.files, directory);
   if (!latest.ok()) return;
   spdlog::warn("{} is of an earlier run and stays; --restore=latest takes the highest step, so give "
                "this run a --checkpoint_directory of its own, or continue that one with "
@@ -118,7 +113,7 @@ absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(
   CoordinatorCore::Options core;
   core.job = options.job;
   core.connect = GrpcShards(options.security);
-  core.files = &FilesOf(options);
+  core.files = options.files;
   SYNCLINE_ASSIGN_OR_RETURN(core.restore_from, FolderToRestore(options));
   core.member_lease = options.member_lease;
   core.lease_steps = options.lease_steps;

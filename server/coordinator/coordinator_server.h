@@ -6,7 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "common/io/file_system.h"
+#include "common/io/posix_file_system.h"
 #include "common/rpc/security.h"
 #include "proto/coordinator.pb.h"
 #include "proto/job.pb.h"
@@ -27,8 +27,8 @@ class CoordinatorServer {
     std::string restore;
     absl::Duration member_lease = absl::Seconds(5);
     uint64_t lease_steps = 256;
-    // Where checkpoints are, not owned; null: the machine's file system.
-    FileSystem* files = nullptr;
+    // Where checkpoints are; not owned.
+    FileSystem* files = &PosixFileSystem();
   };
 
   // Serves at once. NOT_FOUND for a checkpoint that is not there; INVALID_ARGUMENT naming the flag.

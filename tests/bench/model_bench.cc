@@ -2,7 +2,6 @@
 // beside its products alone: what OpenBLAS reaches with the same sizes and nothing between.
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "tests/bench/measure.h"
 #include "worker/backend/cpu/cpu_backend.h"
 #include "worker/model/network.h"
 
@@ -32,16 +32,11 @@ Model Mlp() {
   return model;
 }
 
-double Seconds(const std::function<void()>& body) {
-  const auto begin = std::chrono::steady_clock::now();
-  for (int i = 0; i < kSteps; ++i) body();
-  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
-  return taken.count() / kSteps;
-}
-
-double Median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + kRounds / 2, values.end());
-  return values[kRounds / 2];
+// How long one of kSteps takes.
+double SecondsAStep(const std::function<void()>& body) {
+  return Seconds([&body] {
+           for (int i = 0; i < kSteps; ++i) body();
+         }) / kSteps;
 }
 
 // One measurement in the form that tests/bench/run reads.
@@ -109,11 +104,11 @@ int Main() {
 
   std::vector<double> steps, alone;
   for (int round = 0; round < kRounds; ++round) {
-    steps.push_back(Seconds([&] {
+    steps.push_back(SecondsAStep([&] {
       network->Forward(batch).IgnoreError();
       network->Backward().IgnoreError();
     }));
-    alone.push_back(Seconds([&] { products.Step(); }));
+    alone.push_back(SecondsAStep([&] { products.Step(); }));
   }
   double flops = 0.0;
   for (int i = 0; i < 3; ++i) flops += 2.0 * kRows * kWidths[i] * kWidths[i + 1] * (i ? 3 : 2);

@@ -4,9 +4,7 @@
 // than a core's own caches. One thread.
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
-#include <functional>
 #include <memory>
 #include <vector>
 
@@ -15,6 +13,7 @@
 #include "proto/job.pb.h"
 #include "server/store/chunk.h"
 #include "server/store/update_rule_factory.h"
+#include "tests/bench/measure.h"
 
 namespace syncline {
 namespace {
@@ -22,18 +21,6 @@ namespace {
 constexpr size_t kChunks = 64;
 constexpr size_t kElements = (1 << 20) / sizeof(float);
 constexpr int kRounds = 25;
-
-double Seconds(const std::function<void()>& body) {
-  const auto begin = std::chrono::steady_clock::now();
-  body();
-  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
-  return taken.count();
-}
-
-double Median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
-  return values[values.size() / 2];
-}
 
 std::vector<Buffer> Array(float value) {
   std::vector<Buffer> pieces;

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
@@ -24,6 +23,7 @@
 #include "common/config/manifest.h"
 #include "server/coordinator/coordinator_server.h"
 #include "server/shard_server.h"
+#include "tests/bench/measure.h"
 #include "worker/client/client.h"
 
 namespace syncline {
@@ -107,18 +107,6 @@ void WriteLine(int to, const std::string& text) {
     }
   }
   std::_Exit(0);
-}
-
-double Seconds(const std::function<void()>& body) {
-  const auto begin = std::chrono::steady_clock::now();
-  body();
-  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
-  return taken.count();
-}
-
-double Median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
-  return values[values.size() / 2];
 }
 
 void Report(const char* name, const std::vector<double>& ours, const std::vector<double>& plain) {

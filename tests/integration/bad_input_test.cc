@@ -199,8 +199,7 @@ TEST(CoordinatorTest, OtherVersionsAndOtherModels) {
   EXPECT_THAT(Call<CreateTensorsReply>(cluster.stub(), &Coordinator::Stub::CreateTensors, other,
                                        absl::Seconds(10)).status(),
               StatusIs(StatusCode::kFailedPrecondition, HasSubstr(other.tensors(0).name())));
-  SYNCLINE_EXPECT_OK(cluster.JoinWorkers());
-  SYNCLINE_EXPECT_OK(cluster.WaitUntilFinished());
+  cluster.Finish();
 }
 
 TEST(WorkerTest, ATruncatedDataFileIsNamed) {

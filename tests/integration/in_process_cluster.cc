@@ -107,6 +107,12 @@ absl::Status InProcessCluster::WaitUntil(
   return absl::DeadlineExceededError(Status().waiting_for());
 }
 
+ClusterStatusReply InProcessCluster::Finish() {
+  SYNCLINE_EXPECT_OK(JoinWorkers());
+  SYNCLINE_EXPECT_OK(WaitUntilFinished());
+  return Status();
+}
+
 absl::StatusOr<Weights> CheckpointWeights(const std::string& directory) {
   FileSystem& files = PosixFileSystem();
   SYNCLINE_ASSIGN_OR_RETURN(const std::string folder, LatestCheckpoint(files, directory));
@@ -126,8 +132,7 @@ absl::StatusOr<Weights> CheckpointWeights(const std::string& directory) {
 Weights TrainedWeights(JobManifest job, const std::string& restore) {
   InProcessCluster cluster(std::move(job), restore);
   cluster.StartWorkers();
-  SYNCLINE_EXPECT_OK(cluster.JoinWorkers());
-  SYNCLINE_EXPECT_OK(cluster.WaitUntilFinished());
+  cluster.Finish();
   auto weights = CheckpointWeights(cluster.job().checkpoint().directory());
   SYNCLINE_EXPECT_OK(weights.status());
   return weights.ok() ? *std::move(weights) : Weights();

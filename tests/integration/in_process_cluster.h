@@ -10,7 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "common/io/file_system.h"
+#include "common/io/posix_file_system.h"
 #include "proto/coordinator.grpc.pb.h"
 #include "proto/job.pb.h"
 #include "server/coordinator/coordinator_server.h"
@@ -30,10 +30,10 @@ JobManifest SmallJob(uint32_t features, uint32_t hidden, uint64_t samples);
 class InProcessCluster {
  public:
   // Fills in the job's defaults. Starts the coordinator and the job's shards. `files`: where they
-  // keep checkpoints; null: the machine's.
+  // keep checkpoints; not owned.
   explicit InProcessCluster(JobManifest job, const std::string& restore = "",
                             absl::Duration member_lease = absl::Seconds(5),
-                            FileSystem* files = nullptr);
+                            FileSystem* files = &PosixFileSystem());
   ~InProcessCluster();
 
   const std::string& coordinator() const { return coordinator_->address(); }
@@ -56,6 +56,8 @@ class InProcessCluster {
       return status.phase() == ClusterStatusReply::FINISHED;
     });
   }
+  // Waits for the workers begun and the end of the job, without errors; the status then.
+  ClusterStatusReply Finish();
   Coordinator::Stub& stub() { return *stub_; }
 
  private:

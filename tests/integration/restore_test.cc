@@ -63,8 +63,7 @@ TEST(IntervalTest, CheckpointsAreTakenWhileTrainingGoesOn) {
   }));
   EXPECT_NE(cluster.Status().phase(), ClusterStatusReply::FINISHED);
   EXPECT_EQ(first.substr(first.size() - 1), "0") << first << " is at a multiple of 10";
-  SYNCLINE_EXPECT_OK(cluster.JoinWorkers());
-  SYNCLINE_EXPECT_OK(cluster.WaitUntilFinished());
+  cluster.Finish();
   EXPECT_EQ(*CheckpointWeights(job.checkpoint().directory()), TrainedWeights(Job(MOMENTUM, 1)));
 }
 

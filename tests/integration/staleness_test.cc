@@ -10,21 +10,23 @@
 namespace syncline {
 namespace {
 
-// Runs a job of three workers, one of them slowed, and returns the last status.
-ClusterStatusReply RunWithASlowWorker(SyncMode mode, uint32_t staleness) {
-  JobManifest job = SmallJob(40, 60, 600);
-  job.mutable_optimizer()->set_learning_rate(0.001);  // stale gradients diverge at higher rates
-  job.set_sync_mode(mode);
-  if (mode == BOUNDED) job.set_staleness(staleness);
+// Runs a job with three workers, one of them slowed, and two shards; returns the last status.
+ClusterStatusReply RunWithASlowWorker(JobManifest job) {
   job.set_workers(3);
   job.set_shards(2);
   InProcessCluster cluster(job);
   cluster.StartWorker();
   cluster.StartWorker();
   cluster.StartWorker(absl::Milliseconds(10));
-  SYNCLINE_EXPECT_OK(cluster.JoinWorkers());
-  SYNCLINE_EXPECT_OK(cluster.WaitUntilFinished());
-  const ClusterStatusReply status = cluster.Status();
+  return cluster.Finish();
+}
+
+ClusterStatusReply RunWithASlowWorker(SyncMode mode, uint32_t staleness) {
+  JobManifest job = SmallJob(40, 60, 600);
+  job.mutable_optimizer()->set_learning_rate(0.001);  // stale gradients diverge at higher rates
+  job.set_sync_mode(mode);
+  if (mode == BOUNDED) job.set_staleness(staleness);
+  const ClusterStatusReply status = RunWithASlowWorker(job);
   EXPECT_EQ(status.samples_total(), 1200u) << "each sample once an epoch";
   return status;
 }
@@ -77,16 +79,8 @@ TEST(StalenessTest, SyncIsNot) {
 
 TEST(StalenessTest, ABackupWorkerIsLeftBehind) {
   JobManifest job = SmallJob(40, 60, 600);
-  job.set_workers(3);
-  job.set_shards(2);
   job.set_backup_workers(1);
-  InProcessCluster cluster(job);
-  cluster.StartWorker();
-  cluster.StartWorker();
-  cluster.StartWorker(absl::Milliseconds(10));
-  SYNCLINE_EXPECT_OK(cluster.JoinWorkers());
-  SYNCLINE_EXPECT_OK(cluster.WaitUntilFinished());
-  const ClusterStatusReply status = cluster.Status();
+  const ClusterStatusReply status = RunWithASlowWorker(job);
   EXPECT_EQ(status.shards(0).step(), 50u);
   EXPECT_EQ(status.shards(1).step(), 50u);
   EXPECT_LT(status.samples_total(), 1200u) << "some of the slow worker's steps were dropped";

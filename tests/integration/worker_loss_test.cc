@@ -51,9 +51,7 @@ TEST(WorkerLossTest, WithDropTheRestMakeTheStepsAndEverySampleCounts) {
   cluster.StartWorker();
   JoinAndVanish(cluster);
   if (HasFatalFailure()) return;
-  SYNCLINE_EXPECT_OK(cluster.JoinWorkers());
-  SYNCLINE_EXPECT_OK(cluster.WaitUntilFinished());
-  EXPECT_EQ(cluster.Status().samples_total(), 320u);
+  EXPECT_EQ(cluster.Finish().samples_total(), 320u);
 }
 
 TEST(WorkerLossTest, WithRedoANewWorkerTakesItsPlaceAndTheWeightsAreThoseWithoutLoss) {
@@ -66,9 +64,7 @@ TEST(WorkerLossTest, WithRedoANewWorkerTakesItsPlaceAndTheWeightsAreThoseWithout
     return status.workers_size() == 2 && (!status.workers(0).live() || !status.workers(1).live());
   }));
   cluster.StartWorker();
-  SYNCLINE_EXPECT_OK(cluster.JoinWorkers());
-  SYNCLINE_EXPECT_OK(cluster.WaitUntilFinished());
-  EXPECT_EQ(cluster.Status().samples_total(), 320u);
+  EXPECT_EQ(cluster.Finish().samples_total(), 320u);
   EXPECT_EQ(*CheckpointWeights(cluster.job().checkpoint().directory()), without_loss);
 }
 
@@ -80,9 +76,7 @@ TEST(WorkerLossTest, AsyncGoesOnWithoutIt) {
   cluster.StartWorker();
   JoinAndVanish(cluster);
   if (HasFatalFailure()) return;
-  SYNCLINE_EXPECT_OK(cluster.JoinWorkers());
-  SYNCLINE_EXPECT_OK(cluster.WaitUntilFinished());
-  EXPECT_EQ(cluster.Status().samples_total(), 320u);
+  EXPECT_EQ(cluster.Finish().samples_total(), 320u);
 }
 
 }  // namespace

@@ -18,6 +18,7 @@
 #include "proto/coordinator.grpc.pb.h"
 #include "server/durability/checkpoint_reader.h"
 #include "server/peer_norms.h"
+#include "server/service/lent_memory.h"
 #include "server/service/parameter_service.h"
 #include "server/service/shard_host.h"
 #include "server/shard_metrics.h"
@@ -31,7 +32,7 @@ class ShardServerImpl final : public ShardServer {
   explicit ShardServerImpl(Options options)
       : options_(std::move(options)),
         host_([this](const ConfigureRequest& request) { return MakeShard(request); }),
-        service_(&host_, options_.files) {}
+        service_(&host_, &memory_, options_.files) {}
   ~ShardServerImpl() override;
 
   absl::Status Start();
@@ -49,6 +50,7 @@ class ShardServerImpl final : public ShardServer {
   const Options options_;
   std::unique_ptr<PeerNorms> norms_;
   ShardHost host_;
+  LentMemory memory_;
   ParameterService service_;
   std::unique_ptr<ServerRuntime> runtime_;
   std::unique_ptr<StatusPage> page_;
@@ -98,7 +100,9 @@ absl::Status ShardServerImpl::StartPage() {
   page.metrics = [this]() -> std::vector<Metric> {
     const auto shard = host_.shard();
     if (!shard.ok()) return {};
-    return ShardMetrics((*shard)->Status());
+    ShardStatusReply status = (*shard)->Status();
+    service_.FillStatus(&status);
+    return ShardMetrics(status);
   };
   page.not_ready = [this] { return std::string(host_.shard().status().message()); };
   SYNCLINE_ASSIGN_OR_RETURN(page_, StatusPage::Start(std::move(page)));

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "common/memory/shared_memory.h"
 #include "common/obs/status_page.h"
 #include "common/status/status_macros.h"
 #include "spdlog/spdlog.h"
@@ -81,6 +82,17 @@ absl::StatusOr<std::unique_ptr<Client>> Join(const WorkerOptions& options) {
   return Client::Connect(client);
 }
 
+// Memory that shards on this host can read and write.
+std::shared_ptr<void> Lend(Client* client, size_t bytes) {
+  const auto memory = SharedMemory::Create(bytes);
+  if (!memory.ok()) {
+    spdlog::warn("tensors go through the network: {}", std::string(memory.status().message()));
+    return nullptr;
+  }
+  client->Lend(*memory);
+  return std::shared_ptr<void>(*memory, (*memory)->data());
+}
+
 // One membership, from join to leave.
 absl::Status Train(const WorkerOptions& options, ProgressBoard* board, bool* given_up) {
   // The client goes before the network, which it may still be writing to.
@@ -104,10 +116,15 @@ absl::Status Train(const WorkerOptions& options, ProgressBoard* board, bool* giv
   SYNCLINE_ASSIGN_OR_RETURN(training.data, LoadTrainingData(job));
   spdlog::info("{} samples of {} features", training.data.train->size(),
                training.data.train->features());
+  Network::HostMemory lent;
+  if (job.shared_memory()) lent = [&client](size_t bytes) { return Lend(client.get(), bytes); };
   SYNCLINE_ASSIGN_OR_RETURN(
       network, Network::Create(job.model(), device.get(), static_cast<int>(job.batch_size()),
-                               job.seed()));
+                               job.seed(), lent));
   SYNCLINE_RETURN_IF_ERROR(client->CreateTensors(TensorSpecs(network->parameters())));
+  if (client->shards_on_this_host() > 0) {
+    spdlog::info("shared memory with the {} shards on this host", client->shards_on_this_host());
+  }
   training.client = client.get();
   training.network = network.get();
   training.device = device.get();

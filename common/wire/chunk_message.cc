@@ -27,14 +27,14 @@ grpc::Slice SliceOf(const Fragments& data, const Fragments::Piece& piece) {
 // Bytes of a ChunkData before its tensor.
 std::string ChunkPrefix(const WireChunk& chunk) {
   std::string prefix;
-  if (chunk.chunk != 0) {
-    AppendTag(ChunkData::kChunkFieldNumber, SliceCursor::kVarint, &prefix);
-    AppendVarint(chunk.chunk, &prefix);
-  }
-  if (chunk.version != 0) {
-    AppendTag(ChunkData::kVersionFieldNumber, SliceCursor::kVarint, &prefix);
-    AppendVarint(chunk.version, &prefix);
-  }
+  const auto number = [&prefix](int field, uint64_t value) {
+    if (value == 0) return;
+    AppendTag(field, SliceCursor::kVarint, &prefix);
+    AppendVarint(value, &prefix);
+  };
+  number(ChunkData::kChunkFieldNumber, chunk.chunk);
+  number(ChunkData::kVersionFieldNumber, chunk.version);
+  number(ChunkData::kOffsetFieldNumber, chunk.offset);
   AppendTag(ChunkData::kDataFieldNumber, SliceCursor::kBytes, &prefix);
   AppendVarint(chunk.data.size(), &prefix);
   return prefix;
@@ -73,6 +73,8 @@ absl::StatusOr<WireChunk> ReadChunk(size_t end, SliceCursor& cursor) {
       chunk.chunk = static_cast<uint32_t>(id);
     } else if (tag.field == ChunkData::kVersionFieldNumber && tag.type == SliceCursor::kVarint) {
       SYNCLINE_ASSIGN_OR_RETURN(chunk.version, cursor.Varint());
+    } else if (tag.field == ChunkData::kOffsetFieldNumber && tag.type == SliceCursor::kVarint) {
+      SYNCLINE_ASSIGN_OR_RETURN(chunk.offset, cursor.Varint());
     } else if (tag.field == ChunkData::kDataFieldNumber && tag.type == SliceCursor::kBytes) {
       SYNCLINE_ASSIGN_OR_RETURN(const size_t length, cursor.Length(end));
       if (length % sizeof(float) != 0) {

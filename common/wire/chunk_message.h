@@ -19,7 +19,8 @@ namespace syncline {
 // memory, coming in they are pieces of the received buffer.
 //
 //   message = head-field* (chunk-tag varint-length chunk)*
-//   chunk   = [0x08 varint-id] [0x10 varint-version] 0x7A varint-length float32*
+//   chunk   = [0x08 varint-id] [0x10 varint-version] [0x18 varint-offset]
+//             0x7A varint-length float32*
 //
 // All functions are thread-safe.
 
@@ -29,6 +30,8 @@ struct WireChunk {
   uint32_t chunk = 0;
   uint64_t version = 0;
   Fragments data;
+  // Where the tensor lies in the message's segment of lent memory, if it names one.
+  uint64_t offset = 0;
 };
 
 grpc::ByteBuffer EncodePush(const PushHeader& header, absl::Span<const WireChunk> chunks);

@@ -43,6 +43,7 @@ PushRequest Example() {
     ChunkData* chunk = request.add_chunks();
     chunk->set_chunk(i * 200);
     chunk->set_version(i * 1000000);
+    chunk->set_offset(i << 30);
     chunk->set_data(std::string(i * 400 + 4, static_cast<char>('a' + i)));
   }
   return request;
@@ -52,7 +53,7 @@ std::vector<WireChunk> ChunksOf(const PushRequest& request) {
   std::vector<WireChunk> chunks;
   for (const ChunkData& chunk : request.chunks()) {
     chunks.push_back({chunk.chunk(), chunk.version(),
-                      Fragments::Of(chunk.data().data(), chunk.data().size())});
+                      Fragments::Of(chunk.data().data(), chunk.data().size()), chunk.offset()});
   }
   return chunks;
 }
@@ -74,6 +75,7 @@ TEST(ChunkMessageTest, WeReadWhatProtobufWritesHoweverItArrives) {
     for (int i = 0; i < 3; ++i) {
       EXPECT_EQ(push.chunks[i].chunk, request.chunks(i).chunk());
       EXPECT_EQ(push.chunks[i].version, request.chunks(i).version());
+      EXPECT_EQ(push.chunks[i].offset, request.chunks(i).offset());
       EXPECT_EQ(Joined(push.chunks[i].data), request.chunks(i).data());
     }
   }

@@ -71,14 +71,70 @@ absl::StatusOr<grpc::ByteBuffer> ParameterService::HandlePush(const grpc::ByteBu
   SYNCLINE_ASSIGN_OR_RETURN(const DecodedPush push, DecodePush(buffer));
   SYNCLINE_RETURN_IF_ERROR(CheckSender(push.header.sender()));
   SYNCLINE_ASSIGN_OR_RETURN(const auto shard, host_->shard());
-  std::vector<ChunkGradient> gradients;
-  gradients.reserve(push.chunks.size());
-  for (const WireChunk& c : push.chunks) gradients.push_back({c.chunk, c.version, c.data});
+  SYNCLINE_ASSIGN_OR_RETURN(const auto gradients, GradientsOf(push, *shard));
   SYNCLINE_ASSIGN_OR_RETURN(const Shard::PushResult result,
                             shard->Push(push.header.sender(), push.header.clock(), gradients));
   PushReply reply;
   reply.mutable_skipped()->Assign(result.skipped.begin(), result.skipped.end());
   return Encode(reply);
+}
+
+absl::StatusOr<std::vector<ChunkGradient>> ParameterService::GradientsOf(const DecodedPush& push,
+                                                                         const Shard& shard) {
+  std::vector<ChunkGradient> gradients;
+  gradients.reserve(push.chunks.size());
+  if (push.header.segment() == 0) {
+    for (const WireChunk& c : push.chunks) gradients.push_back({c.chunk, c.version, c.data});
+    return gradients;
+  }
+  SYNCLINE_ASSIGN_OR_RETURN(const auto segment,
+                            memory_->Find(push.header.segment(), push.header.sender()));
+  for (const WireChunk& c : push.chunks) {
+    SYNCLINE_ASSIGN_OR_RETURN(const size_t bytes, shard.ChunkBytes(c.chunk));
+    SYNCLINE_ASSIGN_OR_RETURN(Fragments data, segment->Read(c.offset, bytes));
+    gradients.push_back({c.chunk, c.version, std::move(data), /*lent=*/true});
+    shared_bytes_ += bytes;
+  }
+  return gradients;
+}
+
+absl::StatusOr<std::shared_ptr<const ParameterService::Place>> ParameterService::PlaceOf(
+    const PullRequest& pull) {
+  if (pull.segment() == 0) return nullptr;
+  if (pull.offsets_size() != pull.chunks_size() || pull.chunks_size() == 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("offsets: ", pull.offsets_size(), " for ", pull.chunks_size(),
+                     " chunks; a pull to a segment needs one for each chunk, and a chunk"));
+  }
+  auto place = std::make_shared<Place>();
+  SYNCLINE_ASSIGN_OR_RETURN(place->segment, memory_->Find(pull.segment(), pull.sender()));
+  place->offsets.assign(pull.offsets().begin(), pull.offsets().end());
+  place->attempt = pull.attempt();
+  place->segment->Begin(place->offsets[0], place->attempt);
+  return place;
+}
+
+absl::StatusOr<grpc::ByteBuffer> ParameterService::ReplyTo(const Shard::PullResult& result,
+                                                           const Place* place) {
+  PullReply head;
+  head.set_clock(result.clock);
+  head.set_verdict(result.verdict);
+  std::vector<WireChunk> chunks;
+  chunks.reserve(result.chunks.size());
+  if (place == nullptr || result.verdict != PullReply::GRANTED) {
+    for (const PulledChunk& c : result.chunks) chunks.push_back({c.chunk, c.version, c.data});
+    return EncodePullReply(head, chunks);
+  }
+  std::vector<LentSegment::Part> parts;
+  for (size_t i = 0; i < result.chunks.size(); ++i) {
+    const PulledChunk& c = result.chunks[i];
+    chunks.push_back({c.chunk, c.version, Fragments()});
+    parts.push_back({place->offsets[i], c.data});
+    shared_bytes_ += c.data.size();
+  }
+  SYNCLINE_RETURN_IF_ERROR(place->segment->Write(place->offsets[0], place->attempt, parts));
+  head.set_placed(true);
+  return EncodePullReply(head, chunks);
 }
 
 void ParameterService::ServePull(RawCall* call) {
@@ -89,17 +145,13 @@ void ParameterService::ServePull(RawCall* call) {
   if (!sender.ok()) return call->Reply(sender);
   const auto shard = host_->shard();
   if (!shard.ok()) return call->Reply(shard.status());
+  const auto place = PlaceOf(*pull);
+  if (!place.ok()) return call->Reply(place.status());
   const Shard::PullTicket ticket = (*shard)->Pull(
       pull->sender(), pull->clock(), {pull->chunks().begin(), pull->chunks().end()},
-      pull->observer(), [call](absl::StatusOr<Shard::PullResult> result) {
+      pull->observer(), [this, call, place = *place](absl::StatusOr<Shard::PullResult> result) {
         if (!result.ok()) return call->Reply(result.status());
-        PullReply head;
-        head.set_clock(result->clock);
-        head.set_verdict(result->verdict);
-        std::vector<WireChunk> chunks;
-        chunks.reserve(result->chunks.size());
-        for (const PulledChunk& c : result->chunks) chunks.push_back({c.chunk, c.version, c.data});
-        call->Reply(EncodePullReply(head, chunks));
+        call->Reply(ReplyTo(*result, place.get()));
       });
   if (ticket != 0) call->OnCancel([shard = *shard, ticket] { shard->CancelPull(ticket); });
 }
@@ -115,6 +167,14 @@ absl::StatusOr<grpc::ByteBuffer> ParameterService::HandleCommit(const grpc::Byte
                     {request.contributors().begin(), request.contributors().end()}));
   reply.set_accepted(accepted);
   return Encode(reply);
+}
+
+grpc::Status ParameterService::AttachMemory(grpc::ServerContext*,
+                                            const AttachMemoryRequest* request,
+                                            AttachMemoryReply* reply) {
+  const absl::Status sender = CheckSender(request->sender());
+  if (sender.ok()) *reply = memory_->Offer(*request);
+  return ToGrpcStatus(sender);
 }
 
 grpc::Status ParameterService::Configure(grpc::ServerContext*, const ConfigureRequest* request,
@@ -169,9 +229,16 @@ grpc::Status ParameterService::StepNorms(grpc::ServerContext*, const StepNormsRe
 
 grpc::Status ParameterService::ShardStatus(grpc::ServerContext*, const ShardStatusRequest*,
                                            ShardStatusReply* reply) {
-  return WithShard(host_, reply, [](Shard& shard) {
-    return absl::StatusOr<ShardStatusReply>(shard.Status());
+  return WithShard(host_, reply, [this](Shard& shard) {
+    ShardStatusReply status = shard.Status();
+    FillStatus(&status);
+    return absl::StatusOr<ShardStatusReply>(std::move(status));
   });
+}
+
+void ParameterService::FillStatus(ShardStatusReply* reply) const {
+  reply->set_shared_bytes(shared_bytes_);
+  reply->set_segments(memory_->segments());
 }
 
 }  // namespace syncline

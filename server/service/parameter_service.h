@@ -1,9 +1,16 @@
 #ifndef SYNCLINE_SERVER_SERVICE_PARAMETER_SERVICE_H_
 #define SYNCLINE_SERVER_SERVICE_PARAMETER_SERVICE_H_
 
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
 #include "common/io/file_system.h"
 #include "common/rpc/raw_call.h"
+#include "common/wire/chunk_message.h"
 #include "proto/parameter_server.grpc.pb.h"
+#include "server/service/lent_memory.h"
 #include "server/service/shard_host.h"
 
 namespace syncline {
@@ -17,12 +24,18 @@ class ParameterService final
           ParameterServer::WithRawMethod_Pull<
               ParameterServer::WithRawMethod_Commit<ParameterServer::Service>>> {
  public:
-  // Both must outlive the service. Checkpoints are written to `files`.
-  ParameterService(ShardHost* host, FileSystem* files) : host_(host), files_(files) {}
+  // All must outlive the service. Checkpoints are written to `files`.
+  ParameterService(ShardHost* host, LentMemory* memory, FileSystem* files)
+      : host_(host), memory_(memory), files_(files) {}
 
   // Serves pushes, pulls and commits that come to `queue`. For ServerRuntime::Options::listen_on.
   void ListenOn(grpc::ServerCompletionQueue* queue);
 
+  // What the service knows of itself, beside the shard's status.
+  void FillStatus(ShardStatusReply* reply) const;
+
+  grpc::Status AttachMemory(grpc::ServerContext* context, const AttachMemoryRequest* request,
+                            AttachMemoryReply* reply) override;
   grpc::Status Configure(grpc::ServerContext* context, const ConfigureRequest* request,
                          ConfigureReply* reply) override;
   grpc::Status UpdateMember(grpc::ServerContext* context, const UpdateMemberRequest* request,
@@ -37,13 +50,28 @@ class ParameterService final
                            ShardStatusReply* reply) override;
 
  private:
+  // Where in a worker's memory the weights of a pull go.
+  struct Place {
+    std::shared_ptr<LentSegment> segment;
+    std::vector<uint64_t> offsets;
+    uint64_t attempt = 0;
+  };
+
   absl::StatusOr<grpc::ByteBuffer> HandlePush(const grpc::ByteBuffer& buffer);
+  // The gradients of a push, in the message or where the worker lends them.
+  absl::StatusOr<std::vector<ChunkGradient>> GradientsOf(const DecodedPush& push,
+                                                         const Shard& shard);
   absl::StatusOr<grpc::ByteBuffer> HandleCommit(const grpc::ByteBuffer& buffer);
+  // Null for a pull whose reply carries the weights.
+  absl::StatusOr<std::shared_ptr<const Place>> PlaceOf(const PullRequest& pull);
+  absl::StatusOr<grpc::ByteBuffer> ReplyTo(const Shard::PullResult& result, const Place* place);
   // A pull may wait in the shard for other workers; it is taken out when the caller gives up.
   void ServePull(RawCall* call);
 
   ShardHost* const host_;
+  LentMemory* const memory_;
   FileSystem* const files_;
+  std::atomic<uint64_t> shared_bytes_{0};
 };
 
 }  // namespace syncline

@@ -82,6 +82,11 @@ absl::Status ChunkTable::CheckOwned(uint32_t chunk) const {
       absl::StrCat("chunk ", chunk, " is not on shard ", options_.shard, ": see the shard map"));
 }
 
+absl::StatusOr<size_t> ChunkTable::ChunkBytes(uint32_t chunk) const {
+  SYNCLINE_RETURN_IF_ERROR(CheckOwned(chunk));
+  return Find(chunk)->info.elements * sizeof(float);
+}
+
 absl::Status ChunkTable::Check(absl::Span<const ChunkGradient> gradients,
                                std::vector<uint32_t>* skipped) {
   for (const ChunkGradient& gradient : gradients) {
@@ -172,7 +177,9 @@ void ChunkTable::Stage(const Sender& sender, Clock clock, const ChunkGradient& g
     absl::MutexLock lock(&slot->mu);
     if (TakeOnce(slot, sender, clock)) {
       staleness = slot->chunk.version() - std::min(gradient.version, slot->chunk.version());
-      slot->staged[sender.rank()] = {sender.incarnation(), clock, gradient.data};
+      slot->staged[sender.rank()] = {
+          sender.incarnation(), clock,
+          gradient.lent ? Buffer::CopyOf(gradient.data).Share() : gradient.data};
     }
   }
   Count(gradient, staleness, 0);

@@ -38,6 +38,8 @@ struct ChunkGradient {
   uint64_t version = 0;
   // Little-endian float32, as many as the chunk has. Kept until the step is applied in sync.
   Fragments data;
+  // The pusher's own memory, which may change once the push is acknowledged: what is kept is a copy.
+  bool lent = false;
 };
 
 struct PulledChunk {
@@ -74,6 +76,8 @@ class ChunkTable {
   std::vector<uint32_t> ids() const;
   // INVALID_ARGUMENT for a chunk that is not here.
   absl::Status CheckOwned(uint32_t chunk) const;
+  // How many bytes of weights a chunk has; INVALID_ARGUMENT if it is not here.
+  absl::StatusOr<size_t> ChunkBytes(uint32_t chunk) const;
 
   // Whether all of a push is right: chunks, sizes, numbers. Lists in `skipped` the chunks to leave
   // out (on_nonfinite: skip).

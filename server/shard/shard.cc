@@ -37,6 +37,9 @@ class ShardImpl final : public Shard {
   ~ShardImpl() override { ShardImpl::Close(); }
   void Close() override;
 
+  absl::StatusOr<size_t> ChunkBytes(uint32_t chunk) const override {
+    return chunks_->ChunkBytes(chunk);
+  }
   absl::StatusOr<PushResult> Push(const Sender& sender, Clock clock,
                                   absl::Span<const ChunkGradient> gradients) override;
   PullTicket Pull(const Sender& sender, Clock clock, std::vector<uint32_t> chunks, bool observer,

@@ -52,6 +52,13 @@ TEST(SameWeightsTest, Momentum) {
   ExpectSameEverywhere([](JobManifest*) {});
 }
 
+TEST(SameWeightsTest, ThroughTheNetworkAsThroughSharedMemory) {
+  JobManifest job = Job(2, 2);
+  const Weights shared = TrainedWeights(job);
+  job.set_shared_memory(false);
+  EXPECT_EQ(TrainedWeights(job), shared);
+}
+
 TEST(SameWeightsTest, ClippedByTheNormOverAllShards) {
   ExpectSameEverywhere([](JobManifest* job) { job->mutable_optimizer()->set_clip_norm(0.05); });
 }

@@ -30,7 +30,7 @@
 namespace syncline {
 
 // Raised whenever a field of the table changes place or meaning.
-constexpr uint32_t kBackendVersion = 1;
+constexpr uint32_t kBackendVersion = 2;
 
 enum BackendCode {
   kBackendOk = 0,
@@ -89,6 +89,10 @@ struct Backend {
   // alike. Plain memory may be copied too, but then the call may wait for the copy.
   int (*allocate_host)(BackendDevice* device, size_t bytes, void** memory);
   void (*release_host)(BackendDevice* device, void* memory);
+  // Makes host memory that somebody else allocated as good as that of allocate_host, until unpin_host,
+  // which must come before the memory goes.
+  int (*pin_host)(BackendDevice* device, void* memory, size_t bytes);
+  void (*unpin_host)(BackendDevice* device, void* memory);
   // Either side may be host or device memory. Neither may be touched until the copy is done.
   int (*copy)(BackendDevice* device, int stream, void* to, const void* from, size_t bytes);
 

@@ -76,6 +76,8 @@ Backend HostBackend() {
   table.release = Release;
   table.allocate_host = Allocate;
   table.release_host = Release;
+  table.pin_host = [](BackendDevice*, void*, size_t) -> int { return kBackendOk; };
+  table.unpin_host = [](BackendDevice*, void*) {};
   table.copy = Copy;
   table.create_event = CreateEvent;
   table.destroy_event = DestroyEvent;

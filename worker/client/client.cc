@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -17,9 +18,11 @@
 #include "common/wire/chunk_message.h"
 #include "common/wire/protocol_version.h"
 #include "proto/coordinator.grpc.pb.h"
+#include "proto/parameter_server.grpc.pb.h"
 #include "worker/client/call_group.h"
 #include "worker/client/gather.h"
 #include "worker/client/heartbeat.h"
+#include "worker/client/memory_link.h"
 #include "worker/client/pull_operation.h"
 #include "worker/client/router.h"
 #include "worker/client/shard_connection.h"
@@ -66,6 +69,10 @@ class ClientImpl final : public Client {
   const JobManifest& job() const override { return joined_.job(); }
 
   absl::Status CreateTensors(absl::Span<const TensorSpec> tensors) override;
+  void Lend(std::shared_ptr<const SharedMemory> memory) override {
+    lent_.push_back(std::move(memory));
+  }
+  int shards_on_this_host() const override;
   void Pull(Clock clock, absl::Span<float* const> to, TensorReady ready, PullDone done) override {
     SendPulls(clock, false, to, std::move(ready), std::move(done));
   }
@@ -93,9 +100,18 @@ class ClientImpl final : public Client {
   }
   void SendPulls(Clock clock, bool observer, absl::Span<float* const> to, TensorReady ready,
                  PullDone done);
+  // Where chunks lie in tensors that begin at `tensors`.
+  template <typename T>
+  std::vector<MemoryLink::Chunk> ChunksOf(absl::Span<const uint32_t> ids,
+                                          absl::Span<T* const> tensors) const;
+  std::optional<MemoryLink::Places> FindLent(size_t shard,
+                                             absl::Span<const MemoryLink::Chunk> chunks) const {
+    return links_[shard] == nullptr ? std::nullopt : links_[shard]->Find(chunks);
+  }
   void NoteSkipped(Clock clock, grpc::ByteBuffer* reply);
   void SendCommit(size_t shard, const CommitRequest& request, CommitDone done);
   absl::Status CheckReady(size_t given) const;
+  absl::Status ConnectShard(const std::string& address, const ShardConnection::Queues& queues);
 
   const ClientOptions options_;
   const std::unique_ptr<Coordinator::Stub> coordinator_;
@@ -110,6 +126,11 @@ class ClientImpl final : public Client {
   std::vector<std::unique_ptr<grpc::CompletionQueue>> queues_;
   std::vector<std::unique_ptr<CompletionLoop>> loops_;
   std::vector<std::unique_ptr<ShardConnection>> shards_;
+  LentBlocks lent_;
+  // By shard; null for one that is not on this host.
+  std::vector<std::unique_ptr<MemoryLink>> links_;
+  // Numbers pulls to lent memory.
+  std::atomic<uint64_t> attempt_{0};
   Heartbeat heartbeat_;
 };
 
@@ -141,15 +162,32 @@ absl::Status ClientImpl::CreateTensors(absl::Span<const TensorSpec> tensors) {
     queues.push_back(queues_.back().get());
   }
   for (const std::string& address : reply->map().shards()) {
-    ShardConnection::Options options;
-    options.address = address;
-    options.security = options_.security;
-    options.channels = options_.channels_per_shard;
-    options.patience = options_.deadline;
-    SYNCLINE_ASSIGN_OR_RETURN(auto connection, ShardConnection::Create(options, &calls_, queues));
-    shards_.push_back(std::move(connection));
+    SYNCLINE_RETURN_IF_ERROR(ConnectShard(address, queues));
   }
   return absl::OkStatus();
+}
+
+absl::Status ClientImpl::ConnectShard(const std::string& address,
+                                      const ShardConnection::Queues& queues) {
+  ShardConnection::Options options;
+  options.address = address;
+  options.security = options_.security;
+  options.channels = options_.channels_per_shard;
+  options.patience = options_.deadline;
+  SYNCLINE_ASSIGN_OR_RETURN(auto connection, ShardConnection::Create(options, &calls_, queues));
+  shards_.push_back(std::move(connection));
+  links_.emplace_back();
+  if (!job().shared_memory()) return absl::OkStatus();
+  SYNCLINE_ASSIGN_OR_RETURN(const auto channel, MakeChannel(address, options_.security));
+  // Without a link tensors go through the network, so why there is none does not matter.
+  auto link = MemoryLink::Attach(*ParameterServer::NewStub(channel), MakeSender(), lent_);
+  if (link.ok()) links_.back() = *std::move(link);
+  return absl::OkStatus();
+}
+
+int ClientImpl::shards_on_this_host() const {
+  return static_cast<int>(std::count_if(links_.begin(), links_.end(),
+                                        [](const auto& link) { return link != nullptr; }));
 }
 
 absl::Status ClientImpl::CheckReady(size_t given) const {
@@ -157,6 +195,17 @@ absl::Status ClientImpl::CheckReady(size_t given) const {
   if (given == router_->tensors()) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat("memory for ", given, " tensors, the model has ",
                                                  router_->tensors()));
+}
+
+template <typename T>
+std::vector<MemoryLink::Chunk> ClientImpl::ChunksOf(absl::Span<const uint32_t> ids,
+                                                    absl::Span<T* const> tensors) const {
+  std::vector<MemoryLink::Chunk> chunks;
+  for (const uint32_t id : ids) {
+    const ChunkInfo& info = router_->chunks()[id];
+    chunks.push_back({tensors[info.tensor] + info.begin, info.elements * sizeof(float)});
+  }
+  return chunks;
 }
 
 void ClientImpl::SendPulls(Clock clock, bool observer, absl::Span<float* const> to,
@@ -172,9 +221,17 @@ void ClientImpl::SendPulls(Clock clock, bool observer, absl::Span<float* const> 
   request.set_observer(observer);
   for (const Router::Group& group : router_->pulls()) {
     request.mutable_chunks()->Assign(group.chunks.begin(), group.chunks.end());
-    const grpc::ByteBuffer bytes = Encode(request);
+    const auto make = [this, request, shard = group.shard, at = ChunksOf<float>(group.chunks, to)](const auto&) {
+      PullRequest attempt = request;
+      if (const auto places = FindLent(shard, at)) {
+        attempt.set_segment(places->segment);
+        attempt.mutable_offsets()->Assign(places->offsets.begin(), places->offsets.end());
+        attempt.set_attempt(++attempt_);
+      }
+      return Encode(attempt);
+    };
     shards_[group.shard]->Send(
-        Method::kPull, [bytes](const auto&) { return bytes; },
+        Method::kPull, make,
         [operation, &group](auto reply) { operation->Receive(group, std::move(reply)); });
   }
 }
@@ -198,27 +255,29 @@ void ClientImpl::Push(Clock clock, absl::Span<const Gradient> gradients, Done do
   PushHeader header;
   *header.mutable_sender() = MakeSender();
   header.set_clock(clock);
-  for (Router::Group& group : groups) {
-    std::vector<const float*> from;
-    for (const uint32_t id : group.chunks) {
-      const ChunkInfo& info = router_->chunks()[id];
-      from.push_back(data[info.tensor] + info.begin);
-    }
+  for (const Router::Group& group : groups) {
     const uint32_t shard = group.shard;
-    const auto make = [this, header, from = std::move(from),
-                       ids = std::move(group.chunks)](const std::shared_ptr<const void>& owner) {
+    const auto make = [this, header, shard, from = ChunksOf<const float>(group.chunks, data),
+                       ids = group.chunks](const std::shared_ptr<const void>& owner) {
+      PushHeader head = header;
+      const auto places = FindLent(shard, from);
+      if (places) head.set_segment(places->segment);
       std::vector<WireChunk> chunks;
       for (size_t i = 0; i < ids.size(); ++i) {
-        const size_t bytes = router_->chunks()[ids[i]].elements * sizeof(float);
-        chunks.push_back({ids[i], (*versions_)[ids[i]], Fragments::Of(from[i], bytes, owner)});
+        const uint64_t version = (*versions_)[ids[i]];
+        if (places) {
+          chunks.push_back({ids[i], version, Fragments(), places->offsets[i]});
+        } else {
+          chunks.push_back({ids[i], version, Fragments::Of(from[i].data, from[i].bytes, owner)});
+        }
       }
-      return EncodePush(header, chunks);
+      return EncodePush(head, chunks);
     };
     shards_[shard]->Send(Method::kPush, make,
-                               [this, clock, gather](absl::StatusOr<grpc::ByteBuffer> buffer) {
-                                 if (buffer.ok()) NoteSkipped(clock, &*buffer);
-                                 gather->PartDone(buffer.status());
-                               });
+                         [this, clock, gather](absl::StatusOr<grpc::ByteBuffer> buffer) {
+                           if (buffer.ok()) NoteSkipped(clock, &*buffer);
+                           gather->PartDone(buffer.status());
+                         });
   }
 }
 

@@ -13,6 +13,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "common/cluster/ids.h"
+#include "common/memory/shared_memory.h"
 #include "common/rpc/security.h"
 #include "proto/coordinator.pb.h"
 #include "proto/job.pb.h"
@@ -79,6 +80,14 @@ class Client {
   // Declares the model's tensors, the same in every worker. Blocks until all shards hold them; may
   // wait for shards as long as they take to come.
   virtual absl::Status CreateTensors(absl::Span<const TensorSpec> tensors) = 0;
+
+  // Lends `memory` to the shards that run on this host, from CreateTensors on, which comes after:
+  // they read gradients that lie in it and write weights to it, in place of sending both through
+  // the network. It is kept until the client has gone. Nothing else changes: memory that is not
+  // lent works as well.
+  virtual void Lend(std::shared_ptr<const SharedMemory> memory) = 0;
+  // Shards that have taken what was lent.
+  virtual int shards_on_this_host() const = 0;
 
   // Weights for step `clock`. `to[t]` is room for tensor t's elements, untouched by the caller until
   // `done`. `ready` (may be null) is called as each tensor is complete, in any order, before `done`.

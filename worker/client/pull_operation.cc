@@ -57,25 +57,30 @@ absl::Status PullOperation::Take(const Router::Group& group, const grpc::ByteBuf
                                               decoded.chunks[i].chunk, " in place of chunk ",
                                               group.chunks[i]));
     }
-    SYNCLINE_RETURN_IF_ERROR(Copy(decoded.chunks[i]));
+    SYNCLINE_RETURN_IF_ERROR(Accept(decoded.chunks[i], decoded.head.placed()));
   }
   return absl::OkStatus();
 }
 
-absl::Status PullOperation::Copy(const WireChunk& chunk) {
+absl::Status PullOperation::Accept(const WireChunk& chunk, bool placed) {
   const ChunkInfo& info = router_->chunks()[chunk.chunk];
+  if (!placed) SYNCLINE_RETURN_IF_ERROR(Copy(info, chunk.data));
+  if (versions_ != nullptr) (*versions_)[chunk.chunk] = chunk.version;
+  if (--missing_[info.tensor] == 0 && ready_) ready_(info.tensor);
+  return absl::OkStatus();
+}
+
+absl::Status PullOperation::Copy(const ChunkInfo& info, const Fragments& data) {
   const size_t bytes = info.elements * sizeof(float);
-  if (chunk.data.size() != bytes) {
-    return absl::InternalError(absl::StrCat("chunk ", info.id, " came with ", chunk.data.size(),
+  if (data.size() != bytes) {
+    return absl::InternalError(absl::StrCat("chunk ", info.id, " came with ", data.size(),
                                             " bytes instead of ", bytes));
   }
   char* to = reinterpret_cast<char*>(to_[info.tensor] + info.begin);
-  for (const Fragments::Piece& piece : chunk.data.pieces()) {
+  for (const Fragments::Piece& piece : data.pieces()) {
     std::memcpy(to, piece.data, piece.size);
     to += piece.size;
   }
-  if (versions_ != nullptr) (*versions_)[chunk.chunk] = chunk.version;
-  if (--missing_[info.tensor] == 0 && ready_) ready_(info.tensor);
   return absl::OkStatus();
 }
 

@@ -33,7 +33,9 @@ class PullOperation {
 
  private:
   absl::Status Take(const Router::Group& group, const grpc::ByteBuffer& reply);
-  absl::Status Copy(const WireChunk& chunk);
+  // `placed`: the shard has put the weights where they belong.
+  absl::Status Accept(const WireChunk& chunk, bool placed);
+  absl::Status Copy(const ChunkInfo& info, const Fragments& data);
   void Fail(const absl::Status& status);
 
   const Router* const router_;

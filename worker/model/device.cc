@@ -63,9 +63,26 @@ absl::StatusOr<DeviceMemory> DeviceMemory::Allocate(const Device* device, size_t
   return memory;
 }
 
+absl::StatusOr<DeviceMemory> DeviceMemory::Adopt(const Device* device,
+                                                 std::shared_ptr<void> memory, size_t bytes) {
+  const int code = device->backend().pin_host(device->device_, memory.get(), bytes);
+  if (code != kBackendOk) return device->ToStatus(code);
+  DeviceMemory adopted;
+  adopted.device_ = device;
+  adopted.data_ = memory.get();
+  adopted.bytes_ = bytes;
+  adopted.place_ = Place::kHost;
+  adopted.adopted_ = std::move(memory);
+  return adopted;
+}
+
 DeviceMemory::~DeviceMemory() {
   if (device_ == nullptr) return;
   const Backend& backend = device_->backend();
+  if (adopted_ != nullptr) {
+    backend.unpin_host(device_->device_, data_);
+    return;
+  }
   (place_ == Place::kDevice ? backend.release : backend.release_host)(device_->device_, data_);
 }
 
@@ -76,6 +93,7 @@ DeviceMemory& DeviceMemory::operator=(DeviceMemory&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(bytes_, other.bytes_);
   std::swap(place_, other.place_);
+  std::swap(adopted_, other.adopted_);
   return *this;
 }
 

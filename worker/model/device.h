@@ -53,14 +53,18 @@ class Device {
   const std::string name_;
 };
 
-// A block of zero-filled memory, on the device or (pinned) on the host. Movable.
+// A block of memory, on the device or (pinned) on the host. Movable.
 class DeviceMemory {
  public:
   enum class Place { kDevice, kHost };
 
   DeviceMemory() = default;
+  // Zero-filled.
   static absl::StatusOr<DeviceMemory> Allocate(const Device* device, size_t bytes,
                                                Place place = Place::kDevice);
+  // Host memory from elsewhere, kept until this object goes.
+  static absl::StatusOr<DeviceMemory> Adopt(const Device* device, std::shared_ptr<void> memory,
+                                            size_t bytes);
   ~DeviceMemory();
   DeviceMemory(DeviceMemory&& other) noexcept;
   DeviceMemory& operator=(DeviceMemory&& other) noexcept;
@@ -74,6 +78,7 @@ class DeviceMemory {
   void* data_ = nullptr;
   size_t bytes_ = 0;
   Place place_ = Place::kDevice;
+  std::shared_ptr<void> adopted_;
 };
 
 // A point in a stream of a device. Movable.

@@ -33,21 +33,22 @@ absl::Status MakeEvents(const Device* device, size_t count, std::vector<Event>* 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Network>> Network::Create(const Model& model, const Device* device,
-                                                         int max_rows, uint64_t seed) {
+                                                         int max_rows, uint64_t seed,
+                                                         const HostMemory& host) {
   if (max_rows < 1) {
     return absl::InvalidArgumentError(
         absl::StrCat("batch_size is ", max_rows, "; accepted: at least 1"));
   }
   std::unique_ptr<Network> network(new Network(device, max_rows));
   SYNCLINE_ASSIGN_OR_RETURN(network->layers_, BuildLayers(model, seed));
-  SYNCLINE_RETURN_IF_ERROR(network->Allocate(model));
+  SYNCLINE_RETURN_IF_ERROR(network->Allocate(model, host));
   return network;
 }
 
 // Copies may still be under way after an error; memory must not go before they end.
 Network::~Network() { device_->Run(&Backend::synchronize).IgnoreError(); }
 
-absl::Status Network::Allocate(const Model& model) {
+absl::Status Network::Allocate(const Model& model, const HostMemory& host) {
   for (const auto& layer : layers_) {
     LayerSlot slot;
     slot.first = specs_.size();
@@ -62,18 +63,26 @@ absl::Status Network::Allocate(const Model& model) {
   loss_ = std::make_unique<ModelLoss>(device_, LossOf(model), static_cast<int>(outputs()));
   size_t widest = model.input();
   for (const auto& layer : layers_) widest = std::max<size_t>(widest, layer->units());
-  SYNCLINE_RETURN_IF_ERROR(AllocateParameters());
+  SYNCLINE_RETURN_IF_ERROR(AllocateParameters(host));
   return AllocateActivations(widest);
 }
 
-absl::Status Network::AllocateParameters() {
+absl::Status Network::AllocateParameters(const HostMemory& host) {
   const size_t bytes = sizeof(float) * total_;
+  const auto on_host = [&]() -> absl::StatusOr<DeviceMemory> {
+    std::shared_ptr<void> memory = host == nullptr || bytes == 0 ? nullptr : host(bytes);
+    if (memory != nullptr) return DeviceMemory::Adopt(device_, std::move(memory), bytes);
+    return DeviceMemory::Allocate(device_, bytes, DeviceMemory::Place::kHost);
+  };
+  if (device_->host_memory()) {
+    SYNCLINE_ASSIGN_OR_RETURN(values_, on_host());
+    SYNCLINE_ASSIGN_OR_RETURN(gradients_, on_host());
+    return absl::OkStatus();
+  }
   SYNCLINE_ASSIGN_OR_RETURN(values_, DeviceMemory::Allocate(device_, bytes));
   SYNCLINE_ASSIGN_OR_RETURN(gradients_, DeviceMemory::Allocate(device_, bytes));
-  if (device_->host_memory()) return absl::OkStatus();
-  constexpr auto kHost = DeviceMemory::Place::kHost;
-  SYNCLINE_ASSIGN_OR_RETURN(host_values_, DeviceMemory::Allocate(device_, bytes, kHost));
-  SYNCLINE_ASSIGN_OR_RETURN(host_gradients_, DeviceMemory::Allocate(device_, bytes, kHost));
+  SYNCLINE_ASSIGN_OR_RETURN(host_values_, on_host());
+  SYNCLINE_ASSIGN_OR_RETURN(host_gradients_, on_host());
   SYNCLINE_RETURN_IF_ERROR(MakeEvents(device_, specs_.size(), &downloaded_));
   SYNCLINE_RETURN_IF_ERROR(MakeEvents(device_, specs_.size(), &made_));
   return MakeEvents(device_, specs_.size(), &uploaded_);

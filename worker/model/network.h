@@ -44,9 +44,15 @@ class Network {
     int correct = 0;        // rows classified correctly; 0 with mean squared error
   };
 
+  // Gives host memory, zero-filled and aligned to 64 bytes, or null.
+  using HostMemory = std::function<std::shared_ptr<void>(size_t bytes)>;
+
   // `device` must outlive the network. Batches have at most `max_rows` rows. `seed`: the job's.
+  // What value() and gradient() name lies in two blocks from `host`, so that a caller can share them
+  // with other processes; in memory of the network's own where that is null or gives none.
   static absl::StatusOr<std::unique_ptr<Network>> Create(const Model& model, const Device* device,
-                                                         int max_rows, uint64_t seed);
+                                                         int max_rows, uint64_t seed,
+                                                         const HostMemory& host = nullptr);
   ~Network();
 
   const std::vector<ParameterSpec>& parameters() const { return specs_; }
@@ -80,8 +86,8 @@ class Network {
   };
 
   Network(const Device* device, int max_rows) : device_(device), max_rows_(max_rows) {}
-  absl::Status Allocate(const Model& model);
-  absl::Status AllocateParameters();
+  absl::Status Allocate(const Model& model, const HostMemory& host);
+  absl::Status AllocateParameters(const HostMemory& host);
   absl::Status AllocateActivations(size_t widest);
   absl::Status Propagate(const Pass& pass, const Batch& batch, const AwaitValues& await);
   absl::Status Upload(size_t first, size_t count);

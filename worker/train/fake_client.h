@@ -47,6 +47,8 @@ class FakeClient final : public Client {
   Incarnation incarnation() const override { return 1; }
   const JobManifest& job() const override { return job_; }
   absl::Status CreateTensors(absl::Span<const TensorSpec>) override { return absl::OkStatus(); }
+  void Lend(std::shared_ptr<const SharedMemory>) override {}
+  int shards_on_this_host() const override { return 0; }
   void Pull(Clock clock, absl::Span<float* const> to, TensorReady ready, PullDone done) override;
   void Observe(absl::Span<float* const> to, Done done) override;
   void Push(Clock clock, absl::Span<const Gradient> gradients, Done done) override;

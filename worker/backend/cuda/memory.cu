@@ -44,6 +44,16 @@ void ReleaseHost(BackendDevice* device, void* memory) {
   if (Use(device) == kBackendOk) cudaFreeHost(memory);
 }
 
+int PinHost(BackendDevice* device, void* memory, size_t bytes) {
+  if (const int code = Use(device)) return code;
+  SYNCLINE_CUDA(cudaHostRegister(memory, bytes, cudaHostRegisterPortable));
+  return kBackendOk;
+}
+
+void UnpinHost(BackendDevice* device, void* memory) {
+  if (Use(device) == kBackendOk) cudaHostUnregister(memory);
+}
+
 int CheckStream(int stream) {
   if (stream >= kComputeStream && stream <= kDownloadStream) return kBackendOk;
   return BackendFail(kBackendInvalid, "there is no stream %d", stream);
@@ -114,6 +124,8 @@ void AddMemory(Backend* table) {
   table->release = Release;
   table->allocate_host = AllocateHost;
   table->release_host = ReleaseHost;
+  table->pin_host = PinHost;
+  table->unpin_host = UnpinHost;
   table->copy = Copy;
   table->create_event = CreateEvent;
   table->destroy_event = DestroyEvent;

@@ -1,0 +1,179 @@
+// Tensors of workers and shards on one host go through memory that the workers lend.
+
+#include <cmath>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "common/rpc/call.h"
+#include "common/rpc/channel.h"
+#include "common/status/status_matchers.h"
+#include "common/wire/protocol_version.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "proto/parameter_server.grpc.pb.h"
+#include "tests/integration/in_process_cluster.h"
+#include "worker/client/client.h"
+
+namespace syncline {
+namespace {
+
+using absl::StatusCode;
+using testing::HasSubstr;
+
+std::unique_ptr<ParameterServer::Stub> StubOf(const std::string& address) {
+  return ParameterServer::NewStub(*MakeChannel(address, {}));
+}
+
+ShardStatusReply StatusOf(const std::string& shard) {
+  const auto status =
+      Call<ShardStatusReply>(*StubOf(shard), &ParameterServer::Stub::ShardStatus,
+                             ShardStatusRequest(), absl::Seconds(10));
+  SYNCLINE_EXPECT_OK(status.status());
+  return status.ok() ? *status : ShardStatusReply();
+}
+
+TEST(SharedMemoryTest, EveryTensorGoesThroughIt) {
+  JobManifest job = SmallJob(40, 60, 100);
+  job.set_workers(2);
+  job.set_shards(2);
+  for (const bool shared : {true, false}) {
+    job.set_shared_memory(shared);
+    InProcessCluster cluster(job);
+    cluster.StartWorkers();
+    cluster.Finish();
+    for (int shard = 0; shard < 2; ++shard) {
+      const ShardStatusReply status = StatusOf(cluster.shard(shard));
+      const uint64_t bytes = status.pushed_bytes() + status.pulled_bytes();
+      EXPECT_GT(bytes, 0u);
+      EXPECT_EQ(status.shared_bytes(), shared ? bytes : 0u);
+    }
+  }
+}
+
+// One shard in async mode with a tensor of two floats, and a client that lends one block.
+class LendingClientTest : public testing::Test {
+ protected:
+  LendingClientTest() : cluster_(Job()), shard_(StubOf(cluster_.shard(0))) {
+    ClientOptions options;
+    options.coordinator = cluster_.coordinator();
+    client_ = *Client::Connect(options);
+    client_->Lend(memory_);
+    TensorSpec tensor;
+    tensor.set_name("w");
+    tensor.add_shape(2);
+    SYNCLINE_EXPECT_OK(client_->CreateTensors({tensor}));
+  }
+
+  static JobManifest Job() {
+    JobManifest job = SmallJob(1, 1, 1);
+    job.set_sync_mode(ASYNC);
+    job.mutable_optimizer()->set_kind(SGD);
+    job.mutable_optimizer()->set_learning_rate(1);
+    return job;
+  }
+
+  absl::Status Push(Clock clock, const float* gradient) {
+    return Await([&](Client::Done done) { client_->Push(clock, {{0, gradient}}, done); });
+  }
+  absl::Status Observe(float* to) {
+    return Await([&](Client::Done done) { client_->Observe({&to, 1}, done); });
+  }
+  static absl::Status Await(const std::function<void(Client::Done)>& begin) {
+    absl::Notification done;
+    absl::Status result;
+    begin([&](absl::Status status) {
+      result = std::move(status);
+      done.Notify();
+    });
+    done.WaitForNotification();
+    return result;
+  }
+
+  Sender Self() const {
+    Sender sender;
+    sender.set_rank(client_->rank());
+    sender.set_incarnation(client_->incarnation());
+    sender.set_protocol(kProtocolVersion);
+    sender.set_map_epoch(1);
+    return sender;
+  }
+  absl::Status SendPush(uint64_t segment, uint64_t offset) {
+    PushRequest push;
+    *push.mutable_header()->mutable_sender() = Self();
+    push.mutable_header()->set_clock(100);
+    push.mutable_header()->set_segment(segment);
+    push.add_chunks()->set_offset(offset);
+    return Call<PushReply>(*shard_, &ParameterServer::Stub::Push, push, absl::Seconds(10)).status();
+  }
+  absl::Status SendPull(const Sender& sender, std::vector<uint64_t> offsets) {
+    PullRequest pull;
+    *pull.mutable_sender() = sender;
+    pull.set_observer(true);
+    pull.add_chunks(0);
+    pull.set_segment(1);
+    pull.mutable_offsets()->Assign(offsets.begin(), offsets.end());
+    return Call<PullReply>(*shard_, &ParameterServer::Stub::Pull, pull, absl::Seconds(10)).status();
+  }
+
+  const std::shared_ptr<SharedMemory> memory_ = *SharedMemory::Create(4096);
+  float* const floats_ = reinterpret_cast<float*>(memory_->data());
+  InProcessCluster cluster_;
+  const std::unique_ptr<ParameterServer::Stub> shard_;
+  std::unique_ptr<Client> client_;
+};
+
+TEST_F(LendingClientTest, LentAndOtherMemoryGoTogether) {
+  EXPECT_EQ(client_->shards_on_this_host(), 1);
+  float weights[2];
+  SYNCLINE_ASSERT_OK(Observe(weights));
+  EXPECT_EQ(StatusOf(cluster_.shard(0)).shared_bytes(), 0u);
+
+  floats_[10] = 1;
+  floats_[11] = 2;
+  SYNCLINE_ASSERT_OK(Push(0, floats_ + 10));
+  const float more[2] = {10, 20};
+  SYNCLINE_ASSERT_OK(Push(1, more));
+  EXPECT_EQ(StatusOf(cluster_.shard(0)).shared_bytes(), 8u);
+  SYNCLINE_ASSERT_OK(Observe(floats_));
+  EXPECT_EQ(StatusOf(cluster_.shard(0)).shared_bytes(), 16u);
+  EXPECT_EQ(floats_[0], weights[0] - 11);
+  EXPECT_EQ(floats_[1], weights[1] - 22);
+  EXPECT_EQ(floats_[10], 1) << "a pull wrote where it should not";
+}
+
+TEST_F(LendingClientTest, AClientThatHasGoneLendsNothing) {
+  EXPECT_EQ(StatusOf(cluster_.shard(0)).segments(), 1u);
+  client_.reset();  // without leaving, as one that died
+  const absl::Time limit = absl::Now() + absl::Seconds(10);
+  while (StatusOf(cluster_.shard(0)).segments() > 0 && absl::Now() < limit) {
+    absl::SleepFor(absl::Milliseconds(5));
+  }
+  EXPECT_EQ(StatusOf(cluster_.shard(0)).segments(), 0u);
+}
+
+TEST_F(LendingClientTest, RefusesPlacesThatAreNotLent) {
+  EXPECT_THAT(SendPush(77, 0), StatusIs(StatusCode::kUnavailable, HasSubstr("segment: 77")));
+  EXPECT_THAT(SendPush(1, 4092), StatusIs(StatusCode::kInvalidArgument, HasSubstr("offset: 8")));
+  EXPECT_THAT(SendPush(1, 2), StatusIs(StatusCode::kInvalidArgument, HasSubstr("multiple of 4")));
+  SYNCLINE_EXPECT_OK(SendPush(1, 4088));
+
+  EXPECT_THAT(SendPull(Self(), {}),
+              StatusIs(StatusCode::kInvalidArgument, HasSubstr("offsets: 0 for 1")));
+  EXPECT_THAT(SendPull(Self(), {8192}),
+              StatusIs(StatusCode::kInvalidArgument, HasSubstr("offset: 8")));
+  Sender other = Self();
+  other.set_rank(5);
+  EXPECT_THAT(SendPull(other, {0}), StatusIs(StatusCode::kPermissionDenied, HasSubstr("rank 5")));
+  SYNCLINE_EXPECT_OK(SendPull(Self(), {0}));
+}
+
+TEST_F(LendingClientTest, NaNInLentMemoryIsRefusedToo) {
+  floats_[0] = std::nanf("");
+  EXPECT_THAT(Push(0, floats_), StatusIs(StatusCode::kInvalidArgument, HasSubstr("NaN")));
+}
+
+}  // namespace
+}  // namespace syncline

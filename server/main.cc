@@ -17,6 +17,8 @@ ABSL_FLAG(std::string, advertise, "",
           "address it listens on.");
 ABSL_FLAG(int, io_threads, 0,
           "Threads that serve pushes, pulls and commits, 1 to 64; 0: half the cores, at most 8.");
+ABSL_FLAG(int, apply_threads, 0,
+          "Threads that share large updates and copies, 1 to 1024; 0: as many as there are cores.");
 
 namespace {
 
@@ -32,6 +34,7 @@ absl::Status Run(const syncline::DaemonOptions& daemon) {
   options.coordinator = absl::GetFlag(FLAGS_coordinator);
   options.advertise = absl::GetFlag(FLAGS_advertise);
   options.io_threads = absl::GetFlag(FLAGS_io_threads);
+  options.apply_threads = absl::GetFlag(FLAGS_apply_threads);
   if (options.coordinator.empty()) {
     return absl::InvalidArgumentError("--coordinator is missing: give its host:port");
   }

@@ -14,6 +14,8 @@
 #include "common/rpc/channel.h"
 #include "common/rpc/server_runtime.h"
 #include "common/status/status_macros.h"
+#include "common/threads/parallel_for.h"
+#include "common/threads/thread_pool.h"
 #include "common/wire/protocol_version.h"
 #include "proto/coordinator.grpc.pb.h"
 #include "server/durability/checkpoint_reader.h"
@@ -27,12 +29,15 @@
 namespace syncline {
 namespace {
 
+constexpr int kMaxThreads = 1024;
+
 class ShardServerImpl final : public ShardServer {
  public:
   explicit ShardServerImpl(Options options)
       : options_(std::move(options)),
         host_([this](const ConfigureRequest& request) { return MakeShard(request); }),
-        service_(&host_, &memory_, options_.files) {}
+        apply_(Threads(options_) - 1),
+        service_(&host_, &memory_, options_.files, Spread()) {}
   ~ShardServerImpl() override;
 
   absl::Status Start();
@@ -41,6 +46,13 @@ class ShardServerImpl final : public ShardServer {
   absl::Status Drain(absl::Duration patience) override;
 
  private:
+  static int Threads(const Options& options) {
+    const int cores = static_cast<int>(std::thread::hardware_concurrency());
+    return std::clamp(options.apply_threads > 0 ? options.apply_threads : cores, 1, kMaxThreads);
+  }
+  ParallelFor Spread() {
+    return [this](size_t count, const auto& body) { apply_.For(count, body); };
+  }
   absl::StatusOr<std::unique_ptr<Shard>> MakeShard(const ConfigureRequest& request);
   absl::Status StartPage();
   // Registers, then keeps the membership alive until closing.
@@ -51,6 +63,7 @@ class ShardServerImpl final : public ShardServer {
   std::unique_ptr<PeerNorms> norms_;
   ShardHost host_;
   LentMemory memory_;
+  ThreadPool apply_;
   ParameterService service_;
   std::unique_ptr<ServerRuntime> runtime_;
   std::unique_ptr<StatusPage> page_;
@@ -78,6 +91,10 @@ absl::Status ShardServerImpl::Start() {
   if (options_.io_threads < 0 || options_.io_threads > 64) {
     return absl::InvalidArgumentError(
         absl::StrCat("--io_threads is ", options_.io_threads, ": it must be from 0 to 64"));
+  }
+  if (options_.apply_threads < 0 || options_.apply_threads > kMaxThreads) {
+    return absl::InvalidArgumentError(absl::StrCat("--apply_threads is ", options_.apply_threads,
+                                                   ": it must be from 0 to ", kMaxThreads));
   }
   options.queues = options_.io_threads;
   if (options.queues == 0) {
@@ -115,6 +132,7 @@ absl::StatusOr<std::unique_ptr<Shard>> ShardServerImpl::MakeShard(const Configur
   options.job = request.job();
   options.map = request.map();
   options.shard = request.shard();
+  options.parallel_for = Spread();
   options.seconds = [] { return static_cast<double>(absl::GetCurrentTimeNanos()) * 1e-9; };
   std::unique_ptr<PeerNorms> norms;
   if (request.job().optimizer().clip_norm() > 0 && request.job().sync_mode() == SYNC) {

@@ -41,22 +41,25 @@ void LentSegment::Begin(uint64_t place, uint64_t attempt) {
   to->latest = std::max(to->latest, attempt);
 }
 
-absl::Status LentSegment::Write(uint64_t place, uint64_t attempt, const std::vector<Part>& parts) {
+absl::Status LentSegment::Write(uint64_t place, uint64_t attempt, const std::vector<Part>& parts,
+                                const ParallelFor& parallel_for) {
+  size_t bytes = 0;
   for (const Part& part : parts) {
     SYNCLINE_RETURN_IF_ERROR(At(part.offset, part.data.size()).status());
+    bytes += part.data.size();
   }
   Place* const to = Find(place);
   absl::MutexLock lock(&to->mu);
   if (to->latest > attempt) {
     return absl::CancelledError("the worker has asked again for these weights since");
   }
-  for (const Part& part : parts) {
-    char* at = memory_->At(part.offset, part.data.size());
-    for (const Fragments::Piece& piece : part.data.pieces()) {
+  ForEachOf(parallel_for, bytes, parts.size(), [&](size_t i) {
+    char* at = memory_->At(parts[i].offset, parts[i].data.size());
+    for (const Fragments::Piece& piece : parts[i].data.pieces()) {
       std::memcpy(at, piece.data, piece.size);
       at += piece.size;
     }
-  }
+  });
   return absl::OkStatus();
 }
 

@@ -5,12 +5,14 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "common/memory/shared_memory.h"
 #include "common/tensor/fragments.h"
+#include "common/threads/parallel_for.h"
 #include "proto/parameter_server.pb.h"
 
 namespace syncline {
@@ -41,7 +43,9 @@ class LentSegment : public std::enable_shared_from_this<LentSegment> {
   };
   // Copies all parts to their offsets. CANCELLED, and nothing is written, once a later attempt for
   // this place has begun; INVALID_ARGUMENT as in Read.
-  absl::Status Write(uint64_t place, uint64_t attempt, const std::vector<Part>& parts);
+  // Large ones are spread over threads by `parallel_for`, which may be null.
+  absl::Status Write(uint64_t place, uint64_t attempt, const std::vector<Part>& parts,
+                     const ParallelFor& parallel_for);
 
  private:
   struct Place {

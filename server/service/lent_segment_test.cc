@@ -23,7 +23,7 @@ class LentSegmentTest : public ::testing::Test {
   }
 
   absl::Status Write(uint64_t attempt, uint64_t offset, const std::string& bytes) {
-    return segment_->Write(0, attempt, {{offset, Fragments::Of(bytes.data(), bytes.size())}});
+    return segment_->Write(0, attempt, {{offset, Fragments::Of(bytes.data(), bytes.size())}}, nullptr);
   }
 
   const std::shared_ptr<SharedMemory> memory_ = *SharedMemory::Create(4096);
@@ -59,10 +59,10 @@ TEST_F(LentSegmentTest, AWriteThatIsWrongInOnePartWritesNothing) {
   const auto part = [&](uint64_t offset) {
     return LentSegment::Part{offset, Fragments::Of(bytes.data(), bytes.size())};
   };
-  EXPECT_THAT(segment_->Write(0, 1, {part(0), part(4096)}),
+  EXPECT_THAT(segment_->Write(0, 1, {part(0), part(4096)}, nullptr),
               StatusIs(absl::StatusCode::kInvalidArgument));
   EXPECT_EQ(memory_->data()[0], 0);
-  SYNCLINE_EXPECT_OK(segment_->Write(0, 1, {part(0), part(4092)}));
+  SYNCLINE_EXPECT_OK(segment_->Write(0, 1, {part(0), part(4092)}, nullptr));
   EXPECT_EQ(memory_->data()[0], 'a');
   EXPECT_EQ(memory_->data()[4095], 'd');
 }
@@ -75,7 +75,7 @@ TEST_F(LentSegmentTest, AnAttemptThatWasGivenUpWritesNothing) {
   EXPECT_EQ(std::string(memory_->data(), 4), "new ");
   // Another place has attempts of its own.
   segment_->Begin(64, 1);
-  SYNCLINE_EXPECT_OK(segment_->Write(64, 1, {}));
+  SYNCLINE_EXPECT_OK(segment_->Write(64, 1, {}, nullptr));
 }
 
 TEST_F(LentSegmentTest, BelongsToWhoLentIt) {

@@ -132,7 +132,8 @@ absl::StatusOr<grpc::ByteBuffer> ParameterService::ReplyTo(const Shard::PullResu
     parts.push_back({place->offsets[i], c.data});
     shared_bytes_ += c.data.size();
   }
-  SYNCLINE_RETURN_IF_ERROR(place->segment->Write(place->offsets[0], place->attempt, parts));
+  SYNCLINE_RETURN_IF_ERROR(
+      place->segment->Write(place->offsets[0], place->attempt, parts, parallel_for_));
   head.set_placed(true);
   return EncodePullReply(head, chunks);
 }

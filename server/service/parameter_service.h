@@ -4,10 +4,12 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "common/io/file_system.h"
 #include "common/rpc/raw_call.h"
+#include "common/threads/parallel_for.h"
 #include "common/wire/chunk_message.h"
 #include "proto/parameter_server.grpc.pb.h"
 #include "server/service/lent_memory.h"
@@ -24,9 +26,11 @@ class ParameterService final
           ParameterServer::WithRawMethod_Pull<
               ParameterServer::WithRawMethod_Commit<ParameterServer::Service>>> {
  public:
-  // All must outlive the service. Checkpoints are written to `files`.
-  ParameterService(ShardHost* host, LentMemory* memory, FileSystem* files)
-      : host_(host), memory_(memory), files_(files) {}
+  // All must outlive the service. Checkpoints are written to `files`. `parallel_for` spreads large
+  // pulls to lent memory over threads; it may be null.
+  ParameterService(ShardHost* host, LentMemory* memory, FileSystem* files,
+                   ParallelFor parallel_for)
+      : host_(host), memory_(memory), files_(files), parallel_for_(std::move(parallel_for)) {}
 
   // Serves pushes, pulls and commits that come to `queue`. For ServerRuntime::Options::listen_on.
   void ListenOn(grpc::ServerCompletionQueue* queue);
@@ -71,6 +75,7 @@ class ParameterService final
   ShardHost* const host_;
   LentMemory* const memory_;
   FileSystem* const files_;
+  const ParallelFor parallel_for_;
   std::atomic<uint64_t> shared_bytes_{0};
 };
 

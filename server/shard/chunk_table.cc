@@ -59,6 +59,7 @@ ChunkTable::ChunkTable(Options options, std::unique_ptr<const UpdateRule> rule)
       Initialize(options_.map.tensors(info.tensor), options_.job.seed(), info.begin, info.elements,
                  slot->chunk.initial_weights());
     }
+    bytes_ += info.elements * sizeof(float);
     by_id_[info.id] = slot.get();
     by_tensor_[info.tensor].push_back(slot.get());
     slots_.push_back(std::move(slot));
@@ -87,27 +88,37 @@ absl::StatusOr<size_t> ChunkTable::ChunkBytes(uint32_t chunk) const {
   return Find(chunk)->info.elements * sizeof(float);
 }
 
+absl::Status ChunkTable::CheckSize(const ChunkGradient& gradient) const {
+  SYNCLINE_ASSIGN_OR_RETURN(const size_t bytes, ChunkBytes(gradient.chunk));
+  if (gradient.data.size() == bytes) return absl::OkStatus();
+  const ChunkInfo& info = Find(gradient.chunk)->info;
+  return absl::InvalidArgumentError(
+      absl::StrCat("chunk ", info.id, " of tensor ", options_.map.tensors(info.tensor).name(),
+                   " has ", bytes, " bytes, the push ", gradient.data.size()));
+}
+
 absl::Status ChunkTable::Check(absl::Span<const ChunkGradient> gradients,
                                std::vector<uint32_t>* skipped) {
+  size_t bytes = 0;
   for (const ChunkGradient& gradient : gradients) {
-    SYNCLINE_RETURN_IF_ERROR(CheckOwned(gradient.chunk));
-    const ChunkInfo& info = Find(gradient.chunk)->info;
-    const std::string& tensor = options_.map.tensors(info.tensor).name();
-    const uint64_t bytes = info.elements * sizeof(float);
-    if (gradient.data.size() != bytes) {
-      return absl::InvalidArgumentError(absl::StrCat("chunk ", info.id, " of tensor ", tensor,
-                                                     " has ", bytes, " bytes, the push ",
-                                                     gradient.data.size()));
-    }
-    if (options_.job.on_nonfinite() == NONFINITE_APPLY || IsFinite(gradient.data)) continue;
+    SYNCLINE_RETURN_IF_ERROR(CheckSize(gradient));
+    bytes += gradient.data.size();
+  }
+  if (options_.job.on_nonfinite() == NONFINITE_APPLY) return absl::OkStatus();
+  absl::InlinedVector<char, 16> finite(gradients.size());
+  ForEachOf(options_.parallel_for, bytes, gradients.size(),
+            [&](size_t i) { finite[i] = IsFinite(gradients[i].data); });
+  for (size_t i = 0; i < gradients.size(); ++i) {
+    if (finite[i]) continue;
     {
       absl::MutexLock lock(&counters_mu_);
       ++nonfinite_;
     }
+    const ChunkInfo& info = Find(gradients[i].chunk)->info;
     if (options_.job.on_nonfinite() != NONFINITE_SKIP) {
       return absl::InvalidArgumentError(absl::StrCat(
-          "the gradient of tensor ", tensor, " holds NaN or infinity: lower the learning rate, "
-          "clip it, or set on_nonfinite to skip"));
+          "the gradient of tensor ", options_.map.tensors(info.tensor).name(),
+          " holds NaN or infinity: lower the learning rate, clip it, or set on_nonfinite to skip"));
     }
     skipped->push_back(info.id);
   }
@@ -213,12 +224,7 @@ ChunkTable::Mean ChunkTable::MeanOf(const Slot& slot, const SyncPolicy::ReadySte
 }
 
 void ChunkTable::ForEach(const std::function<void(Slot*)>& body) const {
-  const auto at = [&](size_t i) { body(slots_[i].get()); };
-  if (options_.parallel_for) {
-    options_.parallel_for(slots_.size(), at);
-  } else {
-    for (size_t i = 0; i < slots_.size(); ++i) at(i);
-  }
+  ForEachOf(options_.parallel_for, bytes_, slots_.size(), [&](size_t i) { body(slots_[i].get()); });
 }
 
 StepNormsReply ChunkTable::MeanNorms(const SyncPolicy::ReadyStep& step) const {
@@ -335,10 +341,8 @@ absl::Status ChunkTable::Restore(const ShardSnapshot& snapshot) {
 }
 
 void ChunkTable::FillStatus(ShardStatusReply* reply) const {
-  uint64_t elements = 0;
-  for (const auto& slot : slots_) elements += slot->info.elements;
   reply->set_shard(options_.shard);
-  reply->set_bytes(elements * sizeof(float));
+  reply->set_bytes(bytes_);
   reply->set_chunks(slots_.size());
   reply->set_map_epoch(options_.map.epoch());
   absl::MutexLock lock(&counters_mu_);

@@ -18,6 +18,7 @@
 #include "common/cluster/ids.h"
 #include "common/cluster/shard_map.h"
 #include "common/tensor/fragments.h"
+#include "common/threads/parallel_for.h"
 #include "proto/job.pb.h"
 #include "proto/parameter_server.pb.h"
 #include "server/policy/sync_policy.h"
@@ -28,9 +29,6 @@
 #include "server/store/update_rule.h"
 
 namespace syncline {
-
-// Runs body(0) … body(count - 1), in any order and on any threads, and returns when all are done.
-using ParallelFor = std::function<void(size_t count, const std::function<void(size_t)>& body)>;
 
 struct ChunkGradient {
   uint32_t chunk = 0;
@@ -61,7 +59,7 @@ class ChunkTable {
     ShardMap map;
     // This shard's place in `map.shards`.
     uint32_t shard = 0;
-    // Spreads a step's chunks over threads. Null runs them in the calling thread.
+    // Spreads large pushes and steps over threads. Null does all in the calling thread.
     ParallelFor parallel_for;
     // Seconds since some moment; may be null.
     std::function<double()> seconds;
@@ -135,6 +133,7 @@ class ChunkTable {
   ChunkTable(Options options, std::unique_ptr<const UpdateRule> rule);
   Slot* Find(uint32_t chunk) const;
   void ForEach(const std::function<void(Slot*)>& body) const;
+  absl::Status CheckSize(const ChunkGradient& gradient) const;
   bool TakeOnce(Slot* slot, const Sender& sender, Clock clock)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(slot->mu);
   double Seconds() const { return options_.seconds ? options_.seconds() : 0; }
@@ -150,6 +149,7 @@ class ChunkTable {
   std::vector<std::unique_ptr<Slot>> slots_;  // by chunk id
   std::unordered_map<uint32_t, Slot*> by_id_;
   std::map<uint32_t, std::vector<Slot*>> by_tensor_;
+  size_t bytes_ = 0;  // of weights
 
   mutable absl::Mutex counters_mu_;
   uint64_t duplicates_ ABSL_GUARDED_BY(counters_mu_) = 0;

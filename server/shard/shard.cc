@@ -149,14 +149,17 @@ absl::StatusOr<Shard::PushResult> ShardImpl::Push(const Sender& sender, Clock cl
     live_workers = LiveWorkers();
   }
   const auto& skipped = result.skipped;
-  for (const ChunkGradient& gradient : gradients) {
-    if (std::find(skipped.begin(), skipped.end(), gradient.chunk) != skipped.end()) continue;
+  size_t bytes = 0;
+  for (const ChunkGradient& gradient : gradients) bytes += gradient.data.size();
+  ForEachOf(options_.parallel_for, bytes, gradients.size(), [&](size_t i) {
+    const ChunkGradient& gradient = gradients[i];
+    if (std::find(skipped.begin(), skipped.end(), gradient.chunk) != skipped.end()) return;
     if (staged_) {
       chunks_->Stage(sender, clock, gradient);
     } else {
       chunks_->Apply(sender, clock, gradient, live_workers);
     }
-  }
+  });
   return result;
 }
 

@@ -23,7 +23,7 @@ struct ShardOptions {
   ShardMap map;
   // This shard's place in `map.shards`. Shard 0 decides which backup workers make a step.
   uint32_t shard = 0;
-  // Spreads a step's chunks over threads. Null runs them in the calling thread.
+  // Spreads large pushes and steps over threads. Null does all in the calling thread.
   ParallelFor parallel_for;
   // sync with clip_norm and several shards: a step has all its commits and waits for the squared
   // norms of the other shards; the owner fetches them (StepNorms) and gives them to SetPeerNorms.

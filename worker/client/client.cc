@@ -35,6 +35,9 @@ using Method = ShardConnection::Method;
 // Long for a coordinator that is busy with shards, short enough to notice one that went.
 constexpr absl::Duration kCallTimeout = absl::Seconds(15);
 
+// Of lent memory one message may name this much: enough for a shard to spread over its cores.
+constexpr size_t kLentBytes = size_t{16} << 20;
+
 std::string DefaultName() {
   char host[256] = "";
   gethostname(host, sizeof(host) - 1);
@@ -117,6 +120,7 @@ class ClientImpl final : public Client {
   const std::unique_ptr<Coordinator::Stub> coordinator_;
   const JoinWorkerReply joined_;
   // Set by CreateTensors, before anything else looks at them.
+  uint64_t map_epoch_ = 0;
   std::unique_ptr<Router> router_;
   std::unique_ptr<ChunkVersions> versions_;
   // One more than the last clock of which a shard skipped something.
@@ -139,7 +143,7 @@ Sender ClientImpl::MakeSender() const {
   sender.set_rank(rank());
   sender.set_incarnation(incarnation());
   sender.set_protocol(kProtocolVersion);
-  sender.set_map_epoch(router_->map_epoch());
+  sender.set_map_epoch(map_epoch_);
   return sender;
 }
 
@@ -153,8 +157,7 @@ absl::Status ClientImpl::CreateTensors(absl::Span<const TensorSpec> tensors) {
       &Coordinator::Stub::CreateTensors, request, 2 * kCallTimeout);
   SYNCLINE_RETURN_IF_ERROR(reply.status());
   SYNCLINE_RETURN_IF_ERROR(ValidateShardMap(reply->map()));
-  router_ = std::make_unique<Router>(reply->map(), options_.message_bytes);
-  versions_ = std::make_unique<ChunkVersions>(router_->chunks().size());
+  map_epoch_ = reply->map().epoch();
   ShardConnection::Queues queues;
   for (int i = 0; i < IoThreads(options_); ++i) {
     queues_.push_back(std::make_unique<grpc::CompletionQueue>());
@@ -164,6 +167,12 @@ absl::Status ClientImpl::CreateTensors(absl::Span<const TensorSpec> tensors) {
   for (const std::string& address : reply->map().shards()) {
     SYNCLINE_RETURN_IF_ERROR(ConnectShard(address, queues));
   }
+  std::vector<size_t> message_bytes;
+  for (const auto& link : links_) {
+    message_bytes.push_back(link == nullptr ? options_.message_bytes : kLentBytes);
+  }
+  router_ = std::make_unique<Router>(reply->map(), message_bytes);
+  versions_ = std::make_unique<ChunkVersions>(router_->chunks().size());
   return absl::OkStatus();
 }
 
@@ -249,7 +258,7 @@ void ClientImpl::Push(Clock clock, absl::Span<const Gradient> gradients, Done do
     data[gradient.tensor] = gradient.data;
     tensors.push_back(gradient.tensor);
   }
-  std::vector<Router::Group> groups = router_->PushesOf(tensors);
+  std::vector<Router::Group> groups = router_->GroupsOf(tensors);
   if (groups.empty()) return done(absl::OkStatus());
   const auto gather = std::make_shared<Gather>(groups.size(), std::move(done));
   PushHeader header;

@@ -34,7 +34,7 @@ struct ClientOptions {
   // Threads that read and write them; at most one a connection. 0: a quarter of the cores, at least
   // one. More move more bytes and take more from whoever computes.
   int io_threads = 0;
-  // Chunks are sent together up to this size.
+  // Chunks are sent together up to this size through the network.
   size_t message_bytes = size_t{2} << 20;
 };
 

@@ -5,12 +5,11 @@
 
 namespace syncline {
 
-Router::Router(const ShardMap& map, size_t message_bytes)
+Router::Router(const ShardMap& map, std::vector<size_t> message_bytes)
     : chunks_(Chunks(map)),
       owner_(map.owner().begin(), map.owner().end()),
       shards_(map.shards_size()),
-      map_epoch_(map.epoch()),
-      message_bytes_(message_bytes),
+      message_bytes_(std::move(message_bytes)),
       tensor_chunks_(map.tensors_size()),
       first_chunk_(map.tensors_size()) {
   for (const ChunkInfo& chunk : chunks_) {
@@ -18,7 +17,7 @@ Router::Router(const ShardMap& map, size_t message_bytes)
   }
   std::vector<size_t> all(map.tensors_size());
   for (size_t t = 0; t < all.size(); ++t) all[t] = t;
-  pulls_ = PushesOf(all);
+  pulls_ = GroupsOf(all);
   std::sort(pulls_.begin(), pulls_.end(), [](const Group& a, const Group& b) {
     return a.chunks.front() < b.chunks.front();
   });
@@ -33,7 +32,7 @@ Router::Router(const ShardMap& map, size_t message_bytes)
 void Router::Add(uint32_t chunk, std::vector<OpenGroup>* open, std::vector<Group>* groups) const {
   OpenGroup& to = (*open)[owner_[chunk]];
   const size_t bytes = chunks_[chunk].elements * sizeof(float);
-  if (!to.group.chunks.empty() && to.bytes + bytes > message_bytes_) {
+  if (!to.group.chunks.empty() && to.bytes + bytes > message_bytes_[owner_[chunk]]) {
     groups->push_back(std::move(to.group));
     to = OpenGroup();
   }
@@ -42,7 +41,7 @@ void Router::Add(uint32_t chunk, std::vector<OpenGroup>* open, std::vector<Group
   to.bytes += bytes;
 }
 
-std::vector<Router::Group> Router::PushesOf(absl::Span<const size_t> tensors) const {
+std::vector<Router::Group> Router::GroupsOf(absl::Span<const size_t> tensors) const {
   std::vector<OpenGroup> open(shards_);
   std::vector<Group> groups;
   for (const size_t tensor : tensors) {

@@ -14,27 +14,27 @@ namespace syncline {
 // Which chunks go together in a message, and to which shard. Pure; immutable once made.
 class Router {
  public:
-  // Chunks of one shard, ascending, of at most `message_bytes` together (or a single chunk).
+  // Chunks of one shard, ascending, of at most its message_bytes together (or a single chunk).
   struct Group {
     uint32_t shard = 0;
     std::vector<uint32_t> chunks;
   };
 
-  Router(const ShardMap& map, size_t message_bytes);
+  // `message_bytes`: by shard.
+  Router(const ShardMap& map, std::vector<size_t> message_bytes);
 
   // By chunk id.
   const std::vector<ChunkInfo>& chunks() const { return chunks_; }
   size_t tensors() const { return tensor_chunks_.size(); }
   size_t shards() const { return shards_; }
-  uint64_t map_epoch() const { return map_epoch_; }
   // How many chunks a tensor has.
   size_t tensor_chunks(size_t tensor) const { return tensor_chunks_[tensor]; }
 
-  // All chunks, those of the first tensors first, which a model needs first: what a pull asks for. At least one of each shard,
-  // empty where it has no chunks.
+  // All chunks, those of the first tensors first, which a model needs first: what a pull asks for. At
+  // least one of each shard, empty where it has no chunks.
   const std::vector<Group>& pulls() const { return pulls_; }
   // The chunks of some tensors, in the order given: what a push of them sends.
-  std::vector<Group> PushesOf(absl::Span<const size_t> tensors) const;
+  std::vector<Group> GroupsOf(absl::Span<const size_t> tensors) const;
 
  private:
   struct OpenGroup {
@@ -47,8 +47,7 @@ class Router {
   const std::vector<ChunkInfo> chunks_;
   const std::vector<uint32_t> owner_;  // by chunk id
   const size_t shards_;
-  const uint64_t map_epoch_;
-  const size_t message_bytes_;
+  const std::vector<size_t> message_bytes_;
   std::vector<size_t> tensor_chunks_;
   std::vector<uint32_t> first_chunk_;  // by tensor
   std::vector<Group> pulls_;

@@ -26,7 +26,7 @@ ShardMap Map(int shards) {
 TEST(RouterTest, EveryChunkIsInOnePullAndOnePush) {
   for (const int shards : {1, 2, 3}) {
     const ShardMap map = Map(shards);
-    const Router router(map, 8192);
+    const Router router(map, std::vector<size_t>(map.shards_size(), 8192));
     std::multiset<uint32_t> pulled, pushed;
     for (const auto& group : router.pulls()) {
       for (const uint32_t id : group.chunks) {
@@ -35,7 +35,7 @@ TEST(RouterTest, EveryChunkIsInOnePullAndOnePush) {
       }
     }
     for (size_t tensor = 0; tensor < router.tensors(); ++tensor) {
-      for (const auto& group : router.PushesOf({tensor})) {
+      for (const auto& group : router.GroupsOf({tensor})) {
         for (const uint32_t id : group.chunks) {
           EXPECT_EQ(map.owner(id), group.shard);
           EXPECT_EQ(router.chunks()[id].tensor, tensor);
@@ -49,22 +49,22 @@ TEST(RouterTest, EveryChunkIsInOnePullAndOnePush) {
 }
 
 TEST(RouterTest, EveryShardIsPulledFrom) {
-  const Router router(Map(6), 8192);
+  const Router router(Map(6), std::vector<size_t>(6, 8192));
   std::set<uint32_t> shards;
   for (const auto& group : router.pulls()) shards.insert(group.shard);
   EXPECT_EQ(shards.size(), 6u) << "four chunks, so two shards have none";
 }
 
 TEST(RouterTest, MessagesKeepToTheirSize) {
-  const Router router(Map(1), 8192);
+  const Router router(Map(1), {8192});
   ASSERT_EQ(router.pulls().size(), 2u);
   EXPECT_THAT(router.pulls()[0].chunks, ElementsAre(0, 1));
   EXPECT_THAT(router.pulls()[1].chunks, ElementsAre(2, 3));
-  const auto pushes = router.PushesOf({1, 0});
+  const auto pushes = router.GroupsOf({1, 0});
   ASSERT_EQ(pushes.size(), 2u) << "small tensors share a message";
   EXPECT_THAT(pushes[0].chunks, ElementsAre(3, 0));
   EXPECT_THAT(pushes[1].chunks, ElementsAre(1, 2));
-  EXPECT_EQ(Router(Map(1), 1).pulls().size(), 4u) << "a chunk alone may be larger";
+  EXPECT_EQ(Router(Map(1), {1}).pulls().size(), 4u) << "a chunk alone may be larger";
   EXPECT_EQ(router.tensor_chunks(0), 3u);
 }
 

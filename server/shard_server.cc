@@ -20,9 +20,10 @@
 #include "proto/coordinator.grpc.pb.h"
 #include "server/durability/checkpoint_reader.h"
 #include "server/peer_norms.h"
-#include "server/service/lent_memory.h"
+#include "server/service/local_plane.h"
 #include "server/service/parameter_service.h"
 #include "server/service/shard_host.h"
+#include "server/service/tensor_calls.h"
 #include "server/shard_metrics.h"
 #include "spdlog/spdlog.h"
 
@@ -37,7 +38,11 @@ class ShardServerImpl final : public ShardServer {
       : options_(std::move(options)),
         host_([this](const ConfigureRequest& request) { return MakeShard(request); }),
         apply_(Threads(options_) - 1),
-        service_(&host_, &memory_, options_.files, Spread()) {}
+        calls_(&host_, Spread()),
+        local_([this](const auto& link, const LocalFrame& call, absl::string_view body) {
+          calls_.ServeLocal(link, call, body);
+        }),
+        service_(&host_, &calls_, &local_, options_.files) {}
   ~ShardServerImpl() override;
 
   absl::Status Start();
@@ -62,8 +67,9 @@ class ShardServerImpl final : public ShardServer {
   const Options options_;
   std::unique_ptr<PeerNorms> norms_;
   ShardHost host_;
-  LentMemory memory_;
   ThreadPool apply_;
+  TensorCalls calls_;
+  LocalPlane local_;
   ParameterService service_;
   std::unique_ptr<ServerRuntime> runtime_;
   std::unique_ptr<StatusPage> page_;
@@ -80,6 +86,7 @@ ShardServerImpl::~ShardServerImpl() {
   page_.reset();
   const auto shard = host_.shard();
   if (shard.ok()) (*shard)->Close();
+  local_.Close();
   if (runtime_ != nullptr) runtime_->Shutdown(absl::Seconds(1));
 }
 

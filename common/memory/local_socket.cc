@@ -34,13 +34,22 @@ absl::StatusOr<socklen_t> Address(absl::string_view name, sockaddr_un* address) 
   return static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
 }
 
-int NewSocket() { return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0); }
+int NewSocket() { return socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0); }
+
+// The descriptor that came with a message, -1 if none did. Room is for one, so there are no more.
+int DescriptorIn(msghdr* message) {
+  const cmsghdr* const header = CMSG_FIRSTHDR(message);
+  int descriptor = -1;
+  if (header != nullptr && header->cmsg_type == SCM_RIGHTS) {
+    memcpy(&descriptor, CMSG_DATA(header), sizeof(int));
+  }
+  return descriptor;
+}
 
 }  // namespace
 
-void LocalSocket::Close() {
+LocalSocket::~LocalSocket() {
   if (fd_ >= 0) close(fd_);
-  fd_ = -1;
 }
 
 absl::StatusOr<LocalSocket> LocalSocket::Listen(absl::string_view name) {
@@ -65,12 +74,9 @@ absl::StatusOr<LocalSocket> LocalSocket::Connect(absl::string_view name) {
   return s;
 }
 
-absl::StatusOr<LocalSocket> LocalSocket::Accept(absl::Duration patience) const {
+absl::StatusOr<LocalSocket> LocalSocket::Accept() const {
   LocalSocket s(accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC));
   if (s.fd_ < 0) return Failed("cannot accept");
-  const timeval wait = absl::ToTimeval(patience);
-  setsockopt(s.fd_, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
-  setsockopt(s.fd_, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
   return s;
 }
 
@@ -84,12 +90,14 @@ absl::Status LocalSocket::CheckPeer() const {
       ": memory is shared between processes of one user only"));
 }
 
-absl::Status LocalSocket::Send(absl::string_view bytes, int descriptor) const {
-  iovec part{const_cast<char*>(bytes.data()), bytes.size()};
+absl::Status LocalSocket::Send(absl::string_view head, absl::string_view body,
+                               int descriptor) const {
+  iovec parts[] = {{const_cast<char*>(head.data()), head.size()},
+                   {const_cast<char*>(body.data()), body.size()}};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
   msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
+  message.msg_iov = parts;
+  message.msg_iovlen = 2;
   if (descriptor >= 0) {
     message.msg_control = control;
     message.msg_controllen = sizeof(control);
@@ -99,49 +107,58 @@ absl::Status LocalSocket::Send(absl::string_view bytes, int descriptor) const {
     header->cmsg_len = CMSG_LEN(sizeof(int));
     memcpy(CMSG_DATA(header), &descriptor, sizeof(int));
   }
-  // So few bytes fit the socket's buffer, or the peer does not read.
-  const ssize_t sent = sendmsg(fd_, &message, MSG_NOSIGNAL);
-  return sent == static_cast<ssize_t>(bytes.size()) ? absl::OkStatus() : Failed("cannot send");
+  while (sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+    if (errno == EINTR) continue;
+    if (errno == EAGAIN || errno == EMSGSIZE || errno == ENOBUFS) {
+      return absl::ResourceExhaustedError(absl::StrCat("local socket: no room for a message of ",
+                                                       head.size() + body.size(), " bytes"));
+    }
+    return Failed("cannot send");
+  }
+  return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> LocalSocket::Receive(size_t count, int* descriptor) const {
-  std::string bytes(count, '\0');
-  if (descriptor != nullptr) *descriptor = -1;
-  for (size_t have = 0; have < count;) {
-    iovec part{bytes.data() + have, count - have};
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-    msghdr message{};
+absl::StatusOr<size_t> LocalSocket::Receive(absl::Span<char> room, int* descriptor) const {
+  iovec part{room.data(), room.size()};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  msghdr message{};
+  ssize_t got;
+  do {
+    message = {};
     message.msg_iov = &part;
     message.msg_iovlen = 1;
     message.msg_control = control;
     message.msg_controllen = sizeof(control);
-    const ssize_t got = recvmsg(fd_, &message, MSG_CMSG_CLOEXEC);
-    if (got < 0 && errno == EINTR) continue;
-    const cmsghdr* const header = CMSG_FIRSTHDR(&message);
-    if (header != nullptr && header->cmsg_type == SCM_RIGHTS) {
-      int came;
-      memcpy(&came, CMSG_DATA(header), sizeof(int));
-      if (descriptor != nullptr && *descriptor < 0) {
-        *descriptor = came;
-      } else {
-        close(came);
-      }
-    }
-    if (got <= 0) {
-      if (descriptor != nullptr && *descriptor >= 0) close(std::exchange(*descriptor, -1));
-      return got == 0 ? absl::UnavailableError("local socket: the other side has gone")
-                      : Failed("cannot receive");
-    }
-    have += static_cast<size_t>(got);
+    got = recvmsg(fd_, &message, MSG_CMSG_CLOEXEC);
+  } while (got < 0 && errno == EINTR);
+  if (descriptor != nullptr) *descriptor = -1;
+  if (got == 0) return absl::UnavailableError("local socket: the other side has gone");
+  if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+    return absl::DeadlineExceededError("local socket: nothing came");
   }
-  return bytes;
+  if (got < 0) return Failed("cannot receive");
+  const int came = DescriptorIn(&message);
+  const bool cut = (message.msg_flags & MSG_TRUNC) != 0;
+  if (came >= 0 && (descriptor == nullptr || cut)) {
+    close(came);
+  } else if (descriptor != nullptr) {
+    *descriptor = came;
+  }
+  if (cut) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("local socket: a message of more than ", room.size(), " bytes"));
+  }
+  return static_cast<size_t>(got);
 }
 
-bool LocalSocket::PeerGone() const {
-  char byte;
-  const ssize_t got = recv(fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  return got == 0 || (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+void LocalSocket::SetPatience(absl::Duration patience) const {
+  const timeval wait = absl::ToTimeval(patience);
+  setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
 }
+
+void LocalSocket::ShutdownWrites() const { shutdown(fd_, SHUT_WR); }
+
+void LocalSocket::Shutdown() const { shutdown(fd_, SHUT_RDWR); }
 
 std::string HostIdentity() {
   std::string id;

@@ -21,17 +21,19 @@ std::pair<LocalSocket, LocalSocket> Connected() {
   const std::string name = AName();
   const LocalSocket listener = *LocalSocket::Listen(name);
   LocalSocket one = *LocalSocket::Connect(name);
-  return {std::move(one), *listener.Accept(absl::Milliseconds(50))};
+  return {std::move(one), *listener.Accept()};
 }
 
-TEST(LocalSocketTest, CarriesBytesAndADescriptor) {
+TEST(LocalSocketTest, CarriesMessagesAndADescriptor) {
   const auto [one, other] = Connected();
   int pipe_ends[2];
   ASSERT_EQ(pipe(pipe_ends), 0);
-  SYNCLINE_ASSERT_OK(one.Send("hello", pipe_ends[1]));
+  SYNCLINE_ASSERT_OK(one.Send("hel", "lo", pipe_ends[1]));
+  SYNCLINE_ASSERT_OK(one.Send("", "again"));
+  char room[64];
   int came = -1;
-  SYNCLINE_ASSERT_OK_AND_ASSIGN(const std::string bytes, other.Receive(5, &came));
-  EXPECT_EQ(bytes, "hello");
+  SYNCLINE_ASSERT_OK_AND_ASSIGN(size_t size, other.Receive(absl::MakeSpan(room), &came));
+  EXPECT_EQ(std::string(room, size), "hello");
   ASSERT_GE(came, 0);
   EXPECT_NE(came, pipe_ends[1]);
   // It is the same pipe.
@@ -40,18 +42,40 @@ TEST(LocalSocketTest, CarriesBytesAndADescriptor) {
   ASSERT_EQ(read(pipe_ends[0], &byte, 1), 1);
   EXPECT_EQ(byte, 'x');
   for (const int fd : {came, pipe_ends[0], pipe_ends[1]}) close(fd);
+
+  SYNCLINE_ASSERT_OK_AND_ASSIGN(size, other.Receive(absl::MakeSpan(room), &came));
+  EXPECT_EQ(std::string(room, size), "again");
+  EXPECT_EQ(came, -1);
 }
 
 TEST(LocalSocketTest, ADescriptorNobodyAskedForIsClosed) {
   const auto [one, other] = Connected();
   int pipe_ends[2];
   ASSERT_EQ(pipe(pipe_ends), 0);
-  SYNCLINE_ASSERT_OK(one.Send("a", pipe_ends[1]));
+  SYNCLINE_ASSERT_OK(one.Send("a", "", pipe_ends[1]));
   close(pipe_ends[1]);
-  SYNCLINE_ASSERT_OK(other.Receive(1).status());
+  char room[1];
+  SYNCLINE_ASSERT_OK(other.Receive(absl::MakeSpan(room)).status());
   char byte;
   EXPECT_EQ(read(pipe_ends[0], &byte, 1), 0) << "a writer is still open";
   close(pipe_ends[0]);
+}
+
+TEST(LocalSocketTest, SendingNeverBlocks) {
+  const auto [one, other] = Connected();
+  EXPECT_THAT(one.Send("", std::string(100 << 20, 'a')),
+              StatusIs(absl::StatusCode::kResourceExhausted));
+  absl::Status sent;
+  for (int i = 0; i < 100000 && sent.ok(); ++i) sent = one.Send("", std::string(1000, 'a'));
+  EXPECT_THAT(sent, StatusIs(absl::StatusCode::kResourceExhausted));
+}
+
+TEST(LocalSocketTest, AMessageTooLongForTheRoomIsAnError) {
+  const auto [one, other] = Connected();
+  SYNCLINE_ASSERT_OK(one.Send("", "12345"));
+  char room[4];
+  EXPECT_THAT(other.Receive(absl::MakeSpan(room)).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
 TEST(LocalSocketTest, ThisProcessIsOfThisUser) {
@@ -62,15 +86,30 @@ TEST(LocalSocketTest, ThisProcessIsOfThisUser) {
 
 TEST(LocalSocketTest, NoticesThatThePeerHasGone) {
   auto [one, other] = Connected();
-  EXPECT_FALSE(one.PeerGone());
   { const LocalSocket gone = std::move(other); }
-  EXPECT_TRUE(one.PeerGone());
-  EXPECT_THAT(one.Receive(1).status(), StatusIs(absl::StatusCode::kUnavailable));
+  char room[4];
+  EXPECT_THAT(one.Receive(absl::MakeSpan(room)).status(), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(one.Send("a", ""), StatusIs(absl::StatusCode::kUnavailable));
 }
 
-TEST(LocalSocketTest, ASilentPeerIsGivenUp) {
+TEST(LocalSocketTest, WhatWasSentBeforeTheEndArrives) {
   const auto [one, other] = Connected();
-  EXPECT_THAT(other.Receive(1).status(), StatusIs(absl::StatusCode::kUnavailable));
+  SYNCLINE_ASSERT_OK(one.Send("", "last"));
+  one.ShutdownWrites();
+  char room[4];
+  SYNCLINE_EXPECT_OK(other.Receive(absl::MakeSpan(room)).status());
+  EXPECT_THAT(other.Receive(absl::MakeSpan(room)).status(),
+              StatusIs(absl::StatusCode::kUnavailable));
+  SYNCLINE_EXPECT_OK(other.Send("", "back"));
+  SYNCLINE_EXPECT_OK(one.Receive(absl::MakeSpan(room)).status());
+}
+
+TEST(LocalSocketTest, PatienceEndsAWait) {
+  const auto [one, other] = Connected();
+  other.SetPatience(absl::Milliseconds(20));
+  char room[4];
+  EXPECT_THAT(other.Receive(absl::MakeSpan(room)).status(),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
 }
 
 TEST(LocalSocketTest, NamesAreCheckedAndTakenOnce) {

@@ -16,13 +16,14 @@
 #include "common/rpc/completion_loop.h"
 #include "common/status/status_macros.h"
 #include "common/wire/chunk_message.h"
+#include "common/wire/message.h"
 #include "common/wire/protocol_version.h"
 #include "proto/coordinator.grpc.pb.h"
 #include "proto/parameter_server.grpc.pb.h"
 #include "worker/client/call_group.h"
 #include "worker/client/gather.h"
 #include "worker/client/heartbeat.h"
-#include "worker/client/memory_link.h"
+#include "worker/client/local_link.h"
 #include "worker/client/pull_operation.h"
 #include "worker/client/router.h"
 #include "worker/client/shard_connection.h"
@@ -50,12 +51,6 @@ int IoThreads(const ClientOptions& options) {
   return std::clamp(threads, 1, std::max(options.channels_per_shard, 1));
 }
 
-template <typename Message>
-grpc::ByteBuffer Encode(const Message& message) {
-  const grpc::Slice slice(message.SerializeAsString());
-  return grpc::ByteBuffer(&slice, 1);
-}
-
 class ClientImpl final : public Client {
  public:
   ClientImpl(ClientOptions options, std::unique_ptr<Coordinator::Stub> coordinator,
@@ -65,7 +60,10 @@ class ClientImpl final : public Client {
         joined_(std::move(joined)),
         heartbeat_(coordinator_.get(), joined_.rank(), joined_.incarnation(),
                    absl::Milliseconds(joined_.lease_ms()) / 4) {}
-  ~ClientImpl() override { calls_.Close(); }
+  ~ClientImpl() override {
+    for (const auto& shard : shards_) shard->CloseLink();
+    calls_.Close();
+  }
 
   Rank rank() const override { return joined_.rank(); }
   Incarnation incarnation() const override { return joined_.incarnation(); }
@@ -105,13 +103,9 @@ class ClientImpl final : public Client {
                  PullDone done);
   // Where chunks lie in tensors that begin at `tensors`.
   template <typename T>
-  std::vector<MemoryLink::Chunk> ChunksOf(absl::Span<const uint32_t> ids,
-                                          absl::Span<T* const> tensors) const;
-  std::optional<MemoryLink::Places> FindLent(size_t shard,
-                                             absl::Span<const MemoryLink::Chunk> chunks) const {
-    return links_[shard] == nullptr ? std::nullopt : links_[shard]->Find(chunks);
-  }
-  void NoteSkipped(Clock clock, grpc::ByteBuffer* reply);
+  std::vector<LocalLink::Chunk> ChunksOf(absl::Span<const uint32_t> ids,
+                                         absl::Span<T* const> tensors) const;
+  void NoteSkipped(Clock clock, const grpc::ByteBuffer& reply);
   void SendCommit(size_t shard, const CommitRequest& request, CommitDone done);
   absl::Status CheckReady(size_t given) const;
   absl::Status ConnectShard(const std::string& address, const ShardConnection::Queues& queues);
@@ -131,10 +125,6 @@ class ClientImpl final : public Client {
   std::vector<std::unique_ptr<CompletionLoop>> loops_;
   std::vector<std::unique_ptr<ShardConnection>> shards_;
   LentBlocks lent_;
-  // By shard; null for one that is not on this host.
-  std::vector<std::unique_ptr<MemoryLink>> links_;
-  // Numbers pulls to lent memory.
-  std::atomic<uint64_t> attempt_{0};
   Heartbeat heartbeat_;
 };
 
@@ -168,8 +158,8 @@ absl::Status ClientImpl::CreateTensors(absl::Span<const TensorSpec> tensors) {
     SYNCLINE_RETURN_IF_ERROR(ConnectShard(address, queues));
   }
   std::vector<size_t> message_bytes;
-  for (const auto& link : links_) {
-    message_bytes.push_back(link == nullptr ? options_.message_bytes : kLentBytes);
+  for (const auto& shard : shards_) {
+    message_bytes.push_back(shard->has_link() ? kLentBytes : options_.message_bytes);
   }
   router_ = std::make_unique<Router>(reply->map(), message_bytes);
   versions_ = std::make_unique<ChunkVersions>(router_->chunks().size());
@@ -185,18 +175,17 @@ absl::Status ClientImpl::ConnectShard(const std::string& address,
   options.patience = options_.deadline;
   SYNCLINE_ASSIGN_OR_RETURN(auto connection, ShardConnection::Create(options, &calls_, queues));
   shards_.push_back(std::move(connection));
-  links_.emplace_back();
   if (!job().shared_memory()) return absl::OkStatus();
   SYNCLINE_ASSIGN_OR_RETURN(const auto channel, MakeChannel(address, options_.security));
   // Without a link tensors go through the network, so why there is none does not matter.
-  auto link = MemoryLink::Attach(*ParameterServer::NewStub(channel), MakeSender(), lent_);
-  if (link.ok()) links_.back() = *std::move(link);
+  auto link = LocalLink::Attach(*ParameterServer::NewStub(channel), MakeSender(), lent_);
+  if (link.ok()) shards_.back()->SetLink(*std::move(link));
   return absl::OkStatus();
 }
 
 int ClientImpl::shards_on_this_host() const {
-  return static_cast<int>(std::count_if(links_.begin(), links_.end(),
-                                        [](const auto& link) { return link != nullptr; }));
+  return static_cast<int>(std::count_if(shards_.begin(), shards_.end(),
+                                        [](const auto& shard) { return shard->has_link(); }));
 }
 
 absl::Status ClientImpl::CheckReady(size_t given) const {
@@ -207,9 +196,9 @@ absl::Status ClientImpl::CheckReady(size_t given) const {
 }
 
 template <typename T>
-std::vector<MemoryLink::Chunk> ClientImpl::ChunksOf(absl::Span<const uint32_t> ids,
-                                                    absl::Span<T* const> tensors) const {
-  std::vector<MemoryLink::Chunk> chunks;
+std::vector<LocalLink::Chunk> ClientImpl::ChunksOf(absl::Span<const uint32_t> ids,
+                                                   absl::Span<T* const> tensors) const {
+  std::vector<LocalLink::Chunk> chunks;
   for (const uint32_t id : ids) {
     const ChunkInfo& info = router_->chunks()[id];
     chunks.push_back({tensors[info.tensor] + info.begin, info.elements * sizeof(float)});
@@ -230,14 +219,17 @@ void ClientImpl::SendPulls(Clock clock, bool observer, absl::Span<float* const> 
   request.set_observer(observer);
   for (const Router::Group& group : router_->pulls()) {
     request.mutable_chunks()->Assign(group.chunks.begin(), group.chunks.end());
-    const auto make = [this, request, shard = group.shard, at = ChunksOf<float>(group.chunks, to)](const auto&) {
-      PullRequest attempt = request;
-      if (const auto places = FindLent(shard, at)) {
-        attempt.set_segment(places->segment);
-        attempt.mutable_offsets()->Assign(places->offsets.begin(), places->offsets.end());
-        attempt.set_attempt(++attempt_);
+    const auto make = [request, to = ChunksOf<float>(group.chunks, to)](
+                          const auto&, const LocalLink* link) -> std::optional<grpc::ByteBuffer> {
+      if (link == nullptr) return EncodeMessage(request);
+      PullRequest placed = request;
+      if (!to.empty()) {
+        const auto places = link->Find(to);
+        if (!places) return std::nullopt;
+        placed.set_segment(places->segment);
+        placed.mutable_offsets()->Assign(places->offsets.begin(), places->offsets.end());
       }
-      return Encode(attempt);
+      return EncodeMessage(placed);
     };
     shards_[group.shard]->Send(
         Method::kPull, make,
@@ -266,11 +258,17 @@ void ClientImpl::Push(Clock clock, absl::Span<const Gradient> gradients, Done do
   header.set_clock(clock);
   for (const Router::Group& group : groups) {
     const uint32_t shard = group.shard;
-    const auto make = [this, header, shard, from = ChunksOf<const float>(group.chunks, data),
-                       ids = group.chunks](const std::shared_ptr<const void>& owner) {
+    const auto make = [this, header, from = ChunksOf<const float>(group.chunks, data),
+                       ids = group.chunks](
+                          const std::shared_ptr<const void>& owner,
+                          const LocalLink* link) -> std::optional<grpc::ByteBuffer> {
       PushHeader head = header;
-      const auto places = FindLent(shard, from);
-      if (places) head.set_segment(places->segment);
+      std::optional<LocalLink::Places> places;
+      if (link != nullptr) {
+        places = link->Find(from);
+        if (!places) return std::nullopt;
+        head.set_segment(places->segment);
+      }
       std::vector<WireChunk> chunks;
       for (size_t i = 0; i < ids.size(); ++i) {
         const uint64_t version = (*versions_)[ids[i]];
@@ -284,7 +282,7 @@ void ClientImpl::Push(Clock clock, absl::Span<const Gradient> gradients, Done do
     };
     shards_[shard]->Send(Method::kPush, make,
                          [this, clock, gather](absl::StatusOr<grpc::ByteBuffer> buffer) {
-                           if (buffer.ok()) NoteSkipped(clock, &*buffer);
+                           if (buffer.ok()) NoteSkipped(clock, *buffer);
                            gather->PartDone(buffer.status());
                          });
   }
@@ -292,23 +290,20 @@ void ClientImpl::Push(Clock clock, absl::Span<const Gradient> gradients, Done do
 
 // A shard left out a gradient that is not finite (on_nonfinite: skip). In sync all of the
 // contribution must then stay out, on all shards: Commit says 0 samples.
-void ClientImpl::NoteSkipped(Clock clock, grpc::ByteBuffer* buffer) {
-  PushReply reply;
-  if (!grpc::SerializationTraits<PushReply>::Deserialize(buffer, &reply).ok()) return;
-  if (reply.skipped_size() > 0) skipped_ = clock + 1;
+void ClientImpl::NoteSkipped(Clock clock, const grpc::ByteBuffer& buffer) {
+  const auto reply = DecodeMessage<PushReply>(buffer);
+  if (reply.ok() && reply->skipped_size() > 0) skipped_ = clock + 1;
 }
 
 void ClientImpl::SendCommit(size_t shard, const CommitRequest& request, CommitDone done) {
-  const grpc::ByteBuffer bytes = Encode(request);
+  const grpc::ByteBuffer bytes = EncodeMessage(request);
   shards_[shard]->Send(
-      Method::kCommit, [bytes](const auto&) { return bytes; },
+      Method::kCommit, [bytes](const auto&, const LocalLink*) { return bytes; },
       [done = std::move(done)](absl::StatusOr<grpc::ByteBuffer> buffer) {
         if (!buffer.ok()) return done(buffer.status());
-        CommitReply reply;
-        if (!grpc::SerializationTraits<CommitReply>::Deserialize(&*buffer, &reply).ok()) {
-          return done(absl::InternalError("the reply to a commit cannot be read"));
-        }
-        done(reply.accepted());
+        const auto reply = DecodeMessage<CommitReply>(*buffer);
+        if (!reply.ok()) return done(reply.status());
+        done(reply->accepted());
       });
 }
 

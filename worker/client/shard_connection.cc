@@ -8,6 +8,7 @@
 #include "common/rpc/channel.h"
 #include "common/rpc/grpc_status.h"
 #include "common/status/status_macros.h"
+#include "common/wire/message.h"
 #include "grpcpp/alarm.h"
 
 namespace syncline {
@@ -20,6 +21,18 @@ const std::string& Path(Method method) {
                                       "/syncline.ParameterServer/Pull",
                                       "/syncline.ParameterServer/Commit"};
   return paths[static_cast<int>(method)];
+}
+
+LocalFrame::Kind KindOf(Method method) {
+  switch (method) {
+    case Method::kPush:
+      return LocalFrame::kPush;
+    case Method::kPull:
+      return LocalFrame::kPull;
+    case Method::kCommit:
+      return LocalFrame::kCommit;
+  }
+  return LocalFrame::kPing;
 }
 
 // A pull waits at the shard for other workers; then it is simply asked again.
@@ -41,7 +54,27 @@ class ShardConnection::Attempts final : public CompletionEvent {
   Method method() const { return method_; }
 
   void Begin() {
-    if (context_ == nullptr) give_up_ = absl::Now() + connection_->options_.patience;
+    if (channel_ == nullptr) give_up_ = absl::Now() + connection_->options_.patience;
+    const uint32_t turn = connection_->turn_++;
+    channel_ = &connection_->channels_[turn % connection_->channels_.size()];
+    if (!BegunLocally()) BeginRemotely();
+  }
+
+  void Happened(bool) override { (this->*next_)(); }
+
+ private:
+  // When this is true the call may have ended already, and this object with it.
+  bool BegunLocally() {
+    LocalLink* const link = connection_->link_.get();
+    if (link == nullptr) return false;
+    const auto request = make_request_(nullptr, link);
+    if (!request) return false;
+    return link->Call(KindOf(method_), ToString(*request), [this](absl::StatusOr<std::string> reply) {
+      AttemptDone(reply.status(), reply.ok() ? ToByteBuffer(*reply) : grpc::ByteBuffer());
+    });
+  }
+
+  void BeginRemotely() {
     context_ = std::make_unique<grpc::ClientContext>();
     context_->set_deadline(absl::ToChronoTime(absl::Now() + AttemptTimeout(method_)));
     if (!connection_->group_->Add(context_.get())) {
@@ -49,30 +82,28 @@ class ShardConnection::Attempts final : public CompletionEvent {
       return End();
     }
     lifetime_ = std::make_shared<char>();
-    request_ = make_request_(lifetime_);
+    request_ = *make_request_(lifetime_, nullptr);
     reply_.Clear();
-    const uint32_t turn = connection_->turn_++;
-    channel_ = &connection_->channels_[turn % connection_->channels_.size()];
     call_ = channel_->stub->PrepareUnaryCall(context_.get(), Path(method_), request_,
                                              channel_->queue);
-    next_ = &Attempts::AttemptDone;
+    next_ = &Attempts::RemoteDone;
     call_->StartCall();
     call_->Finish(&reply_, &status_, this);
   }
 
-  void Happened(bool) override { (this->*next_)(); }
-
- private:
-  void AttemptDone() {
+  void RemoteDone() {
     connection_->group_->Remove(context_.get());
     call_.reset();
-    const absl::Status status = FromGrpcStatus(status_);
+    request_.Clear();
+    AttemptDone(FromGrpcStatus(status_), std::move(reply_));
+  }
+
+  void AttemptDone(const absl::Status& status, grpc::ByteBuffer reply) {
     if (status.ok()) {
       // The shard has read all of the request, so nobody looks at the caller's memory any more.
-      result_ = std::move(reply_);
+      result_ = std::move(reply);
       return End();
     }
-    request_.Clear();
     const bool waits = method_ == Method::kPull && absl::IsDeadlineExceeded(status);
     if (waits) give_up_ = absl::Now() + connection_->options_.patience;
     const bool again = waits || IsTransient(status) || absl::IsDeadlineExceeded(status);

@@ -5,7 +5,9 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -17,17 +19,21 @@
 #include "grpcpp/generic/generic_stub.h"
 #include "grpcpp/support/byte_buffer.h"
 #include "worker/client/call_group.h"
+#include "worker/client/local_link.h"
 
 namespace syncline {
 
 // The way to one shard: a few channels, and unary calls of raw bytes on them, repeated while the
-// shard is away. Everything we send may be sent twice. Thread-safe.
+// shard is away. A shard on this host is called over a LocalLink for as long as that stands.
+// Everything we send may be sent twice. Thread-safe.
 class ShardConnection {
  public:
   enum class Method { kPush, kPull, kCommit };
-  // Makes the request anew for each attempt. `lifetime` must be kept by every slice that points to
-  // memory of the caller: after a failure, `done` waits until gRPC has let go of all of them.
-  using MakeRequest = std::function<grpc::ByteBuffer(std::shared_ptr<const void> lifetime)>;
+  // Makes the request anew for each attempt. With a link, for that: it may name places in lent memory;
+  // nothing, if it cannot be made for a link. Without one, `lifetime` must be kept by every slice that
+  // points to memory of the caller: after a failure, `done` waits until gRPC has let go of all.
+  using MakeRequest = std::function<std::optional<grpc::ByteBuffer>(
+      std::shared_ptr<const void> lifetime, const LocalLink* link)>;
   using Done = std::function<void(absl::StatusOr<grpc::ByteBuffer>)>;
   using Queues = std::vector<grpc::CompletionQueue*>;
 
@@ -49,8 +55,14 @@ class ShardConnection {
                                                                  CallGroup* group,
                                                                  const Queues& queues);
 
-  // `done` runs once, on a loop's thread, never inside Send (but with CANCELLED when the group is
-  // closing).
+  // Before the first Send.
+  void SetLink(std::unique_ptr<LocalLink> link) { link_ = std::move(link); }
+  bool has_link() const { return link_ != nullptr; }
+  // What is under way on the link goes on through the network. After the last Send.
+  void CloseLink() { link_.reset(); }
+
+  // `done` runs once, on a loop's or the link's thread, never inside Send (but with CANCELLED when
+  // the group is closing).
   void Send(Method method, MakeRequest request, Done done);
 
  private:
@@ -71,6 +83,7 @@ class ShardConnection {
   const Options options_;
   CallGroup* const group_;
   std::vector<Channel> channels_;
+  std::unique_ptr<LocalLink> link_;
   std::atomic<uint32_t> turn_{0};
   absl::Mutex mu_;
   Lane lanes_[3] ABSL_GUARDED_BY(mu_);

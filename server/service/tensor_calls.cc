@@ -1,0 +1,143 @@
+#include "server/service/tensor_calls.h"
+
+#include "absl/strings/str_cat.h"
+#include "common/status/status_macros.h"
+#include "common/wire/message.h"
+#include "server/service/request_checks.h"
+
+namespace syncline {
+namespace {
+
+// Who speaks, and that it may speak on this link.
+absl::Status CheckPeer(const Sender& sender, const WorkerLink* link) {
+  SYNCLINE_RETURN_IF_ERROR(CheckSender(sender));
+  return link == nullptr ? absl::OkStatus() : link->CheckSender(sender);
+}
+
+absl::Status NoLink() {
+  return absl::InvalidArgumentError(
+      "segment: places in lent memory mean something on a local link only; send the tensors");
+}
+
+}  // namespace
+
+absl::StatusOr<grpc::ByteBuffer> TensorCalls::Push(const grpc::ByteBuffer& request,
+                                                   WorkerLink* link) {
+  SYNCLINE_ASSIGN_OR_RETURN(const DecodedPush push, DecodePush(request));
+  SYNCLINE_RETURN_IF_ERROR(CheckPeer(push.header.sender(), link));
+  SYNCLINE_ASSIGN_OR_RETURN(const auto shard, host_->shard());
+  SYNCLINE_ASSIGN_OR_RETURN(const auto gradients, GradientsOf(push, *shard, link));
+  SYNCLINE_ASSIGN_OR_RETURN(const Shard::PushResult result,
+                            shard->Push(push.header.sender(), push.header.clock(), gradients));
+  PushReply reply;
+  reply.mutable_skipped()->Assign(result.skipped.begin(), result.skipped.end());
+  return EncodeMessage(reply);
+}
+
+absl::StatusOr<std::vector<ChunkGradient>> TensorCalls::GradientsOf(const DecodedPush& push,
+                                                                    const Shard& shard,
+                                                                    WorkerLink* link) {
+  const uint64_t segment = push.header.segment();
+  if (segment != 0 && link == nullptr) return NoLink();
+  std::vector<ChunkGradient> gradients;
+  gradients.reserve(push.chunks.size());
+  for (const WireChunk& c : push.chunks) {
+    gradients.push_back({c.chunk, c.version, c.data, segment != 0});
+    if (segment == 0) continue;
+    SYNCLINE_ASSIGN_OR_RETURN(const size_t bytes, shard.ChunkBytes(c.chunk));
+    SYNCLINE_ASSIGN_OR_RETURN(gradients.back().data, link->Read(segment, c.offset, bytes));
+    shared_bytes_ += bytes;
+  }
+  return gradients;
+}
+
+absl::StatusOr<grpc::ByteBuffer> TensorCalls::Commit(const grpc::ByteBuffer& request,
+                                                     WorkerLink* link) {
+  SYNCLINE_ASSIGN_OR_RETURN(const auto commit, DecodeMessage<CommitRequest>(request));
+  SYNCLINE_RETURN_IF_ERROR(CheckPeer(commit.sender(), link));
+  SYNCLINE_ASSIGN_OR_RETURN(const auto shard, host_->shard());
+  CommitReply reply;
+  SYNCLINE_ASSIGN_OR_RETURN(
+      const bool accepted,
+      shard->Commit(commit.sender(), commit.clock(), commit.samples(),
+                    {commit.contributors().begin(), commit.contributors().end()}));
+  reply.set_accepted(accepted);
+  return EncodeMessage(reply);
+}
+
+absl::Status TensorCalls::CheckPull(const PullRequest& pull, const WorkerLink* link) const {
+  SYNCLINE_RETURN_IF_ERROR(pull.observer() ? CheckProtocol(pull.sender().protocol())
+                                           : CheckSender(pull.sender()));
+  if (link != nullptr) SYNCLINE_RETURN_IF_ERROR(link->CheckSender(pull.sender()));
+  if (pull.segment() == 0) return absl::OkStatus();
+  if (link == nullptr) return NoLink();
+  if (pull.offsets_size() == pull.chunks_size() && pull.chunks_size() > 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("offsets: ", pull.offsets_size(), " for ", pull.chunks_size(),
+                   " chunks; a pull to lent memory needs one for each chunk, and a chunk"));
+}
+
+std::function<void()> TensorCalls::Pull(const grpc::ByteBuffer& request,
+                                        std::shared_ptr<WorkerLink> link, Done done) {
+  const auto failed = [&done](const absl::Status& status) {
+    done(status);
+    return nullptr;
+  };
+  const auto pull = DecodeMessage<PullRequest>(request);
+  if (!pull.ok()) return failed(pull.status());
+  const absl::Status right = CheckPull(*pull, link.get());
+  if (!right.ok()) return failed(right);
+  const auto shard = host_->shard();
+  if (!shard.ok()) return failed(shard.status());
+  Place place{std::move(link), pull->segment(), {pull->offsets().begin(), pull->offsets().end()}};
+  const Shard::PullTicket ticket = (*shard)->Pull(
+      pull->sender(), pull->clock(), {pull->chunks().begin(), pull->chunks().end()},
+      pull->observer(),
+      [this, done, place = std::move(place)](absl::StatusOr<Shard::PullResult> result) {
+        if (!result.ok()) return done(result.status());
+        done(ReplyTo(*result, place));
+      });
+  if (ticket == 0) return nullptr;
+  return [shard = *shard, ticket] { shard->CancelPull(ticket); };
+}
+
+absl::StatusOr<grpc::ByteBuffer> TensorCalls::ReplyTo(const Shard::PullResult& result,
+                                                      const Place& place) {
+  PullReply head;
+  head.set_clock(result.clock);
+  head.set_verdict(result.verdict);
+  head.set_placed(place.segment != 0 && result.verdict == PullReply::GRANTED);
+  std::vector<WireChunk> chunks;
+  std::vector<WorkerLink::Part> parts;
+  for (const PulledChunk& c : result.chunks) {
+    chunks.push_back({c.chunk, c.version, head.placed() ? Fragments() : c.data});
+    if (!head.placed()) continue;
+    parts.push_back({place.offsets[parts.size()], c.data});
+    shared_bytes_ += c.data.size();
+  }
+  if (head.placed()) {
+    SYNCLINE_RETURN_IF_ERROR(place.link->Write(place.segment, parts, parallel_for_));
+  }
+  return EncodePullReply(head, chunks);
+}
+
+void TensorCalls::ServeLocal(const std::shared_ptr<WorkerLink>& link, const LocalFrame& call,
+                             absl::string_view body) {
+  const auto reply = [link, call](const absl::StatusOr<grpc::ByteBuffer>& result) {
+    link->Reply(call, result.status(), result.ok() ? ToString(*result) : "");
+  };
+  const grpc::ByteBuffer request = ToByteBuffer(body);
+  switch (call.kind) {
+    case LocalFrame::kPush:
+      return reply(Push(request, link.get()));
+    case LocalFrame::kCommit:
+      return reply(Commit(request, link.get()));
+    case LocalFrame::kPull:
+      if (auto give_up = Pull(request, link, reply)) link->OnClose(call, std::move(give_up));
+      return;
+    default:
+      return reply(absl::InvalidArgumentError(absl::StrCat("there is no call ", call.kind)));
+  }
+}
+
+}  // namespace syncline

@@ -1,0 +1,71 @@
+#ifndef SYNCLINE_SERVER_SERVICE_TENSOR_CALLS_H_
+#define SYNCLINE_SERVER_SERVICE_TENSOR_CALLS_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "common/memory/local_frame.h"
+#include "common/threads/parallel_for.h"
+#include "common/wire/chunk_message.h"
+#include "grpcpp/support/byte_buffer.h"
+#include "proto/parameter_server.pb.h"
+#include "server/service/shard_host.h"
+#include "server/service/worker_link.h"
+
+namespace syncline {
+
+// Push, pull and commit as encoded messages, whichever way they come: through gRPC, without a link,
+// or over the link of a worker on this host, which may then name places in the memory it lends
+// instead of sending tensors. Each call checks the request, calls the core and encodes the reply.
+//
+// Thread-safe. Nothing here blocks for another worker.
+class TensorCalls {
+ public:
+  using Done = std::function<void(absl::StatusOr<grpc::ByteBuffer>)>;
+
+  // `host` must outlive this. `parallel_for` spreads large pulls over threads; it may be null.
+  TensorCalls(ShardHost* host, ParallelFor parallel_for)
+      : host_(host), parallel_for_(std::move(parallel_for)) {}
+
+  absl::StatusOr<grpc::ByteBuffer> Push(const grpc::ByteBuffer& request, WorkerLink* link);
+  absl::StatusOr<grpc::ByteBuffer> Commit(const grpc::ByteBuffer& request, WorkerLink* link);
+  // `done` runs once, at once or when the policy lets the pull through. Returns what to call if the
+  // caller gives up before (it runs `done`, or does nothing); null if `done` has run.
+  std::function<void()> Pull(const grpc::ByteBuffer& request, std::shared_ptr<WorkerLink> link,
+                             Done done);
+
+  // A call of a worker on this host. For LocalPlane.
+  void ServeLocal(const std::shared_ptr<WorkerLink>& link, const LocalFrame& call,
+                  absl::string_view body);
+
+  // Bytes of tensors that went through lent memory.
+  uint64_t shared_bytes() const { return shared_bytes_; }
+
+ private:
+  // Where in a worker's memory the weights of a pull go.
+  struct Place {
+    std::shared_ptr<WorkerLink> link;
+    uint64_t segment = 0;
+    std::vector<uint64_t> offsets;
+  };
+
+  // The gradients of a push, in the message or where the worker lends them.
+  absl::StatusOr<std::vector<ChunkGradient>> GradientsOf(const DecodedPush& push,
+                                                         const Shard& shard, WorkerLink* link);
+  absl::Status CheckPull(const PullRequest& pull, const WorkerLink* link) const;
+  absl::StatusOr<grpc::ByteBuffer> ReplyTo(const Shard::PullResult& result, const Place& place);
+
+  ShardHost* const host_;
+  const ParallelFor parallel_for_;
+  std::atomic<uint64_t> shared_bytes_{0};
+};
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_SERVER_SERVICE_TENSOR_CALLS_H_

@@ -1,0 +1,159 @@
+#include "worker/client/local_link.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "common/rpc/call.h"
+#include "common/status/status_macros.h"
+
+namespace syncline {
+namespace {
+
+constexpr absl::Duration kTimeout = absl::Seconds(5);
+constexpr absl::Duration kTick = absl::Seconds(1);
+// Seconds of silence while a call is under way until a sign of life is asked for, until the link is
+// ended, and until it is not waited for any more.
+constexpr int kPingAfter = 5;
+constexpr int kEndAfter = 15;
+constexpr int kLostAfter = 75;
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<LocalLink>> LocalLink::Attach(ParameterServer::Stub& shard,
+                                                             const Sender& sender,
+                                                             const LentBlocks& blocks) {
+  AttachMemoryRequest request;
+  *request.mutable_sender() = sender;
+  request.set_host(HostIdentity());
+  if (blocks.empty() || request.host().empty()) return nullptr;
+  SYNCLINE_ASSIGN_OR_RETURN(
+      const auto offer,
+      syncline::Call<AttachMemoryReply>(shard, &ParameterServer::Stub::AttachMemory, request,
+                                        kTimeout));
+  if (offer.socket().empty()) return nullptr;
+  SYNCLINE_ASSIGN_OR_RETURN(LocalSocket socket, LocalSocket::Connect(offer.socket()));
+  SYNCLINE_RETURN_IF_ERROR(socket.CheckPeer());
+  socket.SetPatience(kTimeout);
+  std::unique_ptr<LocalLink> link(new LocalLink(std::move(socket)));
+  SYNCLINE_RETURN_IF_ERROR(link->Ask(LocalFrame::kHello, offer.token(), -1).status());
+  for (const auto& block : blocks) SYNCLINE_RETURN_IF_ERROR(link->Lend(block));
+  link->socket_.SetPatience(kTick);
+  link->reader_ = std::thread([l = link.get()] { l->ReadAnswers(); });
+  return link;
+}
+
+LocalLink::~LocalLink() {
+  socket_.Shutdown();
+  if (reader_.joinable()) reader_.join();
+}
+
+absl::StatusOr<std::string> LocalLink::Ask(LocalFrame::Kind kind, absl::string_view body,
+                                           int descriptor) {
+  LocalFrame frame;
+  frame.kind = kind;
+  SYNCLINE_RETURN_IF_ERROR(socket_.Send(frame.AsBytes(), body, descriptor));
+  std::vector<char> room(kMaxLocalMessage);
+  SYNCLINE_ASSIGN_OR_RETURN(const size_t size, socket_.Receive(absl::MakeSpan(room)));
+  const auto answer = LocalFrame::Of({room.data(), size});
+  if (!answer) return absl::InternalError("the shard's answer is no frame");
+  std::string text(room.data() + sizeof(*answer), size - sizeof(*answer));
+  if (answer->code != 0) return absl::Status(static_cast<absl::StatusCode>(answer->code), text);
+  return text;
+}
+
+absl::Status LocalLink::Lend(std::shared_ptr<const SharedMemory> block) {
+  SYNCLINE_RETURN_IF_ERROR(Ask(LocalFrame::kLend, "", block->fd()).status());
+  blocks_.push_back(std::move(block));
+  return absl::OkStatus();
+}
+
+std::optional<LocalLink::Places> LocalLink::Find(absl::Span<const Chunk> chunks) const {
+  for (size_t i = 0; i < blocks_.size() && !chunks.empty(); ++i) {
+    Places places;
+    places.segment = i + 1;
+    for (const Chunk& chunk : chunks) {
+      const auto offset = blocks_[i]->OffsetOf(chunk.data, chunk.bytes);
+      if (!offset) break;
+      places.offsets.push_back(*offset);
+    }
+    if (places.offsets.size() == chunks.size()) return places;
+  }
+  return std::nullopt;
+}
+
+bool LocalLink::Call(LocalFrame::Kind kind, absl::string_view message, Done done) {
+  LocalFrame frame;
+  frame.kind = kind;
+  {
+    absl::MutexLock lock(&mu_);
+    if (ended_) return false;
+    frame.call = ++last_call_;
+    calls_[frame.call] = std::move(done);
+  }
+  if (socket_.Send(frame.AsBytes(), message).ok()) return true;
+  // Unless it has been told of the end meanwhile, which then counts as its answer.
+  absl::MutexLock lock(&mu_);
+  return calls_.erase(frame.call) == 0;
+}
+
+void LocalLink::ReadAnswers() {
+  std::vector<char> room(kMaxLocalMessage);
+  absl::Status lost = absl::UnavailableError("the shard on this host has gone");
+  while (true) {
+    const auto size = socket_.Receive(absl::MakeSpan(room));
+    if (absl::IsDeadlineExceeded(size.status())) {
+      if (Silent()) continue;
+      lost = absl::FailedPreconditionError(absl::StrCat(
+          "the shard on this host was silent for ", kLostAfter, " s and has not given the memory "
+          "back that it was lent"));
+      break;
+    }
+    if (!size.ok()) break;
+    silent_seconds_ = 0;
+    const absl::string_view message(room.data(), *size);
+    const auto frame = LocalFrame::Of(message);
+    if (frame) Answer(*frame, message.substr(sizeof(*frame)));
+  }
+  FailAll(lost);
+}
+
+void LocalLink::Answer(const LocalFrame& frame, absl::string_view body) {
+  Done done;
+  {
+    absl::MutexLock lock(&mu_);
+    const auto call = calls_.find(frame.call);
+    if (call == calls_.end()) return;  // of a sign of life
+    done = std::move(call->second);
+    calls_.erase(call);
+  }
+  if (frame.code == 0) return done(std::string(body));
+  done(absl::Status(static_cast<absl::StatusCode>(frame.code), body));
+}
+
+bool LocalLink::Silent() {
+  absl::MutexLock lock(&mu_);
+  silent_seconds_ = calls_.empty() ? 0 : silent_seconds_ + 1;
+  if (silent_seconds_ == kPingAfter) {
+    LocalFrame ping;
+    ping.kind = LocalFrame::kPing;
+    socket_.Send(ping.AsBytes(), "").IgnoreError();
+  } else if (silent_seconds_ == kEndAfter) {
+    ended_ = true;
+    // The shard closes its end once nothing of it looks at the memory any more.
+    socket_.ShutdownWrites();
+  }
+  return silent_seconds_ < kLostAfter;
+}
+
+void LocalLink::FailAll(const absl::Status& status) {
+  std::map<uint64_t, Done> calls;
+  {
+    absl::MutexLock lock(&mu_);
+    ended_ = true;
+    calls.swap(calls_);
+  }
+  for (const auto& [call, done] : calls) done(status);
+}
+
+}  // namespace syncline

@@ -1,0 +1,88 @@
+#ifndef SYNCLINE_WORKER_CLIENT_LOCAL_LINK_H_
+#define SYNCLINE_WORKER_CLIENT_LOCAL_LINK_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/types/span.h"
+#include "common/memory/local_frame.h"
+#include "common/memory/local_socket.h"
+#include "common/memory/shared_memory.h"
+#include "proto/parameter_server.grpc.pb.h"
+
+namespace syncline {
+
+using LentBlocks = std::vector<std::shared_ptr<const SharedMemory>>;
+
+// A shard on this worker's host: it reads and writes blocks of the worker's memory, and is called over
+// a socket that never leaves the host, at a tenth of what a call through gRPC costs.
+//
+// Thread-safe. A thread of its own reads the answers. The link ends when the shard's process does, or
+// when that stays silent for 15 s though called or asked for a sign of life; nothing is sent over it
+// then, and calls go through the network.
+class LocalLink {
+ public:
+  // A chunk in this process's memory.
+  struct Chunk {
+    const void* data = nullptr;
+    size_t bytes = 0;
+  };
+  // Chunks as the shard names them.
+  struct Places {
+    uint64_t segment = 0;
+    std::vector<uint64_t> offsets;
+  };
+  using Done = std::function<void(absl::StatusOr<std::string>)>;
+
+  // Lends `blocks`. Null, without an error, when the shard is on another host. Blocks for some round
+  // trips.
+  static absl::StatusOr<std::unique_ptr<LocalLink>> Attach(ParameterServer::Stub& shard,
+                                                           const Sender& sender,
+                                                           const LentBlocks& blocks);
+  // Calls under way end with UNAVAILABLE first.
+  ~LocalLink();
+
+  // Where the shard sees these chunks, if all lie in one block.
+  std::optional<Places> Find(absl::Span<const Chunk> chunks) const;
+
+  // Sends an encoded message. `done` runs once, with the reply or the shard's error, on the link's
+  // thread. UNAVAILABLE: the link has ended, and the shard touches the memory no more.
+  // FAILED_PRECONDITION: it has not let go of the memory for a minute, so that must not be used for
+  // anything else any more. False: nothing was sent, and `done` does not run.
+  bool Call(LocalFrame::Kind kind, absl::string_view message, Done done);
+
+ private:
+  explicit LocalLink(LocalSocket socket) : socket_(std::move(socket)) {}
+  // A call that waits for its answer; before the thread begins.
+  absl::StatusOr<std::string> Ask(LocalFrame::Kind kind, absl::string_view body, int descriptor);
+  absl::Status Lend(std::shared_ptr<const SharedMemory> block);
+  void ReadAnswers();
+  void Answer(const LocalFrame& frame, absl::string_view body);
+  // Nothing came for a while; false if the link must be taken for lost without an end.
+  bool Silent();
+  void FailAll(const absl::Status& status);
+
+  const LocalSocket socket_;
+  LentBlocks blocks_;  // by segment, from 1
+  absl::Mutex mu_;
+  uint64_t last_call_ ABSL_GUARDED_BY(mu_) = 0;
+  bool ended_ ABSL_GUARDED_BY(mu_) = false;
+  std::map<uint64_t, Done> calls_ ABSL_GUARDED_BY(mu_);
+  int silent_seconds_ = 0;  // the thread's own
+  std::thread reader_;
+};
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_WORKER_CLIENT_LOCAL_LINK_H_

@@ -42,7 +42,7 @@ absl::StatusOr<std::vector<ChunkGradient>> TensorCalls::GradientsOf(const Decode
   std::vector<ChunkGradient> gradients;
   gradients.reserve(push.chunks.size());
   for (const WireChunk& c : push.chunks) {
-    gradients.push_back({c.chunk, c.version, c.data, segment != 0});
+    gradients.push_back({c.chunk, c.version, c.data});
     if (segment == 0) continue;
     SYNCLINE_ASSIGN_OR_RETURN(const size_t bytes, shard.ChunkBytes(c.chunk));
     SYNCLINE_ASSIGN_OR_RETURN(gradients.back().data, link->Read(segment, c.offset, bytes));

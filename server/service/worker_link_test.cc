@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "common/status/status_matchers.h"
 #include "gmock/gmock.h"
@@ -19,7 +20,7 @@ using ::testing::HasSubstr;
 class WorkerLinkTest : public ::testing::Test {
  protected:
   WorkerLinkTest() {
-    const std::string name = absl::StrCat("test-", RandomToken(8));
+    const std::string name = absl::StrCat("test-", absl::BytesToHexString(RandomToken(8)));
     const LocalSocket listener = *LocalSocket::Listen(name);
     worker_ = *LocalSocket::Connect(name);
     worker_.SetPatience(absl::Seconds(10));

@@ -188,9 +188,7 @@ void ChunkTable::Stage(const Sender& sender, Clock clock, const ChunkGradient& g
     absl::MutexLock lock(&slot->mu);
     if (TakeOnce(slot, sender, clock)) {
       staleness = slot->chunk.version() - std::min(gradient.version, slot->chunk.version());
-      slot->staged[sender.rank()] = {
-          sender.incarnation(), clock,
-          gradient.lent ? Buffer::CopyOf(gradient.data).Share() : gradient.data};
+      slot->staged[sender.rank()] = {sender.incarnation(), clock, gradient.data};
     }
   }
   Count(gradient, staleness, 0);

@@ -34,10 +34,8 @@ struct ChunkGradient {
   uint32_t chunk = 0;
   // Of the weights the gradient was computed on.
   uint64_t version = 0;
-  // Little-endian float32, as many as the chunk has. Kept until the step is applied in sync.
+  // Little-endian float32, as many as the chunk has. Looked at until the step is applied in sync.
   Fragments data;
-  // The pusher's own memory, which may change once the push is acknowledged: what is kept is a copy.
-  bool lent = false;
 };
 
 struct PulledChunk {

@@ -178,7 +178,7 @@ absl::Status ClientImpl::ConnectShard(const std::string& address,
   if (!job().shared_memory()) return absl::OkStatus();
   SYNCLINE_ASSIGN_OR_RETURN(const auto channel, MakeChannel(address, options_.security));
   // Without a link tensors go through the network, so why there is none does not matter.
-  auto link = LocalLink::Attach(*ParameterServer::NewStub(channel), MakeSender(), lent_);
+  auto link = LocalLink::Attach(*ParameterServer::NewStub(channel), MakeSender(), lent_, {});
   if (link.ok()) shards_.back()->SetLink(*std::move(link));
   return absl::OkStatus();
 }

@@ -83,8 +83,9 @@ class Client {
 
   // Lends `memory` to the shards that run on this host, from CreateTensors on, which comes after:
   // they read gradients that lie in it and write weights to it, in place of sending both through
-  // the network. It is kept until the client has gone. Nothing else changes: memory that is not
-  // lent works as well.
+  // the network. It is kept until the client has gone. Memory that is not lent works as well.
+  // In sync, shards read a lent gradient when the step is made: it must stay as it is until a pull for
+  // the next clock has been answered.
   virtual void Lend(std::shared_ptr<const SharedMemory> memory) = 0;
   // Shards that have taken what was lent.
   virtual int shards_on_this_host() const = 0;
@@ -101,9 +102,9 @@ class Client {
     size_t tensor = 0;
     const float* data = nullptr;
   };
-  // Starts sending gradients under `clock`. They must stay as they are until `done`, which comes when
-  // all their shards have acknowledged them. A message holds what fits of one call, so small tensors
-  // are better pushed together. Each tensor at most once a clock.
+  // Starts sending gradients under `clock`. They must stay as they are until `done` (but see Lend),
+  // which comes when all their shards have acknowledged them. A message holds what fits of one call,
+  // so small tensors are better pushed together. Each tensor at most once a clock.
   virtual void Push(Clock clock, absl::Span<const Gradient> gradients, Done done) = 0;
   // Ends the step. All its pushes must be done. `samples`: how many the gradient is the mean of.
   virtual void Commit(Clock clock, uint64_t samples, const std::vector<Rank>& contributors,

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/time.h"
 #include "common/rpc/call.h"
 #include "common/status/status_macros.h"
 
@@ -11,18 +10,13 @@ namespace syncline {
 namespace {
 
 constexpr absl::Duration kTimeout = absl::Seconds(5);
-constexpr absl::Duration kTick = absl::Seconds(1);
-// Seconds of silence while a call is under way until a sign of life is asked for, until the link is
-// ended, and until it is not waited for any more.
-constexpr int kPingAfter = 5;
-constexpr int kEndAfter = 15;
-constexpr int kLostAfter = 75;
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<LocalLink>> LocalLink::Attach(ParameterServer::Stub& shard,
                                                              const Sender& sender,
-                                                             const LentBlocks& blocks) {
+                                                             const LentBlocks& blocks,
+                                                             Silence silence) {
   AttachMemoryRequest request;
   *request.mutable_sender() = sender;
   request.set_host(HostIdentity());
@@ -35,10 +29,10 @@ absl::StatusOr<std::unique_ptr<LocalLink>> LocalLink::Attach(ParameterServer::St
   SYNCLINE_ASSIGN_OR_RETURN(LocalSocket socket, LocalSocket::Connect(offer.socket()));
   SYNCLINE_RETURN_IF_ERROR(socket.CheckPeer());
   socket.SetPatience(kTimeout);
-  std::unique_ptr<LocalLink> link(new LocalLink(std::move(socket)));
+  std::unique_ptr<LocalLink> link(new LocalLink(std::move(socket), silence));
   SYNCLINE_RETURN_IF_ERROR(link->Ask(LocalFrame::kHello, offer.token(), -1).status());
   for (const auto& block : blocks) SYNCLINE_RETURN_IF_ERROR(link->Lend(block));
-  link->socket_.SetPatience(kTick);
+  link->socket_.SetPatience(silence.tick);
   link->reader_ = std::thread([l = link.get()] { l->ReadAnswers(); });
   return link;
 }
@@ -105,12 +99,13 @@ void LocalLink::ReadAnswers() {
     if (absl::IsDeadlineExceeded(size.status())) {
       if (Silent()) continue;
       lost = absl::FailedPreconditionError(absl::StrCat(
-          "the shard on this host was silent for ", kLostAfter, " s and has not given the memory "
-          "back that it was lent"));
+          "the shard on this host was silent for ",
+          absl::FormatDuration(silence_.lost * silence_.tick),
+          " and has not given the memory back that it was lent"));
       break;
     }
     if (!size.ok()) break;
-    silent_seconds_ = 0;
+    silent_ticks_ = 0;
     const absl::string_view message(room.data(), *size);
     const auto frame = LocalFrame::Of(message);
     if (frame) Answer(*frame, message.substr(sizeof(*frame)));
@@ -133,17 +128,17 @@ void LocalLink::Answer(const LocalFrame& frame, absl::string_view body) {
 
 bool LocalLink::Silent() {
   absl::MutexLock lock(&mu_);
-  silent_seconds_ = calls_.empty() ? 0 : silent_seconds_ + 1;
-  if (silent_seconds_ == kPingAfter) {
+  silent_ticks_ = calls_.empty() ? 0 : silent_ticks_ + 1;
+  if (silent_ticks_ == silence_.ping) {
     LocalFrame ping;
     ping.kind = LocalFrame::kPing;
     socket_.Send(ping.AsBytes(), "").IgnoreError();
-  } else if (silent_seconds_ == kEndAfter) {
+  } else if (silent_ticks_ == silence_.end) {
     ended_ = true;
     // The shard closes its end once nothing of it looks at the memory any more.
     socket_.ShutdownWrites();
   }
-  return silent_seconds_ < kLostAfter;
+  return silent_ticks_ < silence_.lost;
 }
 
 void LocalLink::FailAll(const absl::Status& status) {

@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "common/memory/local_frame.h"
 #include "common/memory/local_socket.h"
@@ -29,8 +30,8 @@ using LentBlocks = std::vector<std::shared_ptr<const SharedMemory>>;
 // a socket that never leaves the host, at a tenth of what a call through gRPC costs.
 //
 // Thread-safe. A thread of its own reads the answers. The link ends when the shard's process does, or
-// when that stays silent for 15 s though called or asked for a sign of life; nothing is sent over it
-// then, and calls go through the network.
+// when that stays silent though asked for a sign of life (Silence); nothing is sent over it then, and
+// calls go through the network.
 class LocalLink {
  public:
   // A chunk in this process's memory.
@@ -44,12 +45,22 @@ class LocalLink {
     std::vector<uint64_t> offsets;
   };
   using Done = std::function<void(absl::StatusOr<std::string>)>;
+  // How long a shard may be silent while a call is under way: until a sign of life is asked for, until
+  // the link is ended, and until nobody waits any more for the shard to let go of the memory. In
+  // multiples of `tick`, how often that is looked at.
+  struct Silence {
+    absl::Duration tick = absl::Seconds(1);
+    int ping = 5;
+    int end = 15;
+    int lost = 75;
+  };
 
   // Lends `blocks`. Null, without an error, when the shard is on another host. Blocks for some round
   // trips.
   static absl::StatusOr<std::unique_ptr<LocalLink>> Attach(ParameterServer::Stub& shard,
                                                            const Sender& sender,
-                                                           const LentBlocks& blocks);
+                                                           const LentBlocks& blocks,
+                                                           Silence silence);
   // Calls under way end with UNAVAILABLE first.
   ~LocalLink();
 
@@ -58,12 +69,13 @@ class LocalLink {
 
   // Sends an encoded message. `done` runs once, with the reply or the shard's error, on the link's
   // thread. UNAVAILABLE: the link has ended, and the shard touches the memory no more.
-  // FAILED_PRECONDITION: it has not let go of the memory for a minute, so that must not be used for
+  // FAILED_PRECONDITION: it did not let go of the memory in time, so that must not be used for
   // anything else any more. False: nothing was sent, and `done` does not run.
   bool Call(LocalFrame::Kind kind, absl::string_view message, Done done);
 
  private:
-  explicit LocalLink(LocalSocket socket) : socket_(std::move(socket)) {}
+  LocalLink(LocalSocket socket, Silence silence)
+      : silence_(silence), socket_(std::move(socket)) {}
   // A call that waits for its answer; before the thread begins.
   absl::StatusOr<std::string> Ask(LocalFrame::Kind kind, absl::string_view body, int descriptor);
   absl::Status Lend(std::shared_ptr<const SharedMemory> block);
@@ -73,13 +85,14 @@ class LocalLink {
   bool Silent();
   void FailAll(const absl::Status& status);
 
+  const Silence silence_;
   const LocalSocket socket_;
   LentBlocks blocks_;  // by segment, from 1
   absl::Mutex mu_;
   uint64_t last_call_ ABSL_GUARDED_BY(mu_) = 0;
   bool ended_ ABSL_GUARDED_BY(mu_) = false;
   std::map<uint64_t, Done> calls_ ABSL_GUARDED_BY(mu_);
-  int silent_seconds_ = 0;  // the thread's own
+  int silent_ticks_ = 0;  // the thread's own
   std::thread reader_;
 };
 

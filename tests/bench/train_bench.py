@@ -4,7 +4,8 @@ beside PyTorch's DistributedDataParallel over gloo on the same machine in the sa
 
 Debian's OpenBLAS takes processors newer than itself for old ones, which slows PyTorch but not
 Syncline, which names the kernels itself. So there are two references: PyTorch as installed, and
-PyTorch told which kernels to use.
+PyTorch told which kernels to use. A third is what no cluster can beat: two processes that train the
+same model and never communicate.
 """
 import json
 import os
@@ -30,9 +31,11 @@ def bazel(*arguments):
 
 def build():
     bazel("build", "--noshow_progress", "//deploy/cli:syncline", "//server:syncline-ps",
-          "//worker:syncline-worker", "//server/coordinator:syncline-coordinator")
-    return os.path.join(bazel("info", "--noshow_progress", "bazel-bin").strip(),
-                        "deploy/cli/syncline")
+          "//worker:syncline-worker", "//server/coordinator:syncline-coordinator",
+          "//tests/bench:train_alone")
+    binaries = bazel("info", "--noshow_progress", "bazel-bin").strip()
+    return (os.path.join(binaries, "deploy/cli/syncline"),
+            os.path.join(binaries, "tests/bench/train_alone"))
 
 
 def syncline(program, mode):
@@ -46,10 +49,22 @@ def syncline(program, mode):
     longest = max(worker["total_seconds"] for worker in workers)
     total = sum(worker["total_seconds"] for worker in workers)
     shares = {key: sum(worker[key + "_seconds"] for worker in workers) / total
-              for key in ("compute", "pull_wait", "push_wait")}
+              report(f"{name}, beside two processes that never communicate", speed, "samples/s",
+               statistics.median(apart), 0.9 if name == "sync" else None)
+        for key in ("compute", "pull_wait", "push_wait")}
     shares["apply"] = (sum(shard["apply_seconds"] for shard in status["shards"]) /
                        len(status["shards"]) / longest)
     return int(status["samples_total"]) / longest, shares
+
+
+def alone(program):
+    """Samples a second of two processes together that never communicate."""
+    runs = [subprocess.Popen([program, JOB, str(EPOCHS)], text=True, stdout=subprocess.PIPE)
+            for _ in range(2)]
+    speeds = [float(run.communicate()[0]) for run in runs]
+    if any(run.returncode for run in runs):
+        sys.exit("train: train_alone failed")
+    return sum(speeds)
 
 
 def torch(environment):
@@ -78,7 +93,7 @@ def report(name, value, unit, reference, at_least):
 
 
 def main():
-    program = build()
+    program, lonely = build()
     has_torch = subprocess.run(["/usr/bin/python3", "-c", "import torch"],
                                stderr=subprocess.DEVNULL).returncode == 0
     if not has_torch:
@@ -86,12 +101,13 @@ def main():
               file=sys.stderr)
     speeds = {tuple(mode): [] for mode in MODES}
     shares = {tuple(mode): [] for mode in MODES}
-    plain, told = [], []
+    plain, told, apart = [], [], []
     for _ in range(ROUNDS):
         for mode in MODES:
             speed, share = syncline(program, mode)
             speeds[tuple(mode)].append(speed)
             shares[tuple(mode)].append(share)
+        apart.append(alone(lonely))
         if has_torch:
             plain.append(torch({}))
             told.append(torch({"OPENBLAS_CORETYPE": kernels()}))

@@ -36,8 +36,9 @@ using Method = ShardConnection::Method;
 // Long for a coordinator that is busy with shards, short enough to notice one that went.
 constexpr absl::Duration kCallTimeout = absl::Seconds(15);
 
-// Of lent memory one message may name this much: enough for a shard to spread over its cores.
-constexpr size_t kLentBytes = size_t{16} << 20;
+// Of lent memory one message may name this much: enough for a shard to spread over its cores, and not
+// too much for the network if the link ends.
+constexpr size_t kLentBytes = size_t{32} << 20;
 
 std::string DefaultName() {
   char host[256] = "";

@@ -32,7 +32,9 @@ Router::Router(const ShardMap& map, std::vector<size_t> message_bytes)
 void Router::Add(uint32_t chunk, std::vector<OpenGroup>* open, std::vector<Group>* groups) const {
   OpenGroup& to = (*open)[owner_[chunk]];
   const size_t bytes = chunks_[chunk].elements * sizeof(float);
-  if (!to.group.chunks.empty() && to.bytes + bytes > message_bytes_[owner_[chunk]]) {
+  const bool full = to.bytes + bytes > message_bytes_[owner_[chunk]] ||
+                    to.group.chunks.size() == kMaxGroupChunks;
+  if (!to.group.chunks.empty() && full) {
     groups->push_back(std::move(to.group));
     to = OpenGroup();
   }

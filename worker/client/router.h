@@ -14,6 +14,8 @@ namespace syncline {
 // Which chunks go together in a message, and to which shard. Pure; immutable once made.
 class Router {
  public:
+  // So many chunks go into a message at most: those that only name places have room for no more.
+  static constexpr size_t kMaxGroupChunks = 2048;
   // Chunks of one shard, ascending, of at most its message_bytes together (or a single chunk).
   struct Group {
     uint32_t shard = 0;

@@ -68,5 +68,16 @@ TEST(RouterTest, MessagesKeepToTheirSize) {
   EXPECT_EQ(router.tensor_chunks(0), 3u);
 }
 
+TEST(RouterTest, AMessageHasRoomForSoManyChunks) {
+  TensorSpec tensor;
+  tensor.set_name("w");
+  tensor.add_shape(1024 * (Router::kMaxGroupChunks + 1));  // chunks of 4 KiB
+  const ShardMap map = *MakeShardMap({tensor}, {"h:1"}, 4096, false);
+  const Router router(map, {size_t{1} << 30});
+  ASSERT_EQ(router.pulls().size(), 2u);
+  EXPECT_EQ(router.pulls()[0].chunks.size(), Router::kMaxGroupChunks);
+  EXPECT_EQ(router.pulls()[1].chunks.size(), 1u);
+}
+
 }  // namespace
 }  // namespace syncline

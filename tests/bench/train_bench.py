@@ -49,9 +49,7 @@ def syncline(program, mode):
     longest = max(worker["total_seconds"] for worker in workers)
     total = sum(worker["total_seconds"] for worker in workers)
     shares = {key: sum(worker[key + "_seconds"] for worker in workers) / total
-              report(f"{name}, beside two processes that never communicate", speed, "samples/s",
-               statistics.median(apart), 0.9 if name == "sync" else None)
-        for key in ("compute", "pull_wait", "push_wait")}
+              for key in ("compute", "pull_wait", "push_wait")}
     shares["apply"] = (sum(shard["apply_seconds"] for shard in status["shards"]) /
                        len(status["shards"]) / longest)
     return int(status["samples_total"]) / longest, shares
@@ -117,6 +115,8 @@ def main():
         report(f"{name}, beside DDP", speed, "samples/s", statistics.median(plain) if plain else None, 1.0)
         report(f"{name}, beside DDP with OPENBLAS_CORETYPE={kernels()}", speed, "samples/s",
                statistics.median(told) if told else None, None)
+        report(f"{name}, beside two processes that never communicate", speed, "samples/s",
+               statistics.median(apart), 0.9 if name == "sync" else None)
         for key in ("compute", "pull_wait", "push_wait", "apply"):
             report(f"{name}, share of time: {key}",
                    statistics.median(share[key] for share in shares[tuple(mode)]), "of 1", None,

@@ -58,7 +58,12 @@ void LocalPlane::Accept() {
     absl::MutexLock lock(&mu_);
     if (closing_) return;
     Sweep();
-    if (!socket.ok() || !socket->CheckPeer().ok()) continue;
+    if (!socket.ok()) {
+      // No descriptors are left, say: it will not be better at once.
+      mu_.AwaitWithTimeout(absl::Condition(&closing_), absl::Milliseconds(100));
+      continue;
+    }
+    if (!socket->CheckPeer().ok()) continue;
     Served* const served = &served_.emplace_back();
     served->thread = std::thread([this, served, s = std::make_shared<LocalSocket>(
                                                     *std::move(socket))]() mutable {

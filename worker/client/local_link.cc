@@ -37,7 +37,7 @@ absl::StatusOr<std::unique_ptr<LocalLink>> LocalLink::Attach(ParameterServer::St
   return link;
 }
 
-LocalLink::~LocalLink() {
+void LocalLink::Close() {
   socket_.Shutdown();
   if (reader_.joinable()) reader_.join();
 }

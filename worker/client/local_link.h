@@ -61,8 +61,9 @@ class LocalLink {
                                                            const Sender& sender,
                                                            const LentBlocks& blocks,
                                                            Silence silence);
-  // Calls under way end with UNAVAILABLE first.
-  ~LocalLink();
+  ~LocalLink() { Close(); }
+  // Takes no more calls; those under way end with UNAVAILABLE first.
+  void Close();
 
   // Where the shard sees these chunks, if all lie in one block.
   std::optional<Places> Find(absl::Span<const Chunk> chunks) const;

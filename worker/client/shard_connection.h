@@ -58,8 +58,10 @@ class ShardConnection {
   // Before the first Send.
   void SetLink(std::unique_ptr<LocalLink> link) { link_ = std::move(link); }
   bool has_link() const { return link_ != nullptr; }
-  // What is under way on the link goes on through the network. After the last Send.
-  void CloseLink() { link_.reset(); }
+  // What is under way on the link goes on through the network.
+  void CloseLink() {
+    if (link_ != nullptr) link_->Close();
+  }
 
   // `done` runs once, on a loop's or the link's thread, never inside Send (but with CANCELLED when
   // the group is closing).

@@ -116,6 +116,8 @@ SYNCLINE_VALUE(worker_threads);
 SYNCLINE_VALUE(device);
 SYNCLINE_SWITCH(allow_tf32);
 SYNCLINE_SWITCH(shared_memory);
+SYNCLINE_VALUE(push_codec);
+SYNCLINE_VALUE(pull_codec);
 
 namespace syncline {
 namespace {

@@ -136,6 +136,10 @@ constexpr ManifestField kFields[] = {
     {"allow_tf32", "false", Any(), false, "Lets cuBLAS round products to TF32."},
     {"shared_memory", "true", Any(), false,
      "Workers and shards on one host exchange tensors through shared memory."},
+    {"push_codec", "none", Any(), false,
+     "How gradients are sent: none, fp16, bf16 or int8. With another than none, always through the "
+     "network."},
+    {"pull_codec", "none", Any(), false, "The same for weights."},
 };
 
 // Whole numbers in full, others as short as they go.

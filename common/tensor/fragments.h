@@ -73,14 +73,7 @@ class FloatReader {
     return scratch;
   }
 
- private:
-  void SkipFinishedPieces() {
-    while (offset_ == fragments_.pieces()[piece_].size) {
-      ++piece_;
-      offset_ = 0;
-    }
-  }
-
+  // The next `bytes` bytes, which must be left.
   void Copy(size_t bytes, char* to) {
     while (bytes > 0) {
       SkipFinishedPieces();
@@ -90,6 +83,14 @@ class FloatReader {
       to += n;
       bytes -= n;
       offset_ += n;
+    }
+  }
+
+ private:
+  void SkipFinishedPieces() {
+    while (offset_ == fragments_.pieces()[piece_].size) {
+      ++piece_;
+      offset_ = 0;
     }
   }
 

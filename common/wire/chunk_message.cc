@@ -35,6 +35,7 @@ std::string ChunkPrefix(const WireChunk& chunk) {
   number(ChunkData::kChunkFieldNumber, chunk.chunk);
   number(ChunkData::kVersionFieldNumber, chunk.version);
   number(ChunkData::kOffsetFieldNumber, chunk.offset);
+  number(ChunkData::kCodecFieldNumber, chunk.codec);
   AppendTag(ChunkData::kDataFieldNumber, SliceCursor::kBytes, &prefix);
   AppendVarint(chunk.data.size(), &prefix);
   return prefix;
@@ -75,12 +76,15 @@ absl::StatusOr<WireChunk> ReadChunk(size_t end, SliceCursor& cursor) {
       SYNCLINE_ASSIGN_OR_RETURN(chunk.version, cursor.Varint());
     } else if (tag.field == ChunkData::kOffsetFieldNumber && tag.type == SliceCursor::kVarint) {
       SYNCLINE_ASSIGN_OR_RETURN(chunk.offset, cursor.Varint());
+    } else if (tag.field == ChunkData::kCodecFieldNumber && tag.type == SliceCursor::kVarint) {
+      SYNCLINE_ASSIGN_OR_RETURN(const uint64_t codec, cursor.Varint());
+      if (codec > Codec_MAX) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("chunks.codec: there is no codec ", codec, ", they end at ", Codec_MAX));
+      }
+      chunk.codec = static_cast<Codec>(codec);
     } else if (tag.field == ChunkData::kDataFieldNumber && tag.type == SliceCursor::kBytes) {
       SYNCLINE_ASSIGN_OR_RETURN(const size_t length, cursor.Length(end));
-      if (length % sizeof(float) != 0) {
-        return absl::InvalidArgumentError(absl::StrCat(
-            "chunks.data: ", length, " bytes are no whole number of float32 (4 bytes each)"));
-      }
       chunk.data = cursor.Take(length);
     } else {
       SYNCLINE_RETURN_IF_ERROR(cursor.SkipValue(tag.type, end, nullptr));
@@ -88,6 +92,10 @@ absl::StatusOr<WireChunk> ReadChunk(size_t end, SliceCursor& cursor) {
   }
   if (cursor.position() != end) {
     return absl::InvalidArgumentError("chunks: a field runs past the end of its chunk");
+  }
+  if (chunk.codec <= CODEC_NONE && chunk.data.size() % sizeof(float) != 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "chunks.data: ", chunk.data.size(), " bytes are no whole number of float32 (4 bytes each)"));
   }
   return chunk;
 }

@@ -20,7 +20,7 @@ namespace syncline {
 //
 //   message = head-field* (chunk-tag varint-length chunk)*
 //   chunk   = [0x08 varint-id] [0x10 varint-version] [0x18 varint-offset]
-//             0x7A varint-length float32*
+//             [0x20 varint-codec] 0x7A varint-length float32*
 //
 // All functions are thread-safe.
 
@@ -32,6 +32,8 @@ struct WireChunk {
   Fragments data;
   // Where the tensor lies in the message's segment of lent memory, if it names one.
   uint64_t offset = 0;
+  // How `data` is written (common/codec).
+  Codec codec = CODEC_UNSPECIFIED;
 };
 
 grpc::ByteBuffer EncodePush(const PushHeader& header, absl::Span<const WireChunk> chunks);
@@ -49,8 +51,8 @@ struct DecodedPullReply {
 };
 
 // INVALID_ARGUMENT, naming the field and the byte where reading stopped, for bytes that are no such
-// message: truncated, a length past the end, a chunk number over 2^32 - 1, a tensor whose size is
-// not a multiple of 4, a head over 64 KiB.
+// message: truncated, a length past the end, a chunk number over 2^32 - 1, a codec there is not, an
+// uncoded tensor whose size is not a multiple of 4, a head over 64 KiB.
 absl::StatusOr<DecodedPush> DecodePush(const grpc::ByteBuffer& buffer);
 absl::StatusOr<DecodedPullReply> DecodePullReply(const grpc::ByteBuffer& buffer);
 

@@ -44,6 +44,7 @@ PushRequest Example() {
     chunk->set_chunk(i * 200);
     chunk->set_version(i * 1000000);
     chunk->set_offset(i << 30);
+    chunk->set_codec(static_cast<Codec>(i));
     chunk->set_data(std::string(i * 400 + 4, static_cast<char>('a' + i)));
   }
   return request;
@@ -53,7 +54,8 @@ std::vector<WireChunk> ChunksOf(const PushRequest& request) {
   std::vector<WireChunk> chunks;
   for (const ChunkData& chunk : request.chunks()) {
     chunks.push_back({chunk.chunk(), chunk.version(),
-                      Fragments::Of(chunk.data().data(), chunk.data().size()), chunk.offset()});
+                      Fragments::Of(chunk.data().data(), chunk.data().size()), chunk.offset(),
+                      chunk.codec()});
   }
   return chunks;
 }
@@ -76,6 +78,7 @@ TEST(ChunkMessageTest, WeReadWhatProtobufWritesHoweverItArrives) {
       EXPECT_EQ(push.chunks[i].chunk, request.chunks(i).chunk());
       EXPECT_EQ(push.chunks[i].version, request.chunks(i).version());
       EXPECT_EQ(push.chunks[i].offset, request.chunks(i).offset());
+      EXPECT_EQ(push.chunks[i].codec, request.chunks(i).codec());
       EXPECT_EQ(Joined(push.chunks[i].data), request.chunks(i).data());
     }
   }
@@ -150,6 +153,9 @@ TEST(ChunkMessageTest, ErrorsNameTheField) {
   request.mutable_chunks(0)->set_data("abc");
   EXPECT_THAT(DecodePush(Split(request.SerializeAsString(), 999)),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("chunks.data: 3 bytes")));
+  request.mutable_chunks(0)->set_codec(static_cast<Codec>(99));
+  EXPECT_THAT(DecodePush(Split(request.SerializeAsString(), 999)),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("no codec 99")));
   request = Example();
   request.clear_header();
   EXPECT_THAT(DecodePush(Split(request.SerializeAsString(), 999)),

@@ -1,7 +1,9 @@
 #include "server/service/tensor_calls.h"
 
 #include "absl/strings/str_cat.h"
+#include "common/codec/codec.h"
 #include "common/status/status_macros.h"
+#include "common/tensor/buffer.h"
 #include "common/wire/message.h"
 #include "server/service/request_checks.h"
 
@@ -12,6 +14,17 @@ namespace {
 absl::Status CheckPeer(const Sender& sender, const WorkerLink* link) {
   SYNCLINE_RETURN_IF_ERROR(CheckSender(sender));
   return link == nullptr ? absl::OkStatus() : link->CheckSender(sender);
+}
+
+WireChunk EncodeChunk(const PulledChunk& pulled, Codec codec) {
+  if (codec <= CODEC_NONE) return {pulled.chunk, pulled.version, pulled.data};
+  const size_t elements = pulled.data.size() / sizeof(float);
+  Buffer encoded = Buffer::Allocate(EncodedBytes(codec, elements));
+  // A chunk's weights lie in one piece (server/store/chunk).
+  const auto* const weights = reinterpret_cast<const float*>(pulled.data.pieces()[0].data);
+  const uint64_t seed = pulled.version << 32 ^ pulled.chunk;
+  EncodeFloats(codec, weights, elements, seed, encoded.data());
+  return {pulled.chunk, pulled.version, encoded.Share(), 0, codec};
 }
 
 absl::Status NoLink() {
@@ -42,10 +55,12 @@ absl::StatusOr<std::vector<ChunkGradient>> TensorCalls::GradientsOf(const Decode
   std::vector<ChunkGradient> gradients;
   gradients.reserve(push.chunks.size());
   for (const WireChunk& c : push.chunks) {
-    gradients.push_back({c.chunk, c.version, c.data});
+    gradients.push_back({c.chunk, c.version, c.data, c.codec});
     if (segment == 0) continue;
-    SYNCLINE_ASSIGN_OR_RETURN(const size_t bytes, shard.ChunkBytes(c.chunk));
+    SYNCLINE_ASSIGN_OR_RETURN(const size_t elements, shard.Elements(c.chunk));
+    const size_t bytes = elements * sizeof(float);
     SYNCLINE_ASSIGN_OR_RETURN(gradients.back().data, link->Read(segment, c.offset, bytes));
+    gradients.back().codec = CODEC_NONE;
     shared_bytes_ += bytes;
   }
   return gradients;
@@ -69,6 +84,10 @@ absl::Status TensorCalls::CheckPull(const PullRequest& pull, const WorkerLink* l
   SYNCLINE_RETURN_IF_ERROR(pull.observer() ? CheckProtocol(pull.sender().protocol())
                                            : CheckSender(pull.sender()));
   if (link != nullptr) SYNCLINE_RETURN_IF_ERROR(link->CheckSender(pull.sender()));
+  if (!Codec_IsValid(pull.codec())) {
+    return absl::InvalidArgumentError(absl::StrCat("codec: there is no codec ", pull.codec(),
+                                                   ", they end at ", Codec_MAX));
+  }
   if (pull.segment() == 0) return absl::OkStatus();
   if (link == nullptr) return NoLink();
   if (pull.offsets_size() == pull.chunks_size() && pull.chunks_size() > 0) return absl::OkStatus();
@@ -89,7 +108,10 @@ std::function<void()> TensorCalls::Pull(const grpc::ByteBuffer& request,
   if (!right.ok()) return failed(right);
   const auto shard = host_->shard();
   if (!shard.ok()) return failed(shard.status());
-  Place place{std::move(link), pull->segment(), {pull->offsets().begin(), pull->offsets().end()}};
+  Place place{std::move(link),
+              pull->segment(),
+              {pull->offsets().begin(), pull->offsets().end()},
+              pull->codec()};
   const Shard::PullTicket ticket = (*shard)->Pull(
       pull->sender(), pull->clock(), {pull->chunks().begin(), pull->chunks().end()},
       pull->observer(),
@@ -110,8 +132,11 @@ absl::StatusOr<grpc::ByteBuffer> TensorCalls::ReplyTo(const Shard::PullResult& r
   std::vector<WireChunk> chunks;
   std::vector<WorkerLink::Part> parts;
   for (const PulledChunk& c : result.chunks) {
-    chunks.push_back({c.chunk, c.version, head.placed() ? Fragments() : c.data});
-    if (!head.placed()) continue;
+    if (!head.placed()) {
+      chunks.push_back(EncodeChunk(c, place.codec));
+      continue;
+    }
+    chunks.push_back({c.chunk, c.version, Fragments()});
     parts.push_back({place.offsets[parts.size()], c.data});
     shared_bytes_ += c.data.size();
   }

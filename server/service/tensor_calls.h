@@ -48,11 +48,12 @@ class TensorCalls {
   uint64_t shared_bytes() const { return shared_bytes_; }
 
  private:
-  // Where in a worker's memory the weights of a pull go.
+  // Where in a worker's memory the weights of a pull go, or how the reply carries them.
   struct Place {
     std::shared_ptr<WorkerLink> link;
     uint64_t segment = 0;
     std::vector<uint64_t> offsets;
+    Codec codec = CODEC_NONE;
   };
 
   // The gradients of a push, in the message or where the worker lends them.

@@ -7,6 +7,7 @@
 
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
+#include "common/codec/codec.h"
 #include "common/status/status_macros.h"
 #include "server/store/initializer.h"
 #include "server/store/kernels.h"
@@ -36,6 +37,17 @@ bool IsFinite(const Fragments& data) {
     for (from += whole * sizeof(float), left %= sizeof(float); left > 0; --left) {
       split[have++] = *from++;
     }
+  }
+  return true;
+}
+
+bool IsFinite(const ChunkGradient& gradient, size_t elements) {
+  if (gradient.codec <= CODEC_NONE) return IsFinite(gradient.data);
+  FloatDecoder decoder(gradient.codec, gradient.data);
+  alignas(64) float block[FloatDecoder::kMaxBlock];
+  for (size_t begin = 0; begin < elements; begin += FloatDecoder::kMaxBlock) {
+    const size_t count = std::min(FloatDecoder::kMaxBlock, elements - begin);
+    if (!AllFinite(decoder.Next(count, block), count)) return false;
   }
   return true;
 }
@@ -84,13 +96,14 @@ absl::Status ChunkTable::CheckOwned(uint32_t chunk) const {
       absl::StrCat("chunk ", chunk, " is not on shard ", options_.shard, ": see the shard map"));
 }
 
-absl::StatusOr<size_t> ChunkTable::ChunkBytes(uint32_t chunk) const {
+absl::StatusOr<size_t> ChunkTable::Elements(uint32_t chunk) const {
   SYNCLINE_RETURN_IF_ERROR(CheckOwned(chunk));
-  return Find(chunk)->info.elements * sizeof(float);
+  return Find(chunk)->info.elements;
 }
 
 absl::Status ChunkTable::CheckSize(const ChunkGradient& gradient) const {
-  SYNCLINE_ASSIGN_OR_RETURN(const size_t bytes, ChunkBytes(gradient.chunk));
+  SYNCLINE_ASSIGN_OR_RETURN(const size_t elements, Elements(gradient.chunk));
+  const size_t bytes = EncodedBytes(gradient.codec, elements);
   if (gradient.data.size() == bytes) return absl::OkStatus();
   const ChunkInfo& info = Find(gradient.chunk)->info;
   return absl::InvalidArgumentError(
@@ -108,7 +121,9 @@ absl::Status ChunkTable::Check(absl::Span<const ChunkGradient> gradients,
   if (options_.job.on_nonfinite() == NONFINITE_APPLY) return absl::OkStatus();
   absl::InlinedVector<char, 16> finite(gradients.size());
   ForEachOf(options_.parallel_for, bytes, gradients.size(),
-            [&](size_t i) { finite[i] = IsFinite(gradients[i].data); });
+            [&](size_t i) {
+              finite[i] = IsFinite(gradients[i], Find(gradients[i].chunk)->info.elements);
+            });
   for (size_t i = 0; i < gradients.size(); ++i) {
     if (finite[i]) continue;
     {
@@ -165,7 +180,7 @@ void ChunkTable::Apply(const Sender& sender, Clock clock, const ChunkGradient& g
       settings.learning_rate = LearningRate(optimizer.schedule(), base_rate_, step);
       if (options_.job.staleness_scaled_lr()) settings.learning_rate /= 1.0 + *staleness;
       settings.clip_value = optimizer.clip_value();
-      const Contribution whole{&gradient.data, 1};
+      const Contribution whole{&gradient.data, 1, gradient.codec};
       if (rule_->layer_wise()) {
         // The other chunks' parts of the norms are those of their last updates: nobody waits here.
         const LayerSums sums = chunk.Prepare({&whole, 1}, settings);
@@ -189,7 +204,7 @@ void ChunkTable::Stage(const Sender& sender, Clock clock, const ChunkGradient& g
     absl::MutexLock lock(&slot->mu);
     if (TakeOnce(slot, sender, clock)) {
       staleness = slot->chunk.version() - std::min(gradient.version, slot->chunk.version());
-      slot->staged[sender.rank()] = {sender.incarnation(), clock, gradient.data};
+      slot->staged[sender.rank()] = {sender.incarnation(), clock, gradient.data, gradient.codec};
     }
   }
   Count(gradient, staleness, 0);
@@ -217,7 +232,8 @@ ChunkTable::Mean ChunkTable::MeanOf(const Slot& slot, const SyncPolicy::ReadySte
     const auto staged = slot.staged.find(c.rank);
     // A commit with samples got through only with its gradients staged (CheckStaged).
     if (c.samples == 0 || staged == slot.staged.end()) continue;
-    mean.push_back({&staged->second.data, static_cast<float>(c.samples / samples)});
+    mean.push_back({&staged->second.data, static_cast<float>(c.samples / samples),
+                    staged->second.codec});
   }
   return mean;
 }

@@ -34,8 +34,10 @@ struct ChunkGradient {
   uint32_t chunk = 0;
   // Of the weights the gradient was computed on.
   uint64_t version = 0;
-  // Little-endian float32, as many as the chunk has. Looked at until the step is applied in sync.
+  // As many floats as the chunk has, as `codec` writes them. Looked at until the step is applied in
+  // sync.
   Fragments data;
+  Codec codec = CODEC_NONE;
 };
 
 struct PulledChunk {
@@ -72,8 +74,8 @@ class ChunkTable {
   std::vector<uint32_t> ids() const;
   // INVALID_ARGUMENT for a chunk that is not here.
   absl::Status CheckOwned(uint32_t chunk) const;
-  // How many bytes of weights a chunk has; INVALID_ARGUMENT if it is not here.
-  absl::StatusOr<size_t> ChunkBytes(uint32_t chunk) const;
+  // How many floats a chunk has; INVALID_ARGUMENT if it is not here.
+  absl::StatusOr<size_t> Elements(uint32_t chunk) const;
 
   // Whether all of a push is right: chunks, sizes, numbers. Lists in `skipped` the chunks to leave
   // out (on_nonfinite: skip).
@@ -110,6 +112,7 @@ class ChunkTable {
     Incarnation incarnation = 0;
     Clock clock = 0;
     Fragments data;
+    Codec codec = CODEC_NONE;
   };
   struct Slot {
     Slot(const ChunkInfo& i, const UpdateRule* rule) : info(i), chunk(rule, i.elements) {}

@@ -37,8 +37,8 @@ class ShardImpl final : public Shard {
   ~ShardImpl() override { ShardImpl::Close(); }
   void Close() override;
 
-  absl::StatusOr<size_t> ChunkBytes(uint32_t chunk) const override {
-    return chunks_->ChunkBytes(chunk);
+  absl::StatusOr<size_t> Elements(uint32_t chunk) const override {
+    return chunks_->Elements(chunk);
   }
   absl::StatusOr<PushResult> Push(const Sender& sender, Clock clock,
                                   absl::Span<const ChunkGradient> gradients) override;

@@ -72,8 +72,8 @@ class Shard {
   // Answers whatever waits, and whatever would wait later, with CANCELLED.
   virtual void Close() = 0;
 
-  // How many bytes of weights a chunk of this shard has.
-  virtual absl::StatusOr<size_t> ChunkBytes(uint32_t chunk) const = 0;
+  // How many floats a chunk of this shard has.
+  virtual absl::StatusOr<size_t> Elements(uint32_t chunk) const = 0;
 
   // Applies (bounded, async) or stages (sync) gradients. A chunk that was already pushed under
   // (rank, incarnation, clock) is left as it is; the call returns once the first push is in.

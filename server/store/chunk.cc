@@ -4,22 +4,25 @@
 #include <cstdint>
 #include <utility>
 
+#include "common/codec/codec.h"
 #include "server/store/kernels.h"
 
 namespace syncline {
 namespace {
 
 // Elements handled at a time: a block of every array of an update together stays in the first cache.
-constexpr size_t kBlock = 4096;
+constexpr size_t kBlock = FloatDecoder::kMaxBlock;
 
 // Sums contributions block by block, without a copy where there is one that lies well.
 class BlockSum {
  public:
   explicit BlockSum(absl::Span<const Contribution> gradients) {
-    for (const Contribution& c : gradients) parts_.push_back({FloatReader(*c.gradient), c.weight});
+    for (const Contribution& c : gradients) {
+      parts_.push_back({FloatDecoder(c.codec, *c.gradient), c.weight});
+    }
     const auto& pieces = gradients[0].gradient->pieces();
-    contiguous_ =
-        pieces.size() == 1 && reinterpret_cast<uintptr_t>(pieces[0].data) % alignof(float) == 0;
+    contiguous_ = gradients[0].codec <= CODEC_NONE && pieces.size() == 1 &&
+                  reinterpret_cast<uintptr_t>(pieces[0].data) % alignof(float) == 0;
   }
 
   // How many elements to take at a time: all where the one gradient can be read as it lies.
@@ -54,7 +57,7 @@ class BlockSum {
   }
 
   struct Part {
-    FloatReader reader;
+    FloatDecoder reader;
     float weight;
   };
   absl::InlinedVector<Part, 8> parts_;

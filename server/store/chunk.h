@@ -8,6 +8,7 @@
 #include "absl/types/span.h"
 #include "common/tensor/buffer.h"
 #include "common/tensor/fragments.h"
+#include "proto/job.pb.h"
 #include "server/store/update_rule.h"
 
 namespace syncline {
@@ -25,6 +26,8 @@ struct UpdateSettings {
 struct Contribution {
   const Fragments* gradient = nullptr;
   float weight = 1;
+  // How they are written; decoded block by block as the update goes.
+  Codec codec = CODEC_NONE;
 };
 
 // A piece of a dense tensor: its weights, the optimizer's state beside them, and a version that

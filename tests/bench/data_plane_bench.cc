@@ -2,7 +2,7 @@
 // same processes: a plain TCP socket, memory itself, an empty call. One shard runs plain SGD in async
 // mode; it, the coordinator and each worker are processes of their own.
 //
-//   data_plane_bench [tcp | shared | small | workers]
+//   data_plane_bench [tcp | shared | small | workers | codecs]
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -15,9 +15,11 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
+#include "common/codec/codec.h"
 #include "common/config/manifest.h"
 #include "common/memory/shared_memory.h"
 #include "common/rpc/call.h"
@@ -28,6 +30,8 @@
 #include "proto/parameter_server.grpc.pb.h"
 #include "server/coordinator/coordinator_server.h"
 #include "server/shard_server.h"
+#include "server/store/chunk.h"
+#include "server/store/sgd.h"
 #include "tests/bench/child_process.h"
 #include "tests/bench/measure.h"
 #include "worker/client/client.h"
@@ -194,12 +198,14 @@ void WorkAlong(const Pipe& parent) {
   }
 }
 
-// `bound` says on which side of the limit the ratio should be: at_least or at_most.
+// `bound` says on which side of the limit the ratio should be: at_least or at_most. A limit of 0 is
+// none.
 void Report(const char* name, double value, const char* unit, double reference, const char* bound,
             double limit) {
   std::printf("{\"group\": \"data_plane\", \"name\": \"%s\", \"value\": %.3f, \"unit\": \"%s\", "
-              "\"reference\": %.3f, \"ratio\": %.3f, \"%s\": %.2f}\n",
-              name, value, unit, reference, value / reference, bound, limit);
+              "\"reference\": %.3f, \"ratio\": %.3f, \"%s\": %s}\n",
+              name, value, unit, reference, value / reference, bound,
+              limit > 0 ? absl::StrCat(limit).c_str() : "null");
   std::fflush(stdout);
 }
 
@@ -318,6 +324,50 @@ void ManyWorkers(const std::string& coordinator,
               one, 0.9);
 }
 
+// A thread that encodes, and one that decodes and applies as a shard does, chunk by chunk; arrays larger
+// than the cache. Bytes are those of the weights touched, read and written.
+void Codecs() {
+  const size_t chunk_elements = size_t{256} << 10, chunks = kElements / chunk_elements;
+  const Sgd rule(0);
+  std::vector<Chunk> table;
+  for (size_t i = 0; i < chunks; ++i) table.emplace_back(&rule, chunk_elements);
+  std::vector<float> gradient(kElements), a(kElements, 1), b(kElements, 1);
+  for (size_t i = 0; i < kElements; ++i) gradient[i] = 1e-3f * static_cast<float>(i % 1000);
+  UpdateSettings settings;
+  settings.learning_rate = 0.01;
+  for (const Codec codec : {FP16, BF16, INT8}) {
+    const size_t bytes = EncodedBytes(codec, chunk_elements);
+    std::vector<char> encoded(chunks * bytes);
+    std::vector<double> encodes, applies, triads;
+    for (int round = 0; round < kRounds; ++round) {
+      encodes.push_back(Seconds([&] {
+        for (size_t i = 0; i < chunks; ++i) {
+          EncodeFloats(codec, &gradient[i * chunk_elements], chunk_elements, i, &encoded[i * bytes]);
+        }
+      }));
+      triads.push_back(Seconds([&] {
+        float* const to = a.data();
+        const float *const x = b.data(), *const y = gradient.data();
+        Vectorise([=]() SYNCLINE_INLINE {
+          for (size_t i = 0; i < kElements; ++i) to[i] = x[i] + 0.5f * y[i];
+        });
+      }));
+      applies.push_back(Seconds([&] {
+        for (size_t i = 0; i < chunks; ++i) {
+          const Fragments data = Fragments::Of(&encoded[i * bytes], bytes);
+          const Contribution contribution{&data, 1, codec};
+          table[i].Update({&contribution, 1}, settings);
+        }
+      }));
+    }
+    const std::string name = absl::AsciiStrToLower(Codec_Name(codec));
+    ReportSpeed(absl::StrCat("decode and apply ", name, " / triad").c_str(), 2 * kBytes, applies,
+                3 * kBytes, triads, 0.7);
+    ReportSpeed(absl::StrCat("encode ", name, " / triad").c_str(), kBytes, encodes, 3 * kBytes,
+                triads, 0);
+  }
+}
+
 // A coordinator and a shard of their own, so that one measurement leaves nothing to the next.
 struct Cluster {
   const std::string& Start() {
@@ -333,7 +383,7 @@ struct Cluster {
   std::string empty;
 };
 
-// `part`: tcp, shared, small, workers, or empty for all.
+// `part`: tcp, shared, small, workers, codecs, or empty for all.
 int Main(const std::string& part) {
   const auto wanted = [&part](const char* name) { return part.empty() || part == name; };
   const ChildProcess socket(ServeSocket);
@@ -346,6 +396,7 @@ int Main(const std::string& part) {
   if (wanted("shared")) ThroughSharedMemory(large.address);
   small.Start();
   if (wanted("small")) SmallPulls(small.address, small.empty);
+  if (wanted("codecs")) Codecs();
   if (wanted("workers")) ManyWorkers(many.Start(), workers);
   return 0;
 }

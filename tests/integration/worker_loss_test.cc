@@ -31,6 +31,7 @@ void JoinAndVanish(const InProcessCluster& cluster) {
   while (lease.steps().empty()) {
     auto reply = (*client)->Lease(cluster.job().data().samples(), 0, 0);
     SYNCLINE_ASSERT_OK(reply);
+    ASSERT_FALSE(reply->finished()) << "the other worker was done before this one began";
     lease = *std::move(reply);
   }
   std::vector<std::vector<float>> values;
@@ -73,7 +74,8 @@ TEST(WorkerLossTest, AsyncGoesOnWithoutIt) {
   job.set_sync_mode(ASYNC);
   job.mutable_optimizer()->set_learning_rate(0.001);
   InProcessCluster cluster(job, "", absl::Seconds(1));
-  cluster.StartWorker();
+  // It waits for nobody, and must leave something for the one that vanishes.
+  cluster.StartWorker(/*step_delay=*/absl::Milliseconds(20));
   JoinAndVanish(cluster);
   if (HasFatalFailure()) return;
   EXPECT_EQ(cluster.Finish().samples_total(), 320u);

@@ -11,10 +11,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/cluster/shard_map.h"
+#include "common/codec/codec.h"
 #include "common/rpc/call.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/completion_loop.h"
 #include "common/status/status_macros.h"
+#include "common/tensor/buffer.h"
 #include "common/wire/chunk_message.h"
 #include "common/wire/message.h"
 #include "common/wire/protocol_version.h"
@@ -106,6 +108,8 @@ class ClientImpl final : public Client {
   template <typename T>
   std::vector<LocalLink::Chunk> ChunksOf(absl::Span<const uint32_t> ids,
                                          absl::Span<T* const> tensors) const;
+  // A gradient as push_codec writes it.
+  Fragments Encoded(const LocalLink::Chunk& gradient, Clock clock, uint32_t chunk) const;
   void NoteSkipped(Clock clock, const grpc::ByteBuffer& reply);
   void SendCommit(size_t shard, const CommitRequest& request, CommitDone done);
   absl::Status CheckReady(size_t given) const;
@@ -218,11 +222,13 @@ void ClientImpl::SendPulls(Clock clock, bool observer, absl::Span<float* const> 
   *request.mutable_sender() = MakeSender();
   request.set_clock(clock);
   request.set_observer(observer);
+  request.set_codec(job().pull_codec());
   for (const Router::Group& group : router_->pulls()) {
     request.mutable_chunks()->Assign(group.chunks.begin(), group.chunks.end());
     const auto make = [request, to = ChunksOf<float>(group.chunks, to)](
                           const auto&, const LocalLink* link) -> std::optional<grpc::ByteBuffer> {
       if (link == nullptr) return EncodeMessage(request);
+      if (request.codec() > CODEC_NONE) return std::nullopt;
       PullRequest placed = request;
       if (!to.empty()) {
         const auto places = link->Find(to);
@@ -236,6 +242,17 @@ void ClientImpl::SendPulls(Clock clock, bool observer, absl::Span<float* const> 
         Method::kPull, make,
         [operation, &group](auto reply) { operation->Receive(group, std::move(reply)); });
   }
+}
+
+Fragments ClientImpl::Encoded(const LocalLink::Chunk& gradient, Clock clock,
+                              uint32_t chunk) const {
+  const size_t elements = gradient.bytes / sizeof(float);
+  Buffer encoded = Buffer::Allocate(EncodedBytes(job().push_codec(), elements));
+  // The same bytes whenever and however often it is sent.
+  const uint64_t seed = (job().seed() << 48) ^ (uint64_t{rank()} << 56) ^ (clock << 24) ^ chunk;
+  EncodeFloats(job().push_codec(), static_cast<const float*>(gradient.data), elements, seed,
+               encoded.data());
+  return encoded.Share();
 }
 
 void ClientImpl::Push(Clock clock, absl::Span<const Gradient> gradients, Done done) {
@@ -265,6 +282,7 @@ void ClientImpl::Push(Clock clock, absl::Span<const Gradient> gradients, Done do
                           const LocalLink* link) -> std::optional<grpc::ByteBuffer> {
       PushHeader head = header;
       std::optional<LocalLink::Places> places;
+      if (link != nullptr && job().push_codec() > CODEC_NONE) return std::nullopt;
       if (link != nullptr) {
         places = link->Find(from);
         if (!places) return std::nullopt;
@@ -275,6 +293,9 @@ void ClientImpl::Push(Clock clock, absl::Span<const Gradient> gradients, Done do
         const uint64_t version = (*versions_)[ids[i]];
         if (places) {
           chunks.push_back({ids[i], version, Fragments(), places->offsets[i]});
+        } else if (job().push_codec() > CODEC_NONE) {
+          chunks.push_back({ids[i], version, Encoded(from[i], head.clock(), ids[i]), 0,
+                            job().push_codec()});
         } else {
           chunks.push_back({ids[i], version, Fragments::Of(from[i].data, from[i].bytes, owner)});
         }

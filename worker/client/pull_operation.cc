@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/codec/codec.h"
 #include "common/status/status_macros.h"
 
 namespace syncline {
@@ -64,22 +65,27 @@ absl::Status PullOperation::Take(const Router::Group& group, const grpc::ByteBuf
 
 absl::Status PullOperation::Accept(const WireChunk& chunk, bool placed) {
   const ChunkInfo& info = router_->chunks()[chunk.chunk];
-  if (!placed) SYNCLINE_RETURN_IF_ERROR(Copy(info, chunk.data));
+  if (!placed) SYNCLINE_RETURN_IF_ERROR(Copy(info, chunk));
   if (versions_ != nullptr) (*versions_)[chunk.chunk] = chunk.version;
   if (--missing_[info.tensor] == 0 && ready_) ready_(info.tensor);
   return absl::OkStatus();
 }
 
-absl::Status PullOperation::Copy(const ChunkInfo& info, const Fragments& data) {
-  const size_t bytes = info.elements * sizeof(float);
-  if (data.size() != bytes) {
-    return absl::InternalError(absl::StrCat("chunk ", info.id, " came with ", data.size(),
+absl::Status PullOperation::Copy(const ChunkInfo& info, const WireChunk& chunk) {
+  const size_t bytes = EncodedBytes(chunk.codec, info.elements);
+  if (chunk.data.size() != bytes) {
+    return absl::InternalError(absl::StrCat("chunk ", info.id, " came with ", chunk.data.size(),
                                             " bytes instead of ", bytes));
   }
-  char* to = reinterpret_cast<char*>(to_[info.tensor] + info.begin);
-  for (const Fragments::Piece& piece : data.pieces()) {
-    std::memcpy(to, piece.data, piece.size);
-    to += piece.size;
+  float* const to = to_[info.tensor] + info.begin;
+  if (chunk.codec > CODEC_NONE) {
+    DecodeFloats(chunk.codec, chunk.data, info.elements, to);
+    return absl::OkStatus();
+  }
+  char* at = reinterpret_cast<char*>(to);
+  for (const Fragments::Piece& piece : chunk.data.pieces()) {
+    std::memcpy(at, piece.data, piece.size);
+    at += piece.size;
   }
   return absl::OkStatus();
 }

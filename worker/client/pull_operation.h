@@ -35,7 +35,7 @@ class PullOperation {
   absl::Status Take(const Router::Group& group, const grpc::ByteBuffer& reply);
   // `placed`: the shard has put the weights where they belong.
   absl::Status Accept(const WireChunk& chunk, bool placed);
-  absl::Status Copy(const ChunkInfo& info, const Fragments& data);
+  absl::Status Copy(const ChunkInfo& info, const WireChunk& chunk);
   void Fail(const absl::Status& status);
 
   const Router* const router_;

@@ -1,0 +1,56 @@
+#ifndef SYNCLINE_COMMON_CODEC_CODEC_H_
+#define SYNCLINE_COMMON_CODEC_CODEC_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "common/tensor/fragments.h"
+#include "proto/job.pb.h"
+
+namespace syncline {
+
+// Fewer bytes for the numbers of a tensor, on their way between worker and shard. `n` floats become:
+//
+//   none  n float32
+//   fp16  n IEEE half precision, rounded to nearest; beyond ±65504: that
+//   bf16  n of the upper half of float32, rounded to nearest
+//   int8  blocks of kInt8Block numbers (the last may be shorter): a float32 scale, then an int8 each;
+//         number = scale * int8. Rounded up or down at random so that the mean is right (QSGD,
+//         arXiv 1610.02132), by a generator that depends on `seed` and the position alone.
+//
+// NaN and infinity stay what they are in fp16 and bf16, and make a whole int8 block NaN. All numbers
+// are little-endian and lie at any byte. Pure functions; every processor gives the same bits.
+
+constexpr size_t kInt8Block = 256;
+
+// How many bytes `n` floats become. CODEC_UNSPECIFIED is none.
+size_t EncodedBytes(Codec codec, size_t n);
+
+// Writes EncodedBytes(codec, n) bytes to `out`.
+void EncodeFloats(Codec codec, const float* values, size_t n, uint64_t seed, char* out);
+
+// Reads encoded floats front to back, block by block, where the network left them. Not thread-safe;
+// `encoded` must outlive the reader.
+class FloatDecoder {
+ public:
+  // The largest block, and what all but the last must be a multiple of.
+  static constexpr size_t kMaxBlock = 4096;
+
+  // `encoded` holds EncodedBytes(codec, n) bytes for some n.
+  FloatDecoder(Codec codec, const Fragments& encoded) : codec_(codec), bytes_(encoded) {}
+
+  // The next `count` floats, at most kMaxBlock of them, or any number of unencoded ones: a pointer to
+  // where they lie aligned in one piece, else `scratch` (`count` floats) filled with them.
+  const float* Next(size_t count, float* scratch);
+
+ private:
+  const Codec codec_;
+  FloatReader bytes_;
+};
+
+// The same in one go, to `out`.
+void DecodeFloats(Codec codec, const Fragments& encoded, size_t n, float* out);
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_COMMON_CODEC_CODEC_H_

@@ -1,0 +1,131 @@
+#include "common/codec/kernels.h"
+
+#include <algorithm>
+
+#include "common/tensor/vectorise.h"
+
+namespace syncline {
+namespace {
+
+template <typename To, typename From>
+SYNCLINE_INLINE inline To BitsAs(From from) {
+  static_assert(sizeof(To) == sizeof(From));
+  To to;
+  __builtin_memcpy(&to, &from, sizeof(to));
+  return to;
+}
+
+constexpr uint32_t kInfinity = 255u << 23;
+
+// Branch-free, so that the loop vectorises: all three cases are computed and one is chosen.
+SYNCLINE_INLINE inline uint16_t HalfOf(float value) {
+  constexpr uint32_t kTooLarge = 143u << 23;  // 2^16, which rounds past the largest half
+  constexpr uint32_t kSmallestNormal = 113u << 23;
+  constexpr uint32_t kSubnormalMagic = 126u << 23;  // adding 0.5 shifts the mantissa into place
+  const uint32_t bits = BitsAs<uint32_t>(value);
+  const uint32_t size = bits & 0x7fffffffu;
+  const uint32_t normal = (size + 0xc8000fffu + ((size >> 13) & 1u)) >> 13;
+  const uint32_t subnormal =
+      BitsAs<uint32_t>(BitsAs<float>(size) + BitsAs<float>(kSubnormalMagic)) - kSubnormalMagic;
+  uint32_t half = size < kSmallestNormal ? subnormal : normal;
+  half = size >= kTooLarge || half > 0x7bffu ? 0x7bffu : half;
+  half = size == kInfinity ? 0x7c00u : half;
+  half = size > kInfinity ? 0x7e00u : half;
+  return static_cast<uint16_t>(half | (bits >> 16 & 0x8000u));
+}
+
+SYNCLINE_INLINE inline float FloatOf(uint16_t half) {
+  constexpr uint32_t kSubnormalMagic = 113u << 23;
+  const uint32_t size = (half & 0x7fffu) << 13;
+  const uint32_t exponent = size & (0x7c00u << 13);
+  const uint32_t normal = size + (112u << 23);
+  const uint32_t special = normal + (112u << 23);
+  const uint32_t subnormal =
+      BitsAs<uint32_t>(BitsAs<float>(normal + (1u << 23)) - BitsAs<float>(kSubnormalMagic));
+  uint32_t bits = exponent == 0 ? subnormal : normal;
+  bits = exponent == (0x7c00u << 13) ? special : bits;
+  return BitsAs<float>(bits | (half & 0x8000u) << 16);
+}
+
+SYNCLINE_INLINE inline uint16_t BfloatOf(float value) {
+  const uint32_t bits = BitsAs<uint32_t>(value);
+  const uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+  const uint32_t nan = (bits >> 16) | 0x40u;
+  return static_cast<uint16_t>((bits & 0x7fffffffu) > kInfinity ? nan : rounded);
+}
+
+// A permutation of 32 bits that mixes well (Wellons, hash-prospector, "lowbias32").
+SYNCLINE_INLINE inline uint32_t Mix(uint32_t x) {
+  x = (x ^ (x >> 16)) * 0x7feb352du;
+  x = (x ^ (x >> 15)) * 0x846ca68bu;
+  return x ^ (x >> 16);
+}
+
+}  // namespace
+
+void ToHalf(const float* in, size_t n, uint16_t* out) {
+  Vectorise([=]() SYNCLINE_INLINE {
+    _Pragma("omp simd") for (size_t i = 0; i < n; ++i) out[i] = HalfOf(in[i]);
+  });
+}
+
+void FromHalf(const uint16_t* in, size_t n, float* out) {
+  Vectorise([=]() SYNCLINE_INLINE {
+    _Pragma("omp simd") for (size_t i = 0; i < n; ++i) out[i] = FloatOf(in[i]);
+  });
+}
+
+void ToBfloat(const float* in, size_t n, uint16_t* out) {
+  Vectorise([=]() SYNCLINE_INLINE {
+    _Pragma("omp simd") for (size_t i = 0; i < n; ++i) out[i] = BfloatOf(in[i]);
+  });
+}
+
+void FromBfloat(const uint16_t* in, size_t n, float* out) {
+  Vectorise([=]() SYNCLINE_INLINE {
+    _Pragma("omp simd") for (size_t i = 0; i < n; ++i) {
+      out[i] = BitsAs<float>(static_cast<uint32_t>(in[i]) << 16);
+    }
+  });
+}
+
+float ToInt8(const float* in, size_t n, uint64_t seed, uint64_t first, int8_t* out) {
+  uint32_t largest = 0;
+  Vectorise([=, &largest]() SYNCLINE_INLINE {
+    uint32_t most = 0;
+    _Pragma("omp simd reduction(max : most)") for (size_t i = 0; i < n; ++i) {
+      most = std::max(most, BitsAs<uint32_t>(in[i]) & 0x7fffffffu);
+    }
+    largest = most;
+  });
+  // A scale of NaN says that something in the block is not finite.
+  const float scale =
+      largest >= kInfinity ? BitsAs<float>(0x7fc00000u) : BitsAs<float>(largest) / 127;
+  const float inverse = scale > 0 ? 1 / scale : 0;
+  const uint32_t key = Mix(static_cast<uint32_t>(seed) ^ Mix(static_cast<uint32_t>(seed >> 32)));
+  const uint32_t begin = static_cast<uint32_t>(first);
+  Vectorise([=]() SYNCLINE_INLINE {
+    _Pragma("omp simd") for (size_t i = 0; i < n; ++i) {
+      // In [0, 1), with 24 bits.
+      const float chance =
+          static_cast<float>(static_cast<int32_t>(Mix((begin + static_cast<uint32_t>(i)) ^ key) >> 8)) *
+          (1.0f / (1 << 24));
+      // From [0, 255): a conversion to int cuts what is positive downwards.
+      const float shifted = in[i] * inverse + 127.0f + chance;
+      const float positive = shifted > 0 ? shifted : 0.0f;  // NaN too
+      const int32_t whole = static_cast<int32_t>(positive < 254 ? positive : 254.0f);
+      out[i] = static_cast<int8_t>(whole - 127);
+    }
+  });
+  return scale;
+}
+
+void FromInt8(float scale, const int8_t* in, size_t n, float* out) {
+  Vectorise([=]() SYNCLINE_INLINE {
+    _Pragma("omp simd") for (size_t i = 0; i < n; ++i) {
+      out[i] = scale * static_cast<float>(in[i]);
+    }
+  });
+}
+
+}  // namespace syncline

@@ -151,11 +151,11 @@ TEST_F(LocalLinkTest, AShardThatKeepsTheMemoryIsNotWaitedForEver) {
 }
 
 TEST_F(LocalLinkTest, ALongPullIsNoSilenceWhileTheShardLives) {
-  Attach({absl::Milliseconds(20), 2, 25, 50});
+  Attach({absl::Milliseconds(20), 2, 100, 200});
   auto call = Call("one");
   EXPECT_EQ(Hear(), "one");
   const LocalFrame pull = heard_;
-  for (int i = 0; i < 15; ++i) {
+  for (int i = 0; i < 60; ++i) {
     Hear();
     ASSERT_EQ(heard_.kind, LocalFrame::kPing);
     Answer(absl::OkStatus(), "");

@@ -59,7 +59,7 @@ void EncodeFloats(Codec codec, const float* values, size_t n, uint64_t seed, cha
 }
 
 const float* FloatDecoder::Next(size_t count, float* scratch) {
-  if (codec_ != FP16 && codec_ != BF16 && codec_ != INT8) return bytes_.Next(count, scratch);
+  if (codec_ <= CODEC_NONE) return bytes_.Next(count, scratch);
   alignas(64) char encoded[kBlock * sizeof(float)];
   bytes_.Copy(EncodedBytes(codec_, count), encoded);
   if (codec_ == FP16) FromHalf(reinterpret_cast<const uint16_t*>(encoded), count, scratch);
@@ -77,11 +77,12 @@ const float* FloatDecoder::Next(size_t count, float* scratch) {
 }
 
 void DecodeFloats(Codec codec, const Fragments& encoded, size_t n, float* out) {
+  if (codec <= CODEC_NONE) {
+    return FloatReader(encoded).Copy(n * sizeof(float), reinterpret_cast<char*>(out));
+  }
   FloatDecoder decoder(codec, encoded);
   for (size_t begin = 0; begin < n; begin += kBlock) {
-    const size_t count = std::min(kBlock, n - begin);
-    const float* block = decoder.Next(count, out + begin);
-    if (block != out + begin) std::memcpy(out + begin, block, count * sizeof(float));
+    decoder.Next(std::min(kBlock, n - begin), out + begin);
   }
 }
 

@@ -1,6 +1,5 @@
 #include "server/service/worker_link.h"
 
-#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -58,11 +57,7 @@ absl::Status WorkerLink::Write(uint64_t segment, const std::vector<Part>& parts,
     bytes += part.data.size();
   }
   ForEachOf(parallel_for, bytes, parts.size(), [&](size_t i) {
-    char* at = to[i];
-    for (const Fragments::Piece& piece : parts[i].data.pieces()) {
-      std::memcpy(at, piece.data, piece.size);
-      at += piece.size;
-    }
+    FloatReader(parts[i].data).Copy(parts[i].data.size(), to[i]);
   });
   return absl::OkStatus();
 }

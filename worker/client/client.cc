@@ -275,15 +275,14 @@ void ClientImpl::Push(Clock clock, absl::Span<const Gradient> gradients, Done do
   *header.mutable_sender() = MakeSender();
   header.set_clock(clock);
   for (const Router::Group& group : groups) {
-    const uint32_t shard = group.shard;
     const auto make = [this, header, from = ChunksOf<const float>(group.chunks, data),
                        ids = group.chunks](
                           const std::shared_ptr<const void>& owner,
                           const LocalLink* link) -> std::optional<grpc::ByteBuffer> {
       PushHeader head = header;
       std::optional<LocalLink::Places> places;
-      if (link != nullptr && job().push_codec() > CODEC_NONE) return std::nullopt;
       if (link != nullptr) {
+        if (job().push_codec() > CODEC_NONE) return std::nullopt;
         places = link->Find(from);
         if (!places) return std::nullopt;
         head.set_segment(places->segment);
@@ -302,11 +301,11 @@ void ClientImpl::Push(Clock clock, absl::Span<const Gradient> gradients, Done do
       }
       return EncodePush(head, chunks);
     };
-    shards_[shard]->Send(Method::kPush, make,
-                         [this, clock, gather](absl::StatusOr<grpc::ByteBuffer> buffer) {
-                           if (buffer.ok()) NoteSkipped(clock, *buffer);
-                           gather->PartDone(buffer.status());
-                         });
+    shards_[group.shard]->Send(Method::kPush, make,
+                               [this, clock, gather](absl::StatusOr<grpc::ByteBuffer> buffer) {
+                                 if (buffer.ok()) NoteSkipped(clock, *buffer);
+                                 gather->PartDone(buffer.status());
+                               });
   }
 }
 

@@ -1,7 +1,6 @@
 #include "worker/client/pull_operation.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -77,16 +76,7 @@ absl::Status PullOperation::Copy(const ChunkInfo& info, const WireChunk& chunk) 
     return absl::InternalError(absl::StrCat("chunk ", info.id, " came with ", chunk.data.size(),
                                             " bytes instead of ", bytes));
   }
-  float* const to = to_[info.tensor] + info.begin;
-  if (chunk.codec > CODEC_NONE) {
-    DecodeFloats(chunk.codec, chunk.data, info.elements, to);
-    return absl::OkStatus();
-  }
-  char* at = reinterpret_cast<char*>(to);
-  for (const Fragments::Piece& piece : chunk.data.pieces()) {
-    std::memcpy(at, piece.data, piece.size);
-    at += piece.size;
-  }
+  DecodeFloats(chunk.codec, chunk.data, info.elements, to_[info.tensor] + info.begin);
   return absl::OkStatus();
 }
 

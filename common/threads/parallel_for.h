@@ -9,7 +9,7 @@ namespace syncline {
 // Runs body(0) … body(count - 1), in any order and on any threads, and returns when all are done.
 using ParallelFor = std::function<void(size_t count, const std::function<void(size_t)>& body)>;
 
-// Handing work to another thread costs as much as going over some hundred kilobytes.
+// Below this, handing work to other threads costs more than it saves.
 constexpr size_t kBytesWorthThreads = size_t{4} << 20;
 
 // Spreads the bodies over threads if they go over enough bytes together, and over none if `spread`

@@ -27,7 +27,7 @@ namespace syncline {
 // its own again, whatever was under way. Thread-safe.
 class WorkerLink {
  public:
-  // Of the worker that was told `token`.
+  // `worker`: who is at the other end of `socket`, as its token showed.
   WorkerLink(LocalSocket socket, const Sender& worker)
       : socket_(std::move(socket)), worker_(worker) {}
 

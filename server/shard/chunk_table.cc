@@ -120,10 +120,9 @@ absl::Status ChunkTable::Check(absl::Span<const ChunkGradient> gradients,
   }
   if (options_.job.on_nonfinite() == NONFINITE_APPLY) return absl::OkStatus();
   absl::InlinedVector<char, 16> finite(gradients.size());
-  ForEachOf(options_.parallel_for, bytes, gradients.size(),
-            [&](size_t i) {
-              finite[i] = IsFinite(gradients[i], Find(gradients[i].chunk)->info.elements);
-            });
+  ForEachOf(options_.parallel_for, bytes, gradients.size(), [&](size_t i) {
+    finite[i] = IsFinite(gradients[i], Find(gradients[i].chunk)->info.elements);
+  });
   for (size_t i = 0; i < gradients.size(); ++i) {
     if (finite[i]) continue;
     {

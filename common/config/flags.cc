@@ -118,6 +118,9 @@ SYNCLINE_SWITCH(allow_tf32);
 SYNCLINE_SWITCH(shared_memory);
 SYNCLINE_VALUE(push_codec);
 SYNCLINE_VALUE(pull_codec);
+SYNCLINE_VALUE(local_steps);
+SYNCLINE_VALUE(outer_learning_rate);
+SYNCLINE_VALUE(outer_momentum);
 
 namespace syncline {
 namespace {

@@ -140,6 +140,11 @@ constexpr ManifestField kFields[] = {
      "How gradients are sent: none, fp16, bf16 or int8. With another than none, always through the "
      "network."},
     {"pull_codec", "none", Any(), false, "The same for weights."},
+    {"local_steps", "1", In(1, 100000), false,
+     "sync: steps a worker takes on its own between two exchanges with the shards (DiLoCo)."},
+    {"outer_learning_rate", "0.7", Above(0), false,
+     "local_steps: of the shards' Nesterov momentum on the workers' mean change."},
+    {"outer_momentum", "0.9", ShareBelowOne(), false, "local_steps: its momentum."},
 };
 
 // Whole numbers in full, others as short as they go.

@@ -174,6 +174,11 @@ void CheckCluster(const JobManifest& job, FieldLog* log) {
                     absl::StrCat(job.chunk_bytes(), " is not a multiple of 4096; try ",
                                  (job.chunk_bytes() / 4096 + 1) * 4096));
   }
+  if (job.local_steps() > 1 && job.sync_mode() != SYNC) {
+    log->AddProblem("local_steps",
+                    absl::StrCat(job.local_steps(), " needs sync_mode sync, where the shards apply the "
+                                 "mean of all workers' changes; take it out or set 1"));
+  }
   if (job.checkpoint().interval_steps() > 0 && job.checkpoint().directory().empty()) {
     log->AddProblem("checkpoint.directory",
                     "missing; checkpoint.interval_steps needs a folder to write to");

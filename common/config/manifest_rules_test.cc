@@ -71,6 +71,17 @@ TEST(ManifestRulesTest, ChecksRanges) {
   });
 }
 
+TEST(ManifestRulesTest, LocalStepsNeedSync) {
+  ExpectErrors({
+      {"local_steps: 0 is not in [1, 100000]", [](JobManifest* j) { j->set_local_steps(0); }},
+      {"local_steps: 4 needs sync_mode sync",
+       [](JobManifest* j) {
+         j->set_local_steps(4);
+         j->set_sync_mode(BOUNDED);
+       }},
+  });
+}
+
 TEST(ManifestRulesTest, ChecksNames) {
   ExpectErrors({
       {"name: missing", [](JobManifest* j) { j->clear_name(); }},

@@ -11,7 +11,7 @@
 // The body, and every function it calls, must be marked SYNCLINE_INLINE: inlined, they are compiled
 // for the instruction set of the function around them. What runs is a copy of the body: what it
 // captured stays in registers, while behind a reference it would be read anew after every store.
-// Under SYNCLINE_STORE_COPTS (server/store) no multiplication is fused with an addition, so all three
+// Under SAME_BITS_COPTS (common/optimizer) no multiplication is fused with an addition, so all three
 // give the same bits.
 
 #define SYNCLINE_INLINE __attribute__((always_inline))

@@ -14,6 +14,7 @@
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "common/cluster/shard_map.h"
+#include "common/optimizer/local_steps.h"
 #include "common/status/status_macros.h"
 #include "google/protobuf/util/message_differencer.h"
 #include "server/coordinator/data_leases.h"
@@ -126,12 +127,13 @@ absl::Status CoordinatorImpl::Start() {
   if (!options_.restore_from.empty()) {
     SYNCLINE_ASSIGN_OR_RETURN(restored_,
                               ReadCheckpointManifest(*options_.files, options_.restore_from));
-    const Optimizer& written = restored_->job().optimizer();
-    if (written.kind() != job_.optimizer().kind()) {
+    const Optimizer written = ShardOptimizer(restored_->job());
+    const Optimizer ours = ShardOptimizer(job_);
+    if (written.kind() != ours.kind()) {
       return absl::InvalidArgumentError(absl::StrCat(
-          "optimizer.kind is ", OptimizerKind_Name(job_.optimizer().kind()), ", the checkpoint ",
+          "the shards' optimizer is ", OptimizerKind_Name(ours.kind()), ", the checkpoint ",
           options_.restore_from, " was written with ", OptimizerKind_Name(written.kind()),
-          ": its state fits no other optimizer"));
+          ": its state fits no other optimizer (optimizer.kind; local_steps above 1 is NESTEROV)"));
     }
     first_step_ = sync() ? restored_->step() : 0;
     absl::MutexLock lock(&mu_);
@@ -222,7 +224,7 @@ absl::StatusOr<ShardMap> CoordinatorImpl::PlanMap(absl::Span<const TensorSpec> t
         restored_->map(), tensors, absl::StrCat("the checkpoint ", options_.restore_from)));
     chunk_bytes = restored_->map().chunk_bytes();
   }
-  return MakeShardMap(tensors, addresses, chunk_bytes, job_.optimizer().kind() == LAMB);
+  return MakeShardMap(tensors, addresses, chunk_bytes, ShardOptimizer(job_).kind() == LAMB);
 }
 
 absl::StatusOr<CreateTensorsReply> CoordinatorImpl::CreateTensors(
@@ -243,6 +245,7 @@ absl::StatusOr<CreateTensorsReply> CoordinatorImpl::CreateTensors(
   }
   ConfigureRequest configuration;
   *configuration.mutable_job() = job_;
+  *configuration.mutable_job()->mutable_optimizer() = ShardOptimizer(job_);
   SYNCLINE_ASSIGN_OR_RETURN(*configuration.mutable_map(), PlanMap(tensors, addresses));
   configuration.set_restore_from(options_.restore_from);
   std::vector<std::shared_ptr<ShardLink>> links;
@@ -285,7 +288,7 @@ absl::StatusOr<LeaseReply> CoordinatorImpl::Lease(const LeaseRequest& request) {
     options.mode = job_.sync_mode();
     options.on_loss = job_.on_worker_loss();
     options.samples = samples_;
-    options.batch_size = job_.batch_size();
+    options.batch_size = SamplesPerExchange(job_);
     options.epochs = job_.epochs();
     options.max_steps = job_.max_steps();
     options.horizon = options_.lease_steps;

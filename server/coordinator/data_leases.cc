@@ -156,7 +156,7 @@ void DataLeases::PlanStep() {
   for (const auto& [rank, member] : members_) {
     if (member.live) live.push_back(rank);
   }
-  const Range step = Take(uint64_t{options_.batch_size} * live.size());
+  const Range step = Take(options_.batch_size * live.size());
   const uint64_t total = step.end - step.begin;
   for (size_t i = 0; i < live.size(); ++i) {
     members_.at(live[i]).held[planned_] = {step.epoch, step.begin + total * i / live.size(),

@@ -33,7 +33,8 @@ class DataLeases {
     // sync: whether steps planned for a lost worker wait for its rank to be given out again.
     OnWorkerLoss on_loss = REDO;
     uint64_t samples = 0;
-    uint32_t batch_size = 1;
+    // Per worker and step.
+    uint64_t batch_size = 1;
     uint32_t epochs = 1;
     // Steps (sync) or steps a worker (bounded, async); 0: no limit.
     uint64_t max_steps = 0;

@@ -8,11 +8,11 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "common/codec/codec.h"
+#include "common/optimizer/kernels.h"
+#include "common/optimizer/schedule.h"
+#include "common/optimizer/update_rule_factory.h"
 #include "common/status/status_macros.h"
 #include "server/store/initializer.h"
-#include "server/store/kernels.h"
-#include "server/store/schedule.h"
-#include "server/store/update_rule_factory.h"
 
 namespace syncline {
 namespace {

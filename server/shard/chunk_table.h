@@ -17,6 +17,7 @@
 #include "absl/types/span.h"
 #include "common/cluster/ids.h"
 #include "common/cluster/shard_map.h"
+#include "common/optimizer/update_rule.h"
 #include "common/tensor/fragments.h"
 #include "common/threads/parallel_for.h"
 #include "proto/job.pb.h"
@@ -26,7 +27,6 @@
 #include "server/shard/histogram.h"
 #include "server/shard/shard_snapshot.h"
 #include "server/store/chunk.h"
-#include "server/store/update_rule.h"
 
 namespace syncline {
 

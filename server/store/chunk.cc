@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "common/codec/codec.h"
-#include "server/store/kernels.h"
+#include "common/optimizer/kernels.h"
 
 namespace syncline {
 namespace {

@@ -6,10 +6,10 @@
 
 #include "absl/container/inlined_vector.h"
 #include "absl/types/span.h"
+#include "common/optimizer/update_rule.h"
 #include "common/tensor/buffer.h"
 #include "common/tensor/fragments.h"
 #include "proto/job.pb.h"
-#include "server/store/update_rule.h"
 
 namespace syncline {
 

@@ -4,12 +4,12 @@
 #include <numeric>
 #include <vector>
 
+#include "common/optimizer/adagrad.h"
+#include "common/optimizer/lamb.h"
+#include "common/optimizer/momentum.h"
+#include "common/optimizer/sgd.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "server/store/adagrad.h"
-#include "server/store/lamb.h"
-#include "server/store/momentum.h"
-#include "server/store/sgd.h"
 
 namespace syncline {
 namespace {

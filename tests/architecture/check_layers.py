@@ -24,7 +24,7 @@ MAY_USE = {
     "worker": ["worker", "common", "proto", "@system"],
 }
 
-CORE = ("server/store", "server/policy", "server/shard")
+CORE = ("common/optimizer", "server/store", "server/policy", "server/shard")
 
 # What the core does not reach, by any path.
 NOT_IN_CORE = [

@@ -8,11 +8,11 @@
 #include <memory>
 #include <vector>
 
+#include "common/optimizer/update_rule_factory.h"
 #include "common/tensor/buffer.h"
 #include "common/tensor/vectorise.h"
 #include "proto/job.pb.h"
 #include "server/store/chunk.h"
-#include "server/store/update_rule_factory.h"
 #include "tests/bench/measure.h"
 
 namespace syncline {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "common/config/manifest.h"
-#include "server/store/update_rule_factory.h"
+#include "common/optimizer/update_rule_factory.h"
 #include "tests/bench/child_process.h"
 #include "tests/bench/measure.h"
 #include "worker/data/dataset_factory.h"

@@ -67,6 +67,19 @@ TEST(SameWeightsTest, Lamb) {
   ExpectSameEverywhere([](JobManifest* job) { job->mutable_optimizer()->set_kind(LAMB); });
 }
 
+// Here who computes does matter: each worker goes its own way for a while. Where shards are does not.
+TEST(SameWeightsTest, LocalSteps) {
+  Weights first;
+  for (const uint32_t shards : {1, 3}) {
+    JobManifest job = Job(2, shards);
+    job.set_local_steps(3);  // a worker's last exchange is over fewer samples than a batch
+    const Weights weights = TrainedWeights(job);
+    if (first.empty()) first = weights;
+    EXPECT_EQ(weights, first) << shards << " shards: a bit differs";
+  }
+  EXPECT_NE(first, TrainedWeights(Job(2, 1)));
+}
+
 TEST(SameWeightsTest, ClippingMakesADifference) {
   JobManifest plain = Job(1, 1), clipped = Job(1, 1);
   clipped.mutable_optimizer()->set_clip_norm(0.05);

@@ -115,7 +115,7 @@ float* Network::value(size_t parameter) {
   return block.floats() + offsets_[parameter];
 }
 
-const float* Network::gradient(size_t parameter) const {
+float* Network::gradient(size_t parameter) {
   const DeviceMemory& block = device_->host_memory() ? gradients_ : host_gradients_;
   return block.floats() + offsets_[parameter];
 }

@@ -62,8 +62,8 @@ class Network {
   // Backward (or Create, when it is zero) and the end of the AwaitValues that names it.
   float* value(size_t parameter);
   // Its gradient, host memory too: the mean over the batch's rows. Valid from its GradientReady
-  // until the next Backward begins.
-  const float* gradient(size_t parameter) const;
+  // until the next Backward begins; the caller may write to it then.
+  float* gradient(size_t parameter);
 
   // Computes the loss of a batch and all that Backward needs. Without `await` the device's values
   // are used as they are (a CPU: value() itself).

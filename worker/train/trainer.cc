@@ -9,6 +9,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "common/optimizer/local_steps.h"
 #include "common/status/status_macros.h"
 #include "worker/model/model_builder.h"
 
@@ -97,6 +98,9 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(Options options) {
     SYNCLINE_ASSIGN_OR_RETURN(trainer->test_,
                               BatchLoader::Create(o.device, o.data.test, loss, rows));
   }
+  if (StepsLocally(trainer->job_)) {
+    SYNCLINE_ASSIGN_OR_RETURN(trainer->stepper_, LocalStepper::Create(trainer->job_, o.network));
+  }
   for (size_t p = 0; p < o.network->parameters().size(); ++p) {
     trainer->values_.push_back(o.network->value(p));
   }
@@ -172,27 +176,67 @@ absl::StatusOr<Trainer::Outcome> Trainer::WaitForPull() {
 
 absl::Status Trainer::Compute(const StepLease& step) {
   const absl::Time begin = absl::Now();
-  double waited = 0;
-  SYNCLINE_ASSIGN_OR_RETURN(
-      Batch batch, train_->Load(order_.Samples(step.epoch(), step.begin(), step.count())));
+  waited_ = 0;
+  if (stepper_ != nullptr) {
+    SYNCLINE_RETURN_IF_ERROR(ComputeHere(step));
+  } else {
+    SYNCLINE_ASSIGN_OR_RETURN(const Batch batch, Load(step, 0, step.count()));
+    SYNCLINE_RETURN_IF_ERROR(Forward(batch));
+    SYNCLINE_RETURN_IF_ERROR(options_.network->Backward([&](size_t parameter) {
+      if (!clips_) Push(step.clock(), {parameter, options_.network->gradient(parameter)});
+      return absl::OkStatus();
+    }));
+    if (clips_) SYNCLINE_RETURN_IF_ERROR(PushClipped(step.clock()));
+    SendPushes(step.clock());
+    SYNCLINE_RETURN_IF_ERROR(AddLoss());
+  }
+  progress_.set_pull_wait_seconds(progress_.pull_wait_seconds() + waited_);
+  progress_.set_compute_seconds(progress_.compute_seconds() + SecondsSince(begin) - waited_);
+  return absl::OkStatus();
+}
+
+absl::Status Trainer::ComputeHere(const StepLease& step) {
+  uint64_t number = step.clock() * job_.local_steps();
+  for (uint64_t first = 0; first < step.count(); first += job_.batch_size(), ++number) {
+    const uint64_t rows = std::min<uint64_t>(job_.batch_size(), step.count() - first);
+    SYNCLINE_ASSIGN_OR_RETURN(Batch batch, Load(step, first, rows));
+    batch.step = number;
+    // From the second batch on all weights are there.
+    SYNCLINE_RETURN_IF_ERROR(Forward(batch));
+    SYNCLINE_RETURN_IF_ERROR(options_.network->Backward());
+    SYNCLINE_RETURN_IF_ERROR(AddLoss());
+    if (first == 0) stepper_->Begin();
+    stepper_->Step(number);
+  }
+  stepper_->WriteChange();
+  for (size_t p = 0; p < options_.network->parameters().size(); ++p) {
+    Push(step.clock(), {p, options_.network->gradient(p)});
+  }
+  SendPushes(step.clock());
+  return absl::OkStatus();
+}
+
+// `count` samples of the step, from its `first` on.
+absl::StatusOr<Batch> Trainer::Load(const StepLease& step, uint64_t first, uint64_t count) {
+  const uint64_t begin = step.begin() + first;
+  SYNCLINE_ASSIGN_OR_RETURN(Batch batch, train_->Load(order_.Samples(step.epoch(), begin, count)));
   batch.step = step.clock();
-  batch.first_row = step.begin();
-  SYNCLINE_RETURN_IF_ERROR(options_.network->Forward(batch, [&](size_t first, size_t count) {
+  batch.first_row = begin;
+  return batch;
+}
+
+absl::Status Trainer::Forward(const Batch& batch) {
+  return options_.network->Forward(batch, [&](size_t first, size_t count) {
     const absl::Time wait = absl::Now();
     const absl::Status there = pull_->WaitFor(first, count);
-    waited += SecondsSince(wait);
+    waited_ += SecondsSince(wait);
     return there;
-  }));
-  SYNCLINE_RETURN_IF_ERROR(options_.network->Backward([&](size_t parameter) {
-    if (!clips_) Push(step.clock(), {parameter, options_.network->gradient(parameter)});
-    return absl::OkStatus();
-  }));
-  if (clips_) SYNCLINE_RETURN_IF_ERROR(PushClipped(step.clock()));
-  SendPushes(step.clock());
+  });
+}
+
+absl::Status Trainer::AddLoss() {
   SYNCLINE_ASSIGN_OR_RETURN(const double loss, options_.network->LossSum());
   progress_.set_loss_sum(progress_.loss_sum() + loss);
-  progress_.set_pull_wait_seconds(progress_.pull_wait_seconds() + waited);
-  progress_.set_compute_seconds(progress_.compute_seconds() + SecondsSince(begin) - waited);
   return absl::OkStatus();
 }
 

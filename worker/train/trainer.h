@@ -15,6 +15,7 @@
 #include "worker/data/permutation.h"
 #include "worker/model/network.h"
 #include "worker/train/batch_loader.h"
+#include "worker/train/local_stepper.h"
 #include "worker/train/pull_wait.h"
 #include "worker/train/step_source.h"
 
@@ -27,7 +28,9 @@ std::vector<TensorSpec> TensorSpecs(const std::vector<ParameterSpec>& parameters
 //
 // A step: the pull of its weights is under way since the last commit was sent; forward takes each
 // layer's weights as they come; backward pushes each gradient as it is made, the last layer's
-// first; when all are acknowledged the step is committed, and the next pull begins.
+// first; when all are acknowledged the step is committed, and the next pull begins. With local_steps
+// above 1 it does the first with the pulled weights and goes on with its own, and pushes in the end how
+// they have changed.
 //
 // Not thread-safe; Run blocks. Everything named in Options outlives the trainer, and the network
 // outlives the client, which may write weights into it until it is gone.
@@ -62,6 +65,10 @@ class Trainer {
   absl::StatusOr<Outcome> RunStep(const StepLease& step);
   absl::StatusOr<Outcome> WaitForPull();
   absl::Status Compute(const StepLease& step);
+  absl::Status ComputeHere(const StepLease& step);
+  absl::StatusOr<Batch> Load(const StepLease& step, uint64_t first, uint64_t count);
+  absl::Status Forward(const Batch& batch);
+  absl::Status AddLoss();
   void Push(Clock clock, const Client::Gradient& gradient);
   void SendPushes(Clock clock);
   absl::Status PushClipped(Clock clock);
@@ -74,14 +81,16 @@ class Trainer {
 
   const Options options_;
   const JobManifest job_;
-  // clip_norm where the shards cannot do it: pushes wait for the whole gradient.
+  // clip_norm where no shard can do it: pushes wait for the whole gradient.
   const bool clips_;
   EpochOrder order_;
   StepSource source_;
   std::unique_ptr<BatchLoader> train_, test_;
+  std::unique_ptr<LocalStepper> stepper_;  // local_steps above 1
   std::vector<float*> values_;  // the network's, by parameter
   std::shared_ptr<PullWait> pull_;
   Clock pulling_ = 0;
+  double waited_ = 0;  // seconds for weights, in this step's computation
   // Gradients of the step that wait to be sent together, and their size.
   std::vector<Client::Gradient> unsent_;
   int64_t unsent_elements_ = 0;

@@ -102,6 +102,23 @@ TEST_F(TrainerTest, SmallGradientsTravelTogether) {
   EXPECT_LE(client_->pushes.size(), 2u) << "one of the four is worth a message";
 }
 
+TEST_F(TrainerTest, LocalStepsArePushedAsOneChange) {
+  JobManifest job = Job();
+  job.set_local_steps(3);
+  job.mutable_optimizer()->set_learning_rate(1e-3);
+  Make(job);
+  client_->leases = {Steps(0, 1)};
+  client_->leases[0].mutable_steps(0)->set_count(20);  // batches of 8, 8 and 4
+  SYNCLINE_ASSERT_OK(Run(job));
+  std::multiset<size_t> tensors;
+  for (const auto& push : client_->pushes) tensors.insert(push.tensors.begin(), push.tensors.end());
+  EXPECT_THAT(tensors, ElementsAre(0, 1, 2, 3));
+  ASSERT_EQ(client_->commits.size(), 1u);
+  EXPECT_EQ(client_->commits[0].samples, 20u);
+  EXPECT_NE(client_->gradients[3][0], 0) << "the output's bias has moved";
+  EXPECT_LT(std::abs(client_->gradients[3][0]), 0.1) << "by three small steps, not by a gradient";
+}
+
 TEST_F(TrainerTest, AStepTheShardsStopAtIsDoneIfTheJobGoesOn) {
   Make(Job());
   // While shards settle where to stop, one may name a step that is then still made.

@@ -1,4 +1,4 @@
-#include "server/store/kernels.h"
+#include "common/optimizer/kernels.h"
 
 #include <cmath>
 #include <cstring>

@@ -1,7 +1,7 @@
-#ifndef SYNCLINE_SERVER_STORE_ADAM_H_
-#define SYNCLINE_SERVER_STORE_ADAM_H_
+#ifndef SYNCLINE_COMMON_OPTIMIZER_ADAM_H_
+#define SYNCLINE_COMMON_OPTIMIZER_ADAM_H_
 
-#include "server/store/update_rule.h"
+#include "common/optimizer/update_rule.h"
 
 namespace syncline {
 
@@ -29,4 +29,4 @@ class Adam : public UpdateRule {
 
 }  // namespace syncline
 
-#endif  // SYNCLINE_SERVER_STORE_ADAM_H_
+#endif  // SYNCLINE_COMMON_OPTIMIZER_ADAM_H_

@@ -1,8 +1,8 @@
-#include "server/store/lamb.h"
+#include "common/optimizer/lamb.h"
 
 #include <cmath>
 
-#include "server/store/kernels.h"
+#include "common/optimizer/kernels.h"
 
 namespace syncline {
 namespace {

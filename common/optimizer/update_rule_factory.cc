@@ -1,19 +1,19 @@
-#include "server/store/update_rule_factory.h"
+#include "common/optimizer/update_rule_factory.h"
 
 #include <cmath>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "common/optimizer/adagrad.h"
+#include "common/optimizer/adam.h"
+#include "common/optimizer/ftrl.h"
+#include "common/optimizer/lamb.h"
+#include "common/optimizer/momentum.h"
+#include "common/optimizer/rmsprop.h"
+#include "common/optimizer/schedule.h"
+#include "common/optimizer/sgd.h"
 #include "common/status/status_macros.h"
-#include "server/store/adagrad.h"
-#include "server/store/adam.h"
-#include "server/store/ftrl.h"
-#include "server/store/lamb.h"
-#include "server/store/momentum.h"
-#include "server/store/rmsprop.h"
-#include "server/store/schedule.h"
-#include "server/store/sgd.h"
 
 namespace syncline {
 namespace {

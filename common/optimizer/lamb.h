@@ -1,7 +1,7 @@
-#ifndef SYNCLINE_SERVER_STORE_LAMB_H_
-#define SYNCLINE_SERVER_STORE_LAMB_H_
+#ifndef SYNCLINE_COMMON_OPTIMIZER_LAMB_H_
+#define SYNCLINE_COMMON_OPTIMIZER_LAMB_H_
 
-#include "server/store/update_rule.h"
+#include "common/optimizer/update_rule.h"
 
 namespace syncline {
 
@@ -32,4 +32,4 @@ class Lamb : public UpdateRule {
 
 }  // namespace syncline
 
-#endif  // SYNCLINE_SERVER_STORE_LAMB_H_
+#endif  // SYNCLINE_COMMON_OPTIMIZER_LAMB_H_

@@ -1,7 +1,7 @@
-#ifndef SYNCLINE_SERVER_STORE_MOMENTUM_H_
-#define SYNCLINE_SERVER_STORE_MOMENTUM_H_
+#ifndef SYNCLINE_COMMON_OPTIMIZER_MOMENTUM_H_
+#define SYNCLINE_COMMON_OPTIMIZER_MOMENTUM_H_
 
-#include "server/store/update_rule.h"
+#include "common/optimizer/update_rule.h"
 
 namespace syncline {
 
@@ -24,4 +24,4 @@ class Momentum : public UpdateRule {
 
 }  // namespace syncline
 
-#endif  // SYNCLINE_SERVER_STORE_MOMENTUM_H_
+#endif  // SYNCLINE_COMMON_OPTIMIZER_MOMENTUM_H_

@@ -1,7 +1,7 @@
-#ifndef SYNCLINE_SERVER_STORE_FTRL_H_
-#define SYNCLINE_SERVER_STORE_FTRL_H_
+#ifndef SYNCLINE_COMMON_OPTIMIZER_FTRL_H_
+#define SYNCLINE_COMMON_OPTIMIZER_FTRL_H_
 
-#include "server/store/update_rule.h"
+#include "common/optimizer/update_rule.h"
 
 namespace syncline {
 
@@ -37,4 +37,4 @@ class Ftrl : public UpdateRule {
 
 }  // namespace syncline
 
-#endif  // SYNCLINE_SERVER_STORE_FTRL_H_
+#endif  // SYNCLINE_COMMON_OPTIMIZER_FTRL_H_

@@ -1,8 +1,8 @@
-#include "server/store/ftrl.h"
+#include "common/optimizer/ftrl.h"
 
 #include <cmath>
 
-#include "server/store/kernels.h"
+#include "common/optimizer/kernels.h"
 
 namespace syncline {
 namespace {

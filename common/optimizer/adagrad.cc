@@ -1,6 +1,6 @@
-#include "server/store/adagrad.h"
+#include "common/optimizer/adagrad.h"
 
-#include "server/store/kernels.h"
+#include "common/optimizer/kernels.h"
 
 namespace syncline {
 

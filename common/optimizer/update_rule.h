@@ -1,5 +1,5 @@
-#ifndef SYNCLINE_SERVER_STORE_OPTIMIZER_H_
-#define SYNCLINE_SERVER_STORE_OPTIMIZER_H_
+#ifndef SYNCLINE_COMMON_OPTIMIZER_UPDATE_RULE_H_
+#define SYNCLINE_COMMON_OPTIMIZER_UPDATE_RULE_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -62,4 +62,4 @@ class UpdateRule {
 
 }  // namespace syncline
 
-#endif  // SYNCLINE_SERVER_STORE_OPTIMIZER_H_
+#endif  // SYNCLINE_COMMON_OPTIMIZER_UPDATE_RULE_H_

@@ -1,7 +1,7 @@
-#ifndef SYNCLINE_SERVER_STORE_RMSPROP_H_
-#define SYNCLINE_SERVER_STORE_RMSPROP_H_
+#ifndef SYNCLINE_COMMON_OPTIMIZER_RMSPROP_H_
+#define SYNCLINE_COMMON_OPTIMIZER_RMSPROP_H_
 
-#include "server/store/update_rule.h"
+#include "common/optimizer/update_rule.h"
 
 namespace syncline {
 
@@ -28,4 +28,4 @@ class RmsProp : public UpdateRule {
 
 }  // namespace syncline
 
-#endif  // SYNCLINE_SERVER_STORE_RMSPROP_H_
+#endif  // SYNCLINE_COMMON_OPTIMIZER_RMSPROP_H_

@@ -1,4 +1,4 @@
-#include "server/store/schedule.h"
+#include "common/optimizer/schedule.h"
 
 #include <algorithm>
 #include <cmath>

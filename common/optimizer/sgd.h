@@ -1,7 +1,7 @@
-#ifndef SYNCLINE_SERVER_STORE_SGD_H_
-#define SYNCLINE_SERVER_STORE_SGD_H_
+#ifndef SYNCLINE_COMMON_OPTIMIZER_SGD_H_
+#define SYNCLINE_COMMON_OPTIMIZER_SGD_H_
 
-#include "server/store/update_rule.h"
+#include "common/optimizer/update_rule.h"
 
 namespace syncline {
 
@@ -19,4 +19,4 @@ class Sgd : public UpdateRule {
 
 }  // namespace syncline
 
-#endif  // SYNCLINE_SERVER_STORE_SGD_H_
+#endif  // SYNCLINE_COMMON_OPTIMIZER_SGD_H_

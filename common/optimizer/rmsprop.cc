@@ -1,6 +1,6 @@
-#include "server/store/rmsprop.h"
+#include "common/optimizer/rmsprop.h"
 
-#include "server/store/kernels.h"
+#include "common/optimizer/kernels.h"
 
 namespace syncline {
 

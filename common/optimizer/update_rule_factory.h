@@ -1,11 +1,11 @@
-#ifndef SYNCLINE_SERVER_STORE_UPDATE_RULE_FACTORY_H_
-#define SYNCLINE_SERVER_STORE_UPDATE_RULE_FACTORY_H_
+#ifndef SYNCLINE_COMMON_OPTIMIZER_UPDATE_RULE_FACTORY_H_
+#define SYNCLINE_COMMON_OPTIMIZER_UPDATE_RULE_FACTORY_H_
 
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "common/optimizer/update_rule.h"
 #include "proto/job.pb.h"
-#include "server/store/update_rule.h"
 
 namespace syncline {
 
@@ -22,4 +22,4 @@ double BaseLearningRate(const Optimizer& settings);
 
 }  // namespace syncline
 
-#endif  // SYNCLINE_SERVER_STORE_UPDATE_RULE_FACTORY_H_
+#endif  // SYNCLINE_COMMON_OPTIMIZER_UPDATE_RULE_FACTORY_H_

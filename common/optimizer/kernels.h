@@ -1,8 +1,8 @@
-#ifndef SYNCLINE_SERVER_STORE_KERNELS_H_
-#define SYNCLINE_SERVER_STORE_KERNELS_H_
+#ifndef SYNCLINE_COMMON_OPTIMIZER_KERNELS_H_
+#define SYNCLINE_COMMON_OPTIMIZER_KERNELS_H_
 
 // Vector loops that do not belong to one optimizer, and what those of the optimizers share. Built
-// with SYNCLINE_STORE_COPTS: no fused multiply-add, so that SSE, AVX2 and AVX-512 agree in every
+// with SAME_BITS_COPTS (copts.bzl): no fused multiply-add, so that SSE, AVX2 and AVX-512 agree in every
 // bit. All are pure functions of their arguments. Arrays hold `n` floats and need no alignment.
 
 #include <cstddef>
@@ -47,4 +47,4 @@ SYNCLINE_INLINE inline double SumInLanes(size_t n, const Term& term) {
 
 }  // namespace syncline
 
-#endif  // SYNCLINE_SERVER_STORE_KERNELS_H_
+#endif  // SYNCLINE_COMMON_OPTIMIZER_KERNELS_H_

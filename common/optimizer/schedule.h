@@ -1,5 +1,5 @@
-#ifndef SYNCLINE_SERVER_STORE_SCHEDULE_H_
-#define SYNCLINE_SERVER_STORE_SCHEDULE_H_
+#ifndef SYNCLINE_COMMON_OPTIMIZER_SCHEDULE_H_
+#define SYNCLINE_COMMON_OPTIMIZER_SCHEDULE_H_
 
 #include "absl/status/status.h"
 #include "proto/job.pb.h"
@@ -24,4 +24,4 @@ absl::Status ValidateSchedule(const Schedule& schedule);
 
 }  // namespace syncline
 
-#endif  // SYNCLINE_SERVER_STORE_SCHEDULE_H_
+#endif  // SYNCLINE_COMMON_OPTIMIZER_SCHEDULE_H_

@@ -1,6 +1,6 @@
-#include "server/store/momentum.h"
+#include "common/optimizer/momentum.h"
 
-#include "server/store/kernels.h"
+#include "common/optimizer/kernels.h"
 
 namespace syncline {
 

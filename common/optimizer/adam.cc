@@ -1,8 +1,8 @@
-#include "server/store/adam.h"
+#include "common/optimizer/adam.h"
 
 #include <cmath>
 
-#include "server/store/kernels.h"
+#include "common/optimizer/kernels.h"
 
 namespace syncline {
 

@@ -1,6 +1,6 @@
-#include "server/store/sgd.h"
+#include "common/optimizer/sgd.h"
 
-#include "server/store/kernels.h"
+#include "common/optimizer/kernels.h"
 
 namespace syncline {
 

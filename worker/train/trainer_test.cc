@@ -105,7 +105,7 @@ TEST_F(TrainerTest, SmallGradientsTravelTogether) {
 TEST_F(TrainerTest, LocalStepsArePushedAsOneChange) {
   JobManifest job = Job();
   job.set_local_steps(3);
-  job.mutable_optimizer()->set_learning_rate(1e-3);
+  job.mutable_optimizer()->set_learning_rate(1e-5);
   Make(job);
   client_->leases = {Steps(0, 1)};
   client_->leases[0].mutable_steps(0)->set_count(20);  // batches of 8, 8 and 4

@@ -1,5 +1,6 @@
 #include "common/codec/codec.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -142,6 +143,86 @@ TEST(CodecTest, SizesAreAsDocumented) {
   EXPECT_EQ(EncodedBytes(INT8, 256), 260u);
   EXPECT_EQ(EncodedBytes(INT8, 257), 265u);
   EXPECT_EQ(EncodedBytes(INT8, 0), 0u);
+}
+
+TEST(CodecTest, TopkKeepsTheLargestOfEachBlock) {
+  std::vector<float> values(kTopkBlock + 100, 0.5f);
+  values[7] = -3;
+  values[4095] = 2;
+  values[4100] = 1;
+  const auto kept = RoundTrip(TOPK, values);
+  EXPECT_EQ(kept[7], -3);
+  EXPECT_EQ(kept[4095], 2);
+  EXPECT_EQ(kept[4100], 1);
+  // Of equals the first; 62 more in the first block, and one number in the last.
+  EXPECT_EQ(kept[0], 0.5f);
+  EXPECT_EQ(kept[62], 0.5f);
+  EXPECT_EQ(kept[63], 0);
+  EXPECT_EQ(kept[4096], 0);
+  EXPECT_EQ(std::count(kept.begin(), kept.end(), 0.0f), kTopkBlock + 100 - 65);
+  EXPECT_EQ(EncodedBytes(TOPK, values.size()), 65u * 6);
+}
+
+TEST(CodecTest, TopkRefusesPlacesThatAreNotInOrderInTheBlock) {
+  const std::vector<float> values = Normal(kTopkBlock + 100);
+  const auto well = [&](const std::string& bytes) {
+    return WellFormed(TOPK, Fragments::Of(bytes.data(), bytes.size()), values.size());
+  };
+  const std::string good = Encoded(TOPK, values);
+  EXPECT_TRUE(well(good));
+  std::string twice = good;
+  twice.replace(2, 2, good.substr(0, 2));
+  EXPECT_FALSE(well(twice));
+  std::string beyond = good;
+  beyond.replace(64 * 6, 2, std::string("\x64\0", 2));  // 100, in a block of 100
+  EXPECT_FALSE(well(beyond));
+  Decoded(TOPK, beyond, values.size());  // and touches nothing it should not
+}
+
+TEST(CodecTest, OneBitKeepsSignsAndTheMeanSize) {
+  std::vector<float> values = {1, -2, 3, -6};
+  values.resize(kOneBitBlock + 3, 0);
+  values[kOneBitBlock + 1] = -9;
+  const auto kept = RoundTrip(ONEBIT, values);
+  EXPECT_EQ(kept[0], 12.0f / 256);
+  EXPECT_EQ(kept[1], -12.0f / 256);
+  EXPECT_EQ(kept[255], 12.0f / 256);
+  EXPECT_EQ(kept[256], 3);
+  EXPECT_EQ(kept[257], -3);
+  EXPECT_EQ(EncodedBytes(ONEBIT, values.size()), 4u + 32 + 4 + 1);
+}
+
+// What is left out at first comes through in time: the sum of what was sent nears the sum of what was
+// to be sent, whatever the codec.
+TEST(CodecTest, FeedbackLosesNothing) {
+  for (const Codec codec : {TOPK, ONEBIT}) {
+    const std::vector<float> values = Normal(5000);
+    std::vector<float> held_back(values.size(), 0), sent(values.size(), 0);
+    std::string bytes(EncodedBytes(codec, values.size()), '\0');
+    constexpr int kTimes = 500;
+    for (int i = 0; i < kTimes; ++i) {
+      EncodeWithFeedback(codec, values.data(), values.size(), 1, held_back.data(), bytes.data());
+      const auto decoded = Decoded(codec, bytes, values.size(), 1000);
+      for (size_t j = 0; j < sent.size(); ++j) sent[j] += decoded[j];
+    }
+    for (size_t j = 0; j < sent.size(); ++j) {
+      EXPECT_NEAR(sent[j] + held_back[j], kTimes * values[j], 0.02) << Codec_Name(codec);
+      // A thing is sent at the latest when it has become one of the largest.
+      EXPECT_NEAR(sent[j] / kTimes, values[j], 0.1) << Codec_Name(codec);
+    }
+  }
+}
+
+TEST(CodecTest, NothingIsHeldBackOfWhatIsNotFinite) {
+  for (const Codec codec : {TOPK, ONEBIT}) {
+    std::vector<float> values = Normal(5000);
+    values[4999] = std::nanf("");
+    std::vector<float> held_back(values.size(), 1);
+    std::string bytes(EncodedBytes(codec, values.size()), '\0');
+    EncodeWithFeedback(codec, values.data(), values.size(), 1, held_back.data(), bytes.data());
+    EXPECT_EQ(held_back, std::vector<float>(values.size(), 0));
+    EXPECT_TRUE(std::isnan(Decoded(codec, bytes, values.size())[4999]));
+  }
 }
 
 }  // namespace

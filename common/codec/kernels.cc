@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/optimizer/kernels.h"
 #include "common/tensor/vectorise.h"
 
 namespace syncline {
@@ -118,6 +119,59 @@ float ToInt8(const float* in, size_t n, uint64_t seed, uint64_t first, int8_t* o
     }
   });
   return scale;
+}
+
+void ToTopk(const float* in, size_t n, size_t k, uint16_t* places, float* values) {
+  // The size of the k-th, bit by bit from the top: sizes order as their bits do. NaN is the largest.
+  uint32_t limit = 0;
+  Vectorise([=, &limit]() SYNCLINE_INLINE {
+    for (int bit = 30; bit >= 0; --bit) {
+      const uint32_t higher = limit | 1u << bit;
+      uint32_t reach = 0;
+      _Pragma("omp simd reduction(+ : reach)") for (size_t i = 0; i < n; ++i) {
+        reach += (BitsAs<uint32_t>(in[i]) & 0x7fffffffu) >= higher ? 1 : 0;
+      }
+      limit = reach >= k ? higher : limit;
+    }
+  });
+  size_t above = 0;
+  for (size_t i = 0; i < n; ++i) above += (BitsAs<uint32_t>(in[i]) & 0x7fffffffu) > limit;
+  size_t equal = k - above;  // so many of those at the limit
+  size_t found = 0;
+  for (size_t i = 0; i < n && found < k; ++i) {
+    const uint32_t size = BitsAs<uint32_t>(in[i]) & 0x7fffffffu;
+    if (size < limit || (size == limit && equal == 0)) continue;
+    equal -= size == limit;
+    places[found] = static_cast<uint16_t>(i);
+    values[found++] = in[i];
+  }
+}
+
+float ToOneBit(const float* in, size_t n, uint8_t* bits) {
+  double sum = 0;
+  Vectorise([=, &sum]() SYNCLINE_INLINE {
+    sum = SumInLanes(n, [in](size_t i) SYNCLINE_INLINE {
+      return double{BitsAs<float>(BitsAs<uint32_t>(in[i]) & 0x7fffffffu)};
+    });
+  });
+  for (size_t byte = 0; byte * 8 < n; ++byte) {
+    uint32_t packed = 0;
+    for (size_t i = byte * 8; i < std::min(n, byte * 8 + 8); ++i) {
+      packed |= (BitsAs<uint32_t>(in[i]) >> 31) << (i % 8);
+    }
+    bits[byte] = static_cast<uint8_t>(packed);
+  }
+  const auto mean = static_cast<float>(sum / static_cast<double>(n));
+  return BitsAs<uint32_t>(mean) >= kInfinity ? BitsAs<float>(0x7fc00000u) : mean;
+}
+
+void FromOneBit(float size, const uint8_t* bits, size_t n, float* out) {
+  const uint32_t positive = BitsAs<uint32_t>(size);
+  Vectorise([=]() SYNCLINE_INLINE {
+    _Pragma("omp simd") for (size_t i = 0; i < n; ++i) {
+      out[i] = BitsAs<float>(positive ^ static_cast<uint32_t>(bits[i / 8] >> (i % 8) & 1) << 31);
+    }
+  });
 }
 
 void FromInt8(float scale, const int8_t* in, size_t n, float* out) {

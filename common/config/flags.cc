@@ -121,6 +121,7 @@ SYNCLINE_VALUE(pull_codec);
 SYNCLINE_VALUE(local_steps);
 SYNCLINE_VALUE(outer_learning_rate);
 SYNCLINE_VALUE(outer_momentum);
+SYNCLINE_VALUE(tensor_codecs);
 
 namespace syncline {
 namespace {

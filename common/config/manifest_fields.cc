@@ -137,9 +137,11 @@ constexpr ManifestField kFields[] = {
     {"shared_memory", "true", Any(), false,
      "Workers and shards on one host exchange tensors through shared memory."},
     {"push_codec", "none", Any(), false,
-     "How gradients are sent: none, fp16, bf16 or int8. With another than none, always through the "
-     "network."},
-    {"pull_codec", "none", Any(), false, "The same for weights."},
+     "How gradients are sent: none, fp16, bf16, int8, topk or onebit. With another than none, always "
+     "through the network."},
+    {"pull_codec", "none", Any(), false, "How weights are sent: none, fp16, bf16 or int8."},
+    {"tensor_codecs", nullptr, Any(), false,
+     "Tensors with codecs of their own, as a YAML list: [{tensor: 0.linear.weight, push: topk}, ...]."},
     {"local_steps", "1", In(1, 100000), false,
      "sync: steps a worker takes on its own between two exchanges with the shards (DiLoCo)."},
     {"outer_learning_rate", "0.7", Above(0), false,

@@ -163,6 +163,25 @@ void CheckData(const Data& data, FieldLog* log) {
   }
 }
 
+// A weight has no next one to which what was left out could be added.
+void CheckPullCodec(Codec codec, const std::string& path, FieldLog* log) {
+  if (codec != TOPK && codec != ONEBIT) return;
+  log->AddProblem(path, absl::StrCat(EnumValueText(*Codec_descriptor()->FindValueByNumber(codec)),
+                                     " is for gradients only; use none, fp16, bf16 or int8"));
+}
+
+void CheckCodecs(const JobManifest& job, FieldLog* log) {
+  CheckPullCodec(job.pull_codec(), "pull_codec", log);
+  for (int i = 0; i < job.tensor_codecs_size(); ++i) {
+    const TensorCodec& own = job.tensor_codecs(i);
+    const std::string path = absl::StrCat("tensor_codecs[", i, "]");
+    CheckPullCodec(own.pull(), path + ".pull", log);
+    if (own.tensor().empty()) {
+      log->AddProblem(path + ".tensor", "missing; name the tensor, as in 0.linear.weight");
+    }
+  }
+}
+
 void CheckCluster(const JobManifest& job, FieldLog* log) {
   if (job.backup_workers() >= job.workers()) {
     log->AddProblem("backup_workers",
@@ -202,6 +221,7 @@ void CheckManifestRules(const JobManifest& job, FieldLog* log) {
   CheckData(job.data(), log);
   CheckDevice(job.device(), log);
   CheckCluster(job, log);
+  CheckCodecs(job, log);
 }
 
 }  // namespace syncline

@@ -71,6 +71,19 @@ TEST(ManifestRulesTest, ChecksRanges) {
   });
 }
 
+TEST(ManifestRulesTest, WeightsHaveNoErrorFeedback) {
+  ExpectErrors({
+      {"pull_codec: topk is for gradients only", [](JobManifest* j) { j->set_pull_codec(TOPK); }},
+      {"tensor_codecs[0].pull: onebit is for gradients only",
+       [](JobManifest* j) {
+         TensorCodec* own = j->add_tensor_codecs();
+         own->set_tensor("0.linear.weight");
+         own->set_pull(ONEBIT);
+       }},
+      {"tensor_codecs[0].tensor: missing", [](JobManifest* j) { j->add_tensor_codecs(); }},
+  });
+}
+
 TEST(ManifestRulesTest, LocalStepsNeedSync) {
   ExpectErrors({
       {"local_steps: 0 is not in [1, 100000]", [](JobManifest* j) { j->set_local_steps(0); }},

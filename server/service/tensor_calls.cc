@@ -27,6 +27,14 @@ WireChunk EncodeChunk(const PulledChunk& pulled, Codec codec) {
   return {pulled.chunk, pulled.version, encoded.Share(), 0, codec};
 }
 
+// By chunk, or one for all.
+std::vector<Codec> CodecsOf(const PullRequest& pull) {
+  std::vector<Codec> codecs;
+  for (const int codec : pull.codecs()) codecs.push_back(static_cast<Codec>(codec));
+  if (codecs.empty()) codecs.push_back(pull.codec());
+  return codecs;
+}
+
 absl::Status NoLink() {
   return absl::InvalidArgumentError(
       "segment: places in lent memory mean something on a local link only; send the tensors");
@@ -84,9 +92,18 @@ absl::Status TensorCalls::CheckPull(const PullRequest& pull, const WorkerLink* l
   SYNCLINE_RETURN_IF_ERROR(pull.observer() ? CheckProtocol(pull.sender().protocol())
                                            : CheckSender(pull.sender()));
   if (link != nullptr) SYNCLINE_RETURN_IF_ERROR(link->CheckSender(pull.sender()));
-  if (!Codec_IsValid(pull.codec())) {
-    return absl::InvalidArgumentError(absl::StrCat("codec: there is no codec ", pull.codec(),
-                                                   ", they end at ", Codec_MAX));
+  if (pull.codecs_size() != 0 && pull.codecs_size() != pull.chunks_size()) {
+    return absl::InvalidArgumentError(absl::StrCat("codecs: ", pull.codecs_size(), " for ",
+                                                   pull.chunks_size(),
+                                                   " chunks; give one for each, or none"));
+  }
+  bool known = Codec_IsValid(pull.codec()) && !NeedsFeedback(pull.codec());
+  for (const int codec : pull.codecs()) {
+    known = known && Codec_IsValid(codec) && !NeedsFeedback(static_cast<Codec>(codec));
+  }
+  if (!known) {
+    return absl::InvalidArgumentError(
+        "codec: weights are sent as none, fp16, bf16 or int8 (1 to 4), and nothing else");
   }
   if (pull.segment() == 0) return absl::OkStatus();
   if (link == nullptr) return NoLink();
@@ -111,7 +128,7 @@ std::function<void()> TensorCalls::Pull(const grpc::ByteBuffer& request,
   Place place{std::move(link),
               pull->segment(),
               {pull->offsets().begin(), pull->offsets().end()},
-              pull->codec()};
+              CodecsOf(*pull)};
   const Shard::PullTicket ticket = (*shard)->Pull(
       pull->sender(), pull->clock(), {pull->chunks().begin(), pull->chunks().end()},
       pull->observer(),
@@ -133,7 +150,7 @@ absl::StatusOr<grpc::ByteBuffer> TensorCalls::ReplyTo(const Shard::PullResult& r
   std::vector<WorkerLink::Part> parts;
   for (const PulledChunk& c : result.chunks) {
     if (!head.placed()) {
-      chunks.push_back(EncodeChunk(c, place.codec));
+      chunks.push_back(EncodeChunk(c, place.codecs[chunks.size() % place.codecs.size()]));
       continue;
     }
     chunks.push_back({c.chunk, c.version, Fragments()});

@@ -53,7 +53,7 @@ class TensorCalls {
     std::shared_ptr<WorkerLink> link;
     uint64_t segment = 0;
     std::vector<uint64_t> offsets;
-    Codec codec = CODEC_NONE;
+    std::vector<Codec> codecs;  // by chunk in turn
   };
 
   // The gradients of a push, in the message or where the worker lends them.

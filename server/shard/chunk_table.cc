@@ -104,8 +104,13 @@ absl::StatusOr<size_t> ChunkTable::Elements(uint32_t chunk) const {
 absl::Status ChunkTable::CheckSize(const ChunkGradient& gradient) const {
   SYNCLINE_ASSIGN_OR_RETURN(const size_t elements, Elements(gradient.chunk));
   const size_t bytes = EncodedBytes(gradient.codec, elements);
-  if (gradient.data.size() == bytes) return absl::OkStatus();
   const ChunkInfo& info = Find(gradient.chunk)->info;
+  if (gradient.data.size() == bytes) {
+    if (WellFormed(gradient.codec, gradient.data, elements)) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        absl::StrCat("chunk ", info.id, " of tensor ", options_.map.tensors(info.tensor).name(),
+                     ": its ", Codec_Name(gradient.codec), " places do not ascend within the block"));
+  }
   return absl::InvalidArgumentError(
       absl::StrCat("chunk ", info.id, " of tensor ", options_.map.tensors(info.tensor).name(),
                    " has ", bytes, " bytes, the push ", gradient.data.size()));

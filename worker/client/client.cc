@@ -11,12 +11,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/cluster/shard_map.h"
-#include "common/codec/codec.h"
+#include "common/codec/tensor_codecs.h"
 #include "common/rpc/call.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/completion_loop.h"
 #include "common/status/status_macros.h"
-#include "common/tensor/buffer.h"
 #include "common/wire/chunk_message.h"
 #include "common/wire/message.h"
 #include "common/wire/protocol_version.h"
@@ -24,6 +23,7 @@
 #include "proto/parameter_server.grpc.pb.h"
 #include "worker/client/call_group.h"
 #include "worker/client/gather.h"
+#include "worker/client/gradient_encoder.h"
 #include "worker/client/heartbeat.h"
 #include "worker/client/local_link.h"
 #include "worker/client/pull_operation.h"
@@ -108,8 +108,9 @@ class ClientImpl final : public Client {
   template <typename T>
   std::vector<LocalLink::Chunk> ChunksOf(absl::Span<const uint32_t> ids,
                                          absl::Span<T* const> tensors) const;
-  // A gradient as push_codec writes it.
-  Fragments Encoded(const LocalLink::Chunk& gradient, Clock clock, uint32_t chunk) const;
+  // The request for one group of a push, as often as it is sent.
+  ShardConnection::MakeRequest PushRequestOf(const PushHeader& header, const Router::Group& group,
+                                             absl::Span<const float* const> tensors);
   void NoteSkipped(Clock clock, const grpc::ByteBuffer& reply);
   void SendCommit(size_t shard, const CommitRequest& request, CommitDone done);
   absl::Status CheckReady(size_t given) const;
@@ -122,6 +123,8 @@ class ClientImpl final : public Client {
   uint64_t map_epoch_ = 0;
   std::unique_ptr<Router> router_;
   std::unique_ptr<ChunkVersions> versions_;
+  std::unique_ptr<GradientEncoder> encoder_;
+  std::vector<Codec> pull_codecs_;  // by chunk
   // One more than the last clock of which a shard skipped something.
   std::atomic<Clock> skipped_{0};
   CallGroup calls_;
@@ -144,6 +147,7 @@ Sender ClientImpl::MakeSender() const {
 
 absl::Status ClientImpl::CreateTensors(absl::Span<const TensorSpec> tensors) {
   SYNCLINE_RETURN_IF_ERROR(ValidateTensors(tensors));
+  SYNCLINE_ASSIGN_OR_RETURN(const auto codecs, CodecsOf(job(), tensors));
   CreateTensorsRequest request;
   for (const TensorSpec& tensor : tensors) *request.add_tensors() = tensor;
   // The coordinator answers UNAVAILABLE while it waits for shards, for as long as they take.
@@ -168,6 +172,10 @@ absl::Status ClientImpl::CreateTensors(absl::Span<const TensorSpec> tensors) {
   }
   router_ = std::make_unique<Router>(reply->map(), message_bytes);
   versions_ = std::make_unique<ChunkVersions>(router_->chunks().size());
+  encoder_ = std::make_unique<GradientEncoder>(codecs, router_->chunks(), job().seed(), rank());
+  for (const ChunkInfo& chunk : router_->chunks()) {
+    pull_codecs_.push_back(codecs[chunk.tensor].pull);
+  }
   return absl::OkStatus();
 }
 
@@ -222,13 +230,18 @@ void ClientImpl::SendPulls(Clock clock, bool observer, absl::Span<float* const> 
   *request.mutable_sender() = MakeSender();
   request.set_clock(clock);
   request.set_observer(observer);
-  request.set_codec(job().pull_codec());
   for (const Router::Group& group : router_->pulls()) {
     request.mutable_chunks()->Assign(group.chunks.begin(), group.chunks.end());
+    request.clear_codecs();
+    bool coded = false;
+    for (const uint32_t id : group.chunks) coded = coded || pull_codecs_[id] > CODEC_NONE;
+    for (const uint32_t id : group.chunks) {
+      if (coded) request.add_codecs(pull_codecs_[id]);
+    }
     const auto make = [request, to = ChunksOf<float>(group.chunks, to)](
                           const auto&, const LocalLink* link) -> std::optional<grpc::ByteBuffer> {
       if (link == nullptr) return EncodeMessage(request);
-      if (request.codec() > CODEC_NONE) return std::nullopt;
+      if (request.codecs_size() > 0) return std::nullopt;
       PullRequest placed = request;
       if (!to.empty()) {
         const auto places = link->Find(to);
@@ -244,15 +257,44 @@ void ClientImpl::SendPulls(Clock clock, bool observer, absl::Span<float* const> 
   }
 }
 
-Fragments ClientImpl::Encoded(const LocalLink::Chunk& gradient, Clock clock,
-                              uint32_t chunk) const {
-  const size_t elements = gradient.bytes / sizeof(float);
-  Buffer encoded = Buffer::Allocate(EncodedBytes(job().push_codec(), elements));
-  // The same bytes whenever and however often it is sent.
-  const uint64_t seed = (job().seed() << 48) ^ (uint64_t{rank()} << 56) ^ (clock << 24) ^ chunk;
-  EncodeFloats(job().push_codec(), static_cast<const float*>(gradient.data), elements, seed,
-               encoded.data());
-  return encoded.Share();
+ShardConnection::MakeRequest ClientImpl::PushRequestOf(const PushHeader& header,
+                                                       const Router::Group& group,
+                                                       absl::Span<const float* const> tensors) {
+  const auto from = ChunksOf<const float>(group.chunks, tensors);
+  std::vector<WireChunk> chunks(from.size());
+  bool coded = false;
+  for (size_t i = 0; i < from.size(); ++i) {
+    const uint32_t id = group.chunks[i];
+    chunks[i].chunk = id;
+    chunks[i].version = (*versions_)[id];
+    chunks[i].codec = encoder_->codec(id);
+    coded = coded || chunks[i].codec > CODEC_NONE;
+    if (!encoder_->remembers(id)) continue;
+    chunks[i].data = encoder_->Encode(id, header.clock(), static_cast<const float*>(from[i].data));
+  }
+  return [this, header, chunks, coded, from](
+             const std::shared_ptr<const void>& owner,
+             const LocalLink* link) -> std::optional<grpc::ByteBuffer> {
+    PushHeader head = header;
+    std::vector<WireChunk> sent = chunks;
+    if (link != nullptr) {
+      const auto places = coded ? std::nullopt : link->Find(from);
+      if (!places) return std::nullopt;
+      head.set_segment(places->segment);
+      for (size_t i = 0; i < sent.size(); ++i) sent[i].offset = places->offsets[i];
+      return EncodePush(head, sent);
+    }
+    for (size_t i = 0; i < sent.size(); ++i) {
+      if (!sent[i].data.empty()) continue;
+      if (sent[i].codec <= CODEC_NONE) {
+        sent[i].data = Fragments::Of(from[i].data, from[i].bytes, owner);
+      } else {
+        const auto* const gradient = static_cast<const float*>(from[i].data);
+        sent[i].data = encoder_->Encode(sent[i].chunk, head.clock(), gradient);
+      }
+    }
+    return EncodePush(head, sent);
+  };
 }
 
 void ClientImpl::Push(Clock clock, absl::Span<const Gradient> gradients, Done done) {
@@ -275,33 +317,7 @@ void ClientImpl::Push(Clock clock, absl::Span<const Gradient> gradients, Done do
   *header.mutable_sender() = MakeSender();
   header.set_clock(clock);
   for (const Router::Group& group : groups) {
-    const auto make = [this, header, from = ChunksOf<const float>(group.chunks, data),
-                       ids = group.chunks](
-                          const std::shared_ptr<const void>& owner,
-                          const LocalLink* link) -> std::optional<grpc::ByteBuffer> {
-      PushHeader head = header;
-      std::optional<LocalLink::Places> places;
-      if (link != nullptr) {
-        if (job().push_codec() > CODEC_NONE) return std::nullopt;
-        places = link->Find(from);
-        if (!places) return std::nullopt;
-        head.set_segment(places->segment);
-      }
-      std::vector<WireChunk> chunks;
-      for (size_t i = 0; i < ids.size(); ++i) {
-        const uint64_t version = (*versions_)[ids[i]];
-        if (places) {
-          chunks.push_back({ids[i], version, Fragments(), places->offsets[i]});
-        } else if (job().push_codec() > CODEC_NONE) {
-          chunks.push_back({ids[i], version, Encoded(from[i], head.clock(), ids[i]), 0,
-                            job().push_codec()});
-        } else {
-          chunks.push_back({ids[i], version, Fragments::Of(from[i].data, from[i].bytes, owner)});
-        }
-      }
-      return EncodePush(head, chunks);
-    };
-    shards_[group.shard]->Send(Method::kPush, make,
+    shards_[group.shard]->Send(Method::kPush, PushRequestOf(header, group, data),
                                [this, clock, gather](absl::StatusOr<grpc::ByteBuffer> buffer) {
                                  if (buffer.ok()) NoteSkipped(clock, *buffer);
                                  gather->PartDone(buffer.status());

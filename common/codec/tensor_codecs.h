@@ -1,0 +1,26 @@
+#ifndef SYNCLINE_COMMON_CODEC_TENSOR_CODECS_H_
+#define SYNCLINE_COMMON_CODEC_TENSOR_CODECS_H_
+
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "proto/job.pb.h"
+#include "proto/parameter_server.pb.h"
+
+namespace syncline {
+
+// How a tensor travels. CODEC_NONE, never CODEC_UNSPECIFIED, where nothing is coded.
+struct TensorCodecs {
+  Codec push = CODEC_NONE;
+  Codec pull = CODEC_NONE;
+};
+
+// Of each tensor: what the job's tensor_codecs say of it, else push_codec and pull_codec.
+// INVALID_ARGUMENT if tensor_codecs names a tensor the model does not have.
+absl::StatusOr<std::vector<TensorCodecs>> CodecsOf(const JobManifest& job,
+                                                   absl::Span<const TensorSpec> tensors);
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_COMMON_CODEC_TENSOR_CODECS_H_

@@ -1,0 +1,36 @@
+#include "worker/client/gradient_encoder.h"
+
+#include <utility>
+
+#include "common/codec/codec.h"
+#include "common/tensor/buffer.h"
+
+namespace syncline {
+
+GradientEncoder::GradientEncoder(std::vector<TensorCodecs> codecs, std::vector<ChunkInfo> chunks,
+                                 uint64_t seed, Rank rank)
+    : codecs_(std::move(codecs)),
+      chunks_(std::move(chunks)),
+      seed_((seed << 48) ^ (uint64_t{rank} << 56)),
+      held_back_(chunks_.size()) {
+  for (const ChunkInfo& chunk : chunks_) {
+    if (remembers(chunk.id)) held_back_[chunk.id].resize(chunk.elements);
+  }
+}
+
+bool GradientEncoder::remembers(uint32_t chunk) const { return NeedsFeedback(codec(chunk)); }
+
+Fragments GradientEncoder::Encode(uint32_t chunk, Clock clock, const float* gradient) {
+  const size_t elements = chunks_[chunk].elements;
+  Buffer encoded = Buffer::Allocate(EncodedBytes(codec(chunk), elements));
+  const uint64_t seed = seed_ ^ (clock << 24) ^ chunk;
+  if (remembers(chunk)) {
+    EncodeWithFeedback(codec(chunk), gradient, elements, seed, held_back_[chunk].data(),
+                       encoded.data());
+  } else {
+    EncodeFloats(codec(chunk), gradient, elements, seed, encoded.data());
+  }
+  return encoded.Share();
+}
+
+}  // namespace syncline

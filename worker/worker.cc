@@ -60,6 +60,9 @@ std::vector<Metric> ProgressBoard::Metrics() const {
               p.pull_wait_seconds()),
       counter("syncline_worker_push_wait_seconds_total", "Seconds waiting for acknowledgements.",
               p.push_wait_seconds()),
+      counter("syncline_worker_communication_seconds_total",
+              "Seconds with a pull, push or commit under way; less the waits, what computing hid.",
+              p.communication_seconds()),
   };
 }
 

@@ -1,11 +1,17 @@
-#include <cstdio>
+#include <unistd.h>
 
+#include <cstdio>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "common/io/file_system.h"
 #include "common/io/posix_file_system.h"
 #include "common/status/status_macros.h"
 #include "deploy/cli/cluster_client.h"
 #include "deploy/cli/commands.h"
 #include "deploy/cli/status_table.h"
+#include "deploy/cli/top_table.h"
 #include "server/durability/checkpoint_reader.h"
 
 namespace syncline {
@@ -15,6 +21,30 @@ absl::StatusOr<int> RunStatus(const ClusterOptions& options, bool json) {
                             ClusterClient::Create(options.coordinator, options.security));
   SYNCLINE_ASSIGN_OR_RETURN(const auto status, client->Status());
   std::fputs((json ? StatusJson(status) : StatusTable(status)).c_str(), stdout);
+  return 0;
+}
+
+absl::StatusOr<int> RunTop(const ClusterOptions& options, absl::Duration interval, uint64_t count) {
+  if (interval < absl::Milliseconds(100) || interval > absl::Hours(1)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--interval is ", absl::FormatDuration(interval), "; accepted: 100ms to 1h"));
+  }
+  SYNCLINE_ASSIGN_OR_RETURN(const auto client,
+                            ClusterClient::Create(options.coordinator, options.security));
+  // On a terminal each table takes the place of the last.
+  const char* const clear = isatty(STDOUT_FILENO) ? "\033[H\033[2J" : "";
+  SYNCLINE_ASSIGN_OR_RETURN(auto before, client->Status());
+  absl::Time since = absl::Now();
+  for (uint64_t shown = 0; count == 0 || shown < count; ++shown) {
+    absl::SleepFor(interval);
+    SYNCLINE_ASSIGN_OR_RETURN(auto now, client->Status());
+    const absl::Time time = absl::Now();
+    std::printf("%s%s\n", clear, TopTable(before, now, absl::ToDoubleSeconds(time - since)).c_str());
+    std::fflush(stdout);
+    if (now.phase() == ClusterStatusReply::FINISHED) break;
+    before = std::move(now);
+    since = time;
+  }
   return 0;
 }
 

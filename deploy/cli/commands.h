@@ -1,10 +1,12 @@
 #ifndef SYNCLINE_DEPLOY_CLI_COMMANDS_H_
 #define SYNCLINE_DEPLOY_CLI_COMMANDS_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "common/config/manifest.h"
 #include "common/rpc/security.h"
 
@@ -29,6 +31,8 @@ struct ClusterOptions {
   SecurityOptions security;
 };
 absl::StatusOr<int> RunStatus(const ClusterOptions& options, bool json);
+// A table each `interval`, `count` times or (0) until the job is finished.
+absl::StatusOr<int> RunTop(const ClusterOptions& options, absl::Duration interval, uint64_t count);
 absl::StatusOr<int> RunCheckpoint(const ClusterOptions& options);
 absl::StatusOr<int> RunDrain(const ClusterOptions& options);
 

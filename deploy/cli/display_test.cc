@@ -1,6 +1,7 @@
 #include "deploy/cli/loss_plot.h"
 #include "deploy/cli/progress.h"
 #include "deploy/cli/status_table.h"
+#include "deploy/cli/top_table.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -61,6 +62,37 @@ TEST(StatusTableTest, ShowsWorkersShardsAndStaleness) {
                     HasSubstr("3.0 MiB"), HasSubstr("h:1"), HasSubstr("clocks ahead at a pull  0.50    0    2    2"),
                     HasSubstr("updates missed by a push     -    -    -    -")));
   EXPECT_THAT(StatusJson(Running()), HasSubstr("\"samples_per_second\": 1234"));
+}
+
+TEST(TopTableTest, ShowsWhatHappenedSinceTheLastOne) {
+  ClusterStatusReply before = Running(), after = Running();
+  WorkerProgress* progress = before.mutable_workers(0)->mutable_progress();
+  progress->set_samples(1000);
+  progress->set_total_seconds(10);
+  progress->set_pull_wait_seconds(5);
+  progress = after.mutable_workers(0)->mutable_progress();
+  progress->set_samples(3000);
+  progress->set_total_seconds(12);
+  progress->set_compute_seconds(1);
+  progress->set_pull_wait_seconds(5.5);
+  progress->set_communication_seconds(2);
+  before.mutable_shards(0)->set_pushed_bytes(1 << 20);
+  after.mutable_shards(0)->set_pushed_bytes(5 << 20);
+  after.mutable_shards(0)->set_shared_bytes(1 << 20);
+  after.mutable_shards(0)->set_clock_staleness(2, 2);
+  const std::string table = TopTable(before, after, 2);
+  // samples/s, then shares of the worker's two seconds, then what it hid of two seconds' traffic.
+  EXPECT_THAT(table, HasSubstr("1000     50 %       25 %        0 %    75 %  w<0>"));
+  EXPECT_THAT(table, HasSubstr("2.0 MiB/s   0 B/s    25 %"));
+  EXPECT_THAT(table, HasSubstr("clocks ahead at a pull  2.00    2    2    2"));
+}
+
+TEST(TopTableTest, AWorkerThatBeganAnewIsCountedFromItsBeginning) {
+  ClusterStatusReply before = Running(), after = Running();
+  before.mutable_workers(0)->mutable_progress()->set_samples(1000);
+  after.mutable_workers(0)->set_incarnation(9);
+  after.mutable_workers(0)->mutable_progress()->set_samples(500);
+  EXPECT_THAT(TopTable(before, after, 1), HasSubstr(" 500 "));
 }
 
 TEST(LossPlotTest, DrawsEveryPointInsideThePicture) {

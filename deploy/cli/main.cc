@@ -11,6 +11,7 @@
 #include "absl/flags/usage.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "common/config/environment.h"
 #include "common/config/flags.h"
 #include "deploy/cli/commands.h"
@@ -20,7 +21,9 @@ ABSL_FLAG(std::string, output, "", "local: folder for results; by default output
 ABSL_FLAG(std::string, bin_dir, "", "local: folder of the daemons; by default where they were built.");
 ABSL_FLAG(std::string, restore, "", "local: checkpoint to continue from: its folder, or latest.");
 ABSL_FLAG(std::string, log_level, "info", "local: level of the daemons' logs.");
-ABSL_FLAG(std::string, coordinator, "", "status, checkpoint, drain: host:port of the coordinator.");
+ABSL_FLAG(std::string, coordinator, "", "status, top, checkpoint, drain: host:port of the coordinator.");
+ABSL_FLAG(absl::Duration, interval, absl::Seconds(1), "top: time between two tables, 100ms to 1h.");
+ABSL_FLAG(uint64_t, count, 0, "top: how many tables; 0: until the job is finished.");
 ABSL_FLAG(bool, json, false, "status: print JSON.");
 ABSL_FLAG(std::string, checkpoint, "", "export: a checkpoint's folder, or one that holds several.");
 ABSL_FLAG(std::string, to, "", "export: the safetensors file to write.");
@@ -36,6 +39,8 @@ constexpr char kUsage[] =
     "      a whole cluster on this machine; every field of the manifest is a flag\n"
     "  syncline status --coordinator=HOST:PORT [--json]\n"
     "      shards, workers, clocks, staleness of a running cluster\n"
+    "  syncline top --coordinator=HOST:PORT [--interval=1s] [--count=N]\n"
+    "      the same as rates, again and again: who waits, what is hidden, bytes, staleness\n"
     "  syncline checkpoint --coordinator=HOST:PORT\n"
     "      takes a checkpoint now\n"
     "  syncline drain --coordinator=HOST:PORT\n"
@@ -82,13 +87,16 @@ absl::StatusOr<int> Run(const std::string& command) {
     return syncline::RunLocal(local);
   }
   if (command == "status") return syncline::RunStatus(cluster, absl::GetFlag(FLAGS_json));
+  if (command == "top") {
+    return syncline::RunTop(cluster, absl::GetFlag(FLAGS_interval), absl::GetFlag(FLAGS_count));
+  }
   if (command == "checkpoint") return syncline::RunCheckpoint(cluster);
   if (command == "drain") return syncline::RunDrain(cluster);
   if (command == "export") {
     return syncline::RunExport(absl::GetFlag(FLAGS_checkpoint), absl::GetFlag(FLAGS_to));
   }
   return absl::InvalidArgumentError(
-      absl::StrCat("\"", command, "\" is no command; there are local, status, checkpoint, drain "
+      absl::StrCat("\"", command, "\" is no command; there are local, status, top, checkpoint, drain "
                    "and export"));
 }
 

@@ -61,11 +61,12 @@ std::string Summary(const ClusterStatusReply& status) {
   if (points > 0) {
     absl::StrAppendFormat(&text, "training loss   %.4f\n", status.loss_curve(points - 1).loss());
   }
-  double compute = 0, pull = 0, push = 0, total = 0, apply = 0, longest = 0;
+  double compute = 0, pull = 0, push = 0, busy = 0, total = 0, apply = 0, longest = 0;
   for (const WorkerStatus& worker : status.workers()) {
     compute += worker.progress().compute_seconds();
     pull += worker.progress().pull_wait_seconds();
     push += worker.progress().push_wait_seconds();
+    busy += worker.progress().communication_seconds();
     total += worker.progress().total_seconds();
     longest = std::max(longest, worker.progress().total_seconds());
   }
@@ -79,6 +80,10 @@ std::string Summary(const ClusterStatusReply& status) {
                           "workers' time   compute %.0f %%, pull wait %.0f %%, push wait %.0f %%; "
                           "shards applied for %.1f s\n",
                           100 * compute / total, 100 * pull / total, 100 * push / total, apply);
+  }
+  if (busy > 0) {
+    absl::StrAppendFormat(&text, "communication   under way %.0f %% of the time, %.0f %% of that hidden\n",
+                          100 * busy / total, 100 * std::max(0.0, 1 - (pull + push) / busy));
   }
   const Staleness staleness = StalenessOf(status);
   absl::StrAppendFormat(&text, "staleness       mean %.2f, max %d\n", staleness.mean,

@@ -335,7 +335,7 @@ void Codecs() {
   for (size_t i = 0; i < kElements; ++i) gradient[i] = 1e-3f * static_cast<float>(i % 1000);
   UpdateSettings settings;
   settings.learning_rate = 0.01;
-  for (const Codec codec : {FP16, BF16, INT8}) {
+  for (const Codec codec : {FP16, BF16, INT8, TOPK, ONEBIT}) {
     const size_t bytes = EncodedBytes(codec, chunk_elements);
     std::vector<char> encoded(chunks * bytes);
     std::vector<double> encodes, applies, triads;

@@ -6,7 +6,8 @@
 namespace syncline {
 
 std::shared_ptr<PullWait> PullWait::Start(Client* client, Clock clock,
-                                          absl::Span<float* const> to) {
+                                          absl::Span<float* const> to,
+                                          std::function<void()> ended) {
   const std::shared_ptr<PullWait> wait(new PullWait(to.size()));
   client->Pull(
       clock, to,
@@ -14,7 +15,8 @@ std::shared_ptr<PullWait> PullWait::Start(Client* client, Clock clock,
         absl::MutexLock lock(&wait->mu_);
         wait->ready_[tensor] = true;
       },
-      [wait](absl::StatusOr<Client::PullOutcome> outcome) {
+      [wait, ended = std::move(ended)](absl::StatusOr<Client::PullOutcome> outcome) {
+        ended();
         absl::MutexLock lock(&wait->mu_);
         wait->outcome_ = std::move(outcome);
         wait->done_ = true;

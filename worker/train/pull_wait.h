@@ -2,6 +2,7 @@
 #define SYNCLINE_WORKER_TRAIN_PULL_WAIT_H_
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -17,8 +18,10 @@ namespace syncline {
 // A pull under way, and where to wait for its parts. Thread-safe.
 class PullWait {
  public:
-  // Begins to pull all tensors. `to` must stay until Wait has returned, or the client is gone.
-  static std::shared_ptr<PullWait> Start(Client* client, Clock clock, absl::Span<float* const> to);
+  // Begins to pull all tensors. `to` must stay until Wait has returned, or the client is gone. `ended` is
+  // called when nothing of the pull is under way any more, on a thread of the client.
+  static std::shared_ptr<PullWait> Start(Client* client, Clock clock, absl::Span<float* const> to,
+                                         std::function<void()> ended);
 
   // Blocks until tensors first .. first + count - 1 are there. The pull's error if it has failed;
   // ABORTED if the step was not granted (see Wait).

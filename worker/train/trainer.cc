@@ -12,6 +12,7 @@
 #include "common/optimizer/local_steps.h"
 #include "common/status/status_macros.h"
 #include "worker/model/model_builder.h"
+#include "worker/train/busy_time.h"
 
 namespace syncline {
 namespace {
@@ -56,6 +57,7 @@ struct Trainer::Waits {
   size_t pushes ABSL_GUARDED_BY(mu) = 0;
   size_t commits ABSL_GUARDED_BY(mu) = 0;
   absl::Status error ABSL_GUARDED_BY(mu);
+  BusyTime communication;  // pulls too
 
   absl::Status Await(size_t Waits::*count) {
     absl::MutexLock lock(&mu);
@@ -66,10 +68,12 @@ struct Trainer::Waits {
     return error;
   }
   void Begin(size_t Waits::*count) {
+    communication.Begin(absl::Now());
     absl::MutexLock lock(&mu);
     ++(this->*count);
   }
   void End(size_t Waits::*count, const absl::Status& status) {
+    communication.End(absl::Now());
     absl::MutexLock lock(&mu);
     --(this->*count);
     if (error.ok()) error = status;
@@ -128,14 +132,17 @@ absl::Status Trainer::Run() {
   }
   SYNCLINE_RETURN_IF_ERROR(WaitForCommit());
   progress_.set_clock(source_.finished() || !step ? source_.clock() : step->clock());
-  progress_.set_total_seconds(SecondsSince(begun_));
+  NoteTime();
   if (source_.finished() && source_.evaluate()) SYNCLINE_RETURN_IF_ERROR(Evaluate());
   return options_.client->Leave(progress_.clock(), progress_);
 }
 
 void Trainer::StartPull(Clock clock) {
   pulling_ = clock;
-  pull_ = PullWait::Start(options_.client, clock, values_);
+  waits_->communication.Begin(absl::Now());
+  pull_ = PullWait::Start(options_.client, clock, values_, [waits = waits_] {
+    waits->communication.End(absl::Now());
+  });
 }
 
 absl::StatusOr<Trainer::Outcome> Trainer::RunStep(const StepLease& step) {
@@ -304,9 +311,16 @@ absl::Status Trainer::WaitForCommit() {
 void Trainer::Report(const StepLease& step) {
   progress_.set_clock(step.clock());
   progress_.set_samples(progress_.samples() + step.count());
-  progress_.set_total_seconds(SecondsSince(begun_));
+  NoteTime();
   options_.client->Report(progress_);
   if (options_.report) options_.report(progress_);
+}
+
+void Trainer::NoteTime() {
+  const absl::Time now = absl::Now();
+  progress_.set_total_seconds(absl::ToDoubleSeconds(now - begun_));
+  progress_.set_communication_seconds(
+      absl::ToDoubleSeconds(waits_->communication.Until(now)));
 }
 
 absl::Status Trainer::Evaluate() {

@@ -78,6 +78,7 @@ class Trainer {
   void StartPull(Clock clock);
   absl::Status Evaluate();
   void Report(const StepLease& step);
+  void NoteTime();
 
   const Options options_;
   const JobManifest job_;

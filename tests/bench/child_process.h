@@ -77,6 +77,7 @@ class ChildProcess {
   ChildProcess(const ChildProcess&) = delete;
 
   const Pipe& pipe() const { return pipe_; }
+  pid_t pid() const { return process_; }
 
  private:
   pid_t process_ = -1;

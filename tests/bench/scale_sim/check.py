@@ -1,0 +1,113 @@
+#!/usr/bin/python3
+"""Holds the simulator against real runs of the main job's model on this machine.
+
+  tests/bench/scale_sim/check.py
+
+Costs come from runs with one worker alone: what a step computes, what the shard's updates take, and what
+processor time is left, which is that of messages. Then the simulator says how long a step takes with 1, 2,
+4, 8 and 16 workers that share this machine's cores, and so do real runs. Tensors go over TCP.
+"""
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
+JOB = os.path.join(ROOT, "deploy/examples/fashion_mnist_mlp.yaml")
+WORKERS = [1, 2, 4, 8, 16]
+ROUNDS = 3
+MODES = ("sync", "async")
+MODEL_BYTES = 4 * 535818
+
+
+def bazel(*arguments):
+    script = '. tools/bazel_env && bazel_do "$@"'
+    return subprocess.run(["bash", "-c", script, "bench", *arguments], cwd=ROOT, text=True,
+                          stdout=subprocess.PIPE, check=True).stdout
+
+
+def build():
+    bazel("build", "--noshow_progress", "//deploy/cli:syncline", "//server:syncline-ps",
+          "//worker:syncline-worker", "//server/coordinator:syncline-coordinator",
+          "//tests/bench/scale_sim")
+    binaries = bazel("info", "--noshow_progress", "bazel-bin").strip()
+    return (os.path.join(binaries, "deploy/cli/syncline"),
+            os.path.join(binaries, "tests/bench/scale_sim/scale_sim"))
+
+
+def cpu_seconds():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def run(program, mode, workers, steps):
+    """Of one real run: seconds a step, seconds computing and applying a step, processor seconds."""
+    before = cpu_seconds()
+    with tempfile.TemporaryDirectory() as output:
+        subprocess.run([program, "local", "-f", JOB, f"--output={output}", "--epochs=1000",
+                        f"--max_steps={steps}", f"--workers={workers}", "--shards=1",
+                        f"--sync_mode={mode}", "--noshared_memory",
+                        # Sixteen momenta at once would leave the finite numbers; speed is the same.
+                        "--optimizer_learning_rate=1e-5"],
+                       check=True, stdout=subprocess.DEVNULL)
+        with open(os.path.join(output, "status.json")) as file:
+            status = json.load(file)
+    progress = [worker["progress"] for worker in status["workers"]]
+    total = statistics.mean(p["total_seconds"] for p in progress)
+    compute = statistics.mean(p["compute_seconds"] for p in progress)
+    apply = status["shards"][0]["apply_seconds"]
+    return {"step": total / steps, "compute": compute / steps, "apply": apply / steps,
+            "cpu": cpu_seconds() - before}
+
+
+def costs(program, mode):
+    """What a worker's step costs, by two lengths of a run, so that starting up is no part of it."""
+    rounds = []
+    for _ in range(ROUNDS):
+        short, long = run(program, mode, 1, 300), run(program, mode, 1, 1500)
+        cpu = (long["cpu"] - short["cpu"]) / 1200
+        messages = max(cpu - long["compute"] - long["apply"], 0)
+        rounds.append((long["compute"], long["apply"], messages))
+    return [statistics.median(values) for values in zip(*rounds)]
+
+
+def simulated(program, mode, workers, compute, apply, messages):
+    # Both ends, push and pull.
+    byte = messages / 4 / MODEL_BYTES
+    with tempfile.NamedTemporaryFile(suffix=".json") as file:
+        subprocess.run([program, f"--modes={mode}", f"--workers={workers}", "--shards=1",
+                        f"--one_host_cores={os.cpu_count()}", f"--model_mb={MODEL_BYTES / 1e6}",
+                        f"--compute_ms={1e3 * compute}", f"--apply_byte_ns={1e9 * apply / MODEL_BYTES}",
+                        f"--shard_byte_ns={1e9 * byte}", f"--worker_byte_ns={1e9 * byte}",
+                        "--shard_message_us=0", "--worker_message_us=0", "--gbit=0",
+                        "--latency_us=0", "--straggling=0.05", "--slow_share=0", "--steps=100",
+                        f"--json={file.name}"], check=True, stdout=subprocess.DEVNULL)
+        return json.load(file)[0]["step_ms"] / 1e3
+
+
+def main():
+    real, simulator = build()
+    worst = 0
+    print(f"{'mode':>6} {'workers':>8} {'real ms':>9} {'simulated ms':>13} {'error':>7}")
+    for mode in MODES:
+        compute, apply, messages = costs(real, mode)
+        print(f"{mode:>6} alone: computes {1e3 * compute:.2f} ms, applies {1e3 * apply:.2f} ms, "
+              f"messages {1e3 * messages:.2f} ms", file=sys.stderr)
+        for workers in WORKERS:
+            steps = max(2000 // workers, 150)
+            step = statistics.median(run(real, mode, workers, steps)["step"]
+                                     for _ in range(ROUNDS))
+            guess = simulated(simulator, mode, workers, compute, apply, messages)
+            error = guess / step - 1
+            worst = max(worst, abs(error))
+            print(f"{mode:>6} {workers:8} {1e3 * step:9.2f} {1e3 * guess:13.2f} {100 * error:+6.0f} %"
+                  f"{'' if abs(error) <= 0.15 else '  beyond 15 %'}", flush=True)
+    print(f"largest error {100 * worst:.0f} %")
+
+
+if __name__ == "__main__":
+    main()

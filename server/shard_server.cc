@@ -1,11 +1,14 @@
 #include "server/shard_server.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <limits>
 #include <memory>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
@@ -32,13 +35,18 @@ namespace {
 
 constexpr int kMaxThreads = 1024;
 
+uint64_t NewLife() {
+  absl::BitGen random;
+  return absl::Uniform<uint64_t>(random, 1, std::numeric_limits<uint64_t>::max());
+}
+
 class ShardServerImpl final : public ShardServer {
  public:
   explicit ShardServerImpl(Options options)
       : options_(std::move(options)),
         host_([this](const ConfigureRequest& request) { return MakeShard(request); }),
         apply_(Threads(options_) - 1),
-        calls_(&host_, Spread()),
+        calls_(&host_, Spread(), NewLife()),
         local_([this](const auto& link, const LocalFrame& call, absl::string_view body) {
           calls_.ServeLocal(link, call, body);
         }),

@@ -21,7 +21,15 @@ namespace syncline {
 // that gRPC would carry. Every frame is answered by one with the same `call` and `kind`, in any
 // order; `code` is that of an absl::Status, and the body the reply or the error's message.
 struct LocalFrame {
-  enum Kind : uint32_t { kHello = 1, kLend = 2, kPush = 3, kPull = 4, kCommit = 5, kPing = 6 };
+  enum Kind : uint32_t {
+    kHello = 1,
+    kLend = 2,
+    kPush = 3,
+    kPull = 4,
+    kCommit = 5,
+    kPing = 6,
+    kPushPull = 7
+  };
 
   uint64_t call = 0;
   uint32_t kind = 0;

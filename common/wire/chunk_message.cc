@@ -36,6 +36,7 @@ std::string ChunkPrefix(const WireChunk& chunk) {
   number(ChunkData::kVersionFieldNumber, chunk.version);
   number(ChunkData::kOffsetFieldNumber, chunk.offset);
   number(ChunkData::kCodecFieldNumber, chunk.codec);
+  number(ChunkData::kUnchangedFieldNumber, chunk.unchanged);
   AppendTag(ChunkData::kDataFieldNumber, SliceCursor::kBytes, &prefix);
   AppendVarint(chunk.data.size(), &prefix);
   return prefix;
@@ -83,6 +84,9 @@ absl::StatusOr<WireChunk> ReadChunk(size_t end, SliceCursor& cursor) {
             absl::StrCat("chunks.codec: there is no codec ", codec, ", they end at ", Codec_MAX));
       }
       chunk.codec = static_cast<Codec>(codec);
+    } else if (tag.field == ChunkData::kUnchangedFieldNumber && tag.type == SliceCursor::kVarint) {
+      SYNCLINE_ASSIGN_OR_RETURN(const uint64_t unchanged, cursor.Varint());
+      chunk.unchanged = unchanged != 0;
     } else if (tag.field == ChunkData::kDataFieldNumber && tag.type == SliceCursor::kBytes) {
       SYNCLINE_ASSIGN_OR_RETURN(const size_t length, cursor.Length(end));
       chunk.data = cursor.Take(length);
@@ -125,9 +129,7 @@ absl::StatusOr<std::vector<WireChunk>> Decode(const grpc::ByteBuffer& buffer, in
 
 }  // namespace
 
-grpc::ByteBuffer EncodePush(const PushHeader& header, absl::Span<const WireChunk> chunks) {
-  PushRequest head;
-  *head.mutable_header() = header;
+grpc::ByteBuffer EncodePush(const PushRequest& head, absl::Span<const WireChunk> chunks) {
   return Encode(head.SerializeAsString(), PushRequest::kChunksFieldNumber, chunks);
 }
 
@@ -139,11 +141,9 @@ absl::StatusOr<DecodedPush> DecodePush(const grpc::ByteBuffer& buffer) {
   std::string head;
   DecodedPush push;
   SYNCLINE_ASSIGN_OR_RETURN(push.chunks, Decode(buffer, PushRequest::kChunksFieldNumber, &head));
-  PushRequest request;
-  if (!request.ParseFromString(head) || !request.has_header()) {
+  if (!push.head.ParseFromString(head) || !push.head.has_header()) {
     return absl::InvalidArgumentError("header: missing or no PushHeader");
   }
-  push.header = std::move(*request.mutable_header());
   return push;
 }
 

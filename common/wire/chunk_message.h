@@ -20,7 +20,7 @@ namespace syncline {
 //
 //   message = head-field* (chunk-tag varint-length chunk)*
 //   chunk   = [0x08 varint-id] [0x10 varint-version] [0x18 varint-offset]
-//             [0x20 varint-codec] 0x7A varint-length float32*
+//             [0x20 varint-codec] [0x28 varint-unchanged] 0x7A varint-length float32*
 //
 // All functions are thread-safe.
 
@@ -34,14 +34,16 @@ struct WireChunk {
   uint64_t offset = 0;
   // How `data` is written (common/codec).
   Codec codec = CODEC_UNSPECIFIED;
+  // Not sent, because the puller has it.
+  bool unchanged = false;
 };
 
-grpc::ByteBuffer EncodePush(const PushHeader& header, absl::Span<const WireChunk> chunks);
 // `head` holds all fields but `chunks`.
+grpc::ByteBuffer EncodePush(const PushRequest& head, absl::Span<const WireChunk> chunks);
 grpc::ByteBuffer EncodePullReply(const PullReply& head, absl::Span<const WireChunk> chunks);
 
 struct DecodedPush {
-  PushHeader header;
+  PushRequest head;  // without chunks
   // Share ownership of the received buffer.
   std::vector<WireChunk> chunks;
 };

@@ -39,6 +39,8 @@ PushRequest Example() {
   request.mutable_header()->mutable_sender()->set_rank(3);
   request.mutable_header()->mutable_sender()->set_incarnation(1ull << 40);
   request.mutable_header()->set_clock(7);
+  request.mutable_commit()->set_samples(32);
+  request.mutable_pull()->add_held(9);
   for (uint32_t i = 0; i < 3; ++i) {
     ChunkData* chunk = request.add_chunks();
     chunk->set_chunk(i * 200);
@@ -47,6 +49,11 @@ PushRequest Example() {
     chunk->set_codec(static_cast<Codec>(i));
     chunk->set_data(std::string(i * 400 + 4, static_cast<char>('a' + i)));
   }
+  return request;
+}
+
+PushRequest HeadOf(PushRequest request) {
+  request.clear_chunks();
   return request;
 }
 
@@ -63,7 +70,7 @@ std::vector<WireChunk> ChunksOf(const PushRequest& request) {
 TEST(ChunkMessageTest, ProtobufReadsWhatWeWrite) {
   const PushRequest request = Example();
   PushRequest read;
-  ASSERT_TRUE(read.ParseFromString(Bytes(EncodePush(request.header(), ChunksOf(request)))));
+  ASSERT_TRUE(read.ParseFromString(Bytes(EncodePush(HeadOf(request), ChunksOf(request)))));
   EXPECT_EQ(read.SerializeAsString(), request.SerializeAsString());
 }
 
@@ -72,7 +79,7 @@ TEST(ChunkMessageTest, WeReadWhatProtobufWritesHoweverItArrives) {
   for (size_t piece : {1u, 2u, 3u, 7u, 64u, 100000u}) {
     SYNCLINE_ASSERT_OK_AND_ASSIGN(const DecodedPush push,
                                   DecodePush(Split(request.SerializeAsString(), piece)));
-    EXPECT_EQ(push.header.SerializeAsString(), request.header().SerializeAsString());
+    EXPECT_EQ(push.head.SerializeAsString(), HeadOf(request).SerializeAsString());
     ASSERT_EQ(push.chunks.size(), 3u);
     for (int i = 0; i < 3; ++i) {
       EXPECT_EQ(push.chunks[i].chunk, request.chunks(i).chunk());
@@ -89,19 +96,24 @@ TEST(ChunkMessageTest, PullReplyGoesRound) {
   head.set_clock(12);
   head.set_verdict(PullReply::STOPPED);
   const std::string data(8, 'x');
-  const WireChunk chunk{5, 6, Fragments::Of(data.data(), data.size())};
+  std::vector<WireChunk> chunks(2);
+  chunks[0] = {5, 6, Fragments::Of(data.data(), data.size())};
+  chunks[1].chunk = 6;
+  chunks[1].unchanged = true;
   SYNCLINE_ASSERT_OK_AND_ASSIGN(const DecodedPullReply reply,
-                                DecodePullReply(EncodePullReply(head, {&chunk, 1})));
+                                DecodePullReply(EncodePullReply(head, chunks)));
   EXPECT_EQ(reply.head.clock(), 12u);
   EXPECT_EQ(reply.head.verdict(), PullReply::STOPPED);
-  ASSERT_EQ(reply.chunks.size(), 1u);
+  ASSERT_EQ(reply.chunks.size(), 2u);
   EXPECT_EQ(Joined(reply.chunks[0].data), data);
+  EXPECT_FALSE(reply.chunks[0].unchanged);
+  EXPECT_TRUE(reply.chunks[1].unchanged);
 }
 
 TEST(ChunkMessageTest, TensorBytesAreNotCopied) {
   const auto data = std::make_shared<std::vector<float>>(1024);
   const WireChunk chunk{1, 1, Fragments::Of(data->data(), 4096, data)};
-  const grpc::ByteBuffer buffer = EncodePush(PushHeader(), {&chunk, 1});
+  const grpc::ByteBuffer buffer = EncodePush(HeadOf(Example()), {&chunk, 1});
   SYNCLINE_ASSERT_OK_AND_ASSIGN(const DecodedPush push, DecodePush(buffer));
   ASSERT_EQ(push.chunks[0].data.pieces().size(), 1u);
   EXPECT_EQ(push.chunks[0].data.pieces()[0].data, reinterpret_cast<const char*>(data->data()));
@@ -113,7 +125,7 @@ TEST(ChunkMessageTest, BufferKeepsTensorAliveAndLetsGo) {
   {
     WireChunk chunk{1, 1, Fragments(std::exchange(data, nullptr))};
     chunk.data.Append(watch.lock()->data(), 4096);
-    grpc::ByteBuffer buffer = EncodePush(PushHeader(), {&chunk, 1});
+    grpc::ByteBuffer buffer = EncodePush(HeadOf(Example()), {&chunk, 1});
     EXPECT_FALSE(watch.expired());
   }
   EXPECT_TRUE(watch.expired());

@@ -92,7 +92,7 @@ absl::Status Train(Client* client) {
   SYNCLINE_RETURN_IF_ERROR(client->CreateTensors(Tensors()));
   Factors weights, gradient;
   float* const to[] = {weights.rows.data(), weights.columns.data()};
-  const float* const from[] = {gradient.rows.data(), gradient.columns.data()};
+  const Client::Gradient from[] = {{0, gradient.rows.data()}, {1, gradient.columns.data()}};
   syncline::WorkerProgress progress;
   uint64_t clock = 0;
   bool pulled = false;
@@ -103,7 +103,7 @@ absl::Status Train(Client* client) {
     for (const StepLease& step : lease.steps()) {
       if (!pulled) {
         SYNCLINE_RETURN_IF_ERROR(Wait<absl::StatusOr<Client::PullOutcome>>([&](auto done) {
-                                   client->Pull(step.clock(), to, nullptr, done);
+                                   client->Pull(step.clock(), {to}, done);
                                  }).status());
       }
       Factors made;
@@ -112,8 +112,10 @@ absl::Status Train(Client* client) {
       std::copy(made.rows.begin(), made.rows.end(), gradient.rows.begin());
       std::copy(made.columns.begin(), made.columns.end(), gradient.columns.begin());
       const auto outcome = Wait<absl::StatusOr<Client::PullOutcome>>([&](auto done) {
-        client->PushPull(step.clock(), from, step.count(),
-                         {step.contributors().begin(), step.contributors().end()}, to, done);
+        client->PushPull({step.clock(), step.count(),
+                          {step.contributors().begin(), step.contributors().end()},
+                          step.clock() + 1},
+                         from, {to, nullptr, true}, done);
       });
       SYNCLINE_RETURN_IF_ERROR(outcome.status());
       pulled = true;
@@ -125,7 +127,7 @@ absl::Status Train(Client* client) {
   }
   double error = 0;
   SYNCLINE_RETURN_IF_ERROR(
-      Wait<absl::Status>([&](auto done) { client->Observe(to, std::move(done)); }));
+      Wait<absl::Status>([&](auto done) { client->Observe({to}, std::move(done)); }));
   StepLease all;
   all.set_count(kSamples);
   error = Gradient(weights, all, &gradient) / kSamples;

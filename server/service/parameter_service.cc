@@ -18,6 +18,10 @@ namespace {
 // Calls of a method taken from the network before they can be served.
 constexpr int kReadyCalls = 16;
 
+TensorCalls::Done ReplyTo(RawCall* call) {
+  return [call](absl::StatusOr<grpc::ByteBuffer> reply) { call->Reply(std::move(reply)); };
+}
+
 // Answers a blocking call with what `call` makes of the shard.
 template <typename Reply, typename F>
 grpc::Status WithShard(ShardHost* host, Reply* reply, const F& call) {
@@ -44,10 +48,14 @@ void ParameterService::ListenOn(grpc::ServerCompletionQueue* queue) {
   listen([this](auto* context, auto* request, auto* writer, auto* q,
                 void* tag) { RequestPull(context, request, writer, q, q, tag); },
          [this](RawCall* call) {
-           const auto reply = [call](absl::StatusOr<grpc::ByteBuffer> reply) {
-             call->Reply(std::move(reply));
-           };
-           if (auto give_up = calls_->Pull(call->request(), nullptr, reply)) {
+           if (auto give_up = calls_->Pull(call->request(), nullptr, ReplyTo(call))) {
+             call->OnCancel(std::move(give_up));
+           }
+         });
+  listen([this](auto* context, auto* request, auto* writer, auto* q,
+                void* tag) { RequestPushPull(context, request, writer, q, q, tag); },
+         [this](RawCall* call) {
+           if (auto give_up = calls_->PushPull(call->request(), nullptr, ReplyTo(call))) {
              call->OnCancel(std::move(give_up));
            }
          });

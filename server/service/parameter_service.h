@@ -11,13 +11,13 @@
 namespace syncline {
 
 // The shard's gRPC service: each call checks the request, calls the core, maps the error, fills the
-// reply. Push, Pull and Commit get and give raw buffers, so that tensor bytes never pass through
+// reply. Push, Pull, Commit and PushPull get and give raw buffers, so that tensor bytes never pass through
 // protobuf (TensorCalls); they run on the threads of completion queues and never block there for
 // another worker. The calls of the coordinator may block, on gRPC's own threads.
 class ParameterService final
     : public ParameterServer::WithRawMethod_Push<
-          ParameterServer::WithRawMethod_Pull<
-              ParameterServer::WithRawMethod_Commit<ParameterServer::Service>>> {
+          ParameterServer::WithRawMethod_Pull<ParameterServer::WithRawMethod_Commit<
+              ParameterServer::WithRawMethod_PushPull<ParameterServer::Service>>>> {
  public:
   // All must outlive the service. Checkpoints are written to `files`.
   ParameterService(ShardHost* host, TensorCalls* calls, LocalPlane* local, FileSystem* files)

@@ -35,6 +35,11 @@ std::vector<Codec> CodecsOf(const PullRequest& pull) {
   return codecs;
 }
 
+absl::StatusOr<bool> CommitTo(Shard* shard, const CommitRequest& commit) {
+  return shard->Commit(commit.sender(), commit.clock(), commit.samples(),
+                       {commit.contributors().begin(), commit.contributors().end()});
+}
+
 absl::Status NoLink() {
   return absl::InvalidArgumentError(
       "segment: places in lent memory mean something on a local link only; send the tensors");
@@ -45,20 +50,28 @@ absl::Status NoLink() {
 absl::StatusOr<grpc::ByteBuffer> TensorCalls::Push(const grpc::ByteBuffer& request,
                                                    WorkerLink* link) {
   SYNCLINE_ASSIGN_OR_RETURN(const DecodedPush push, DecodePush(request));
-  SYNCLINE_RETURN_IF_ERROR(CheckPeer(push.header.sender(), link));
+  if (push.head.has_commit() || push.head.has_pull()) {
+    return absl::InvalidArgumentError("commit and pull come with a push in PushPull only");
+  }
+  SYNCLINE_RETURN_IF_ERROR(CheckPeer(push.head.header().sender(), link));
   SYNCLINE_ASSIGN_OR_RETURN(const auto shard, host_->shard());
-  SYNCLINE_ASSIGN_OR_RETURN(const auto gradients, GradientsOf(push, *shard, link));
-  SYNCLINE_ASSIGN_OR_RETURN(const Shard::PushResult result,
-                            shard->Push(push.header.sender(), push.header.clock(), gradients));
+  SYNCLINE_ASSIGN_OR_RETURN(const Shard::PushResult result, Push(push, shard.get(), link));
   PushReply reply;
   reply.mutable_skipped()->Assign(result.skipped.begin(), result.skipped.end());
   return EncodeMessage(reply);
 }
 
+absl::StatusOr<Shard::PushResult> TensorCalls::Push(const DecodedPush& push, Shard* shard,
+                                                    WorkerLink* link) {
+  SYNCLINE_ASSIGN_OR_RETURN(const auto gradients, GradientsOf(push, *shard, link));
+  const PushHeader& header = push.head.header();
+  return shard->Push(header.sender(), header.clock(), gradients);
+}
+
 absl::StatusOr<std::vector<ChunkGradient>> TensorCalls::GradientsOf(const DecodedPush& push,
                                                                     const Shard& shard,
                                                                     WorkerLink* link) {
-  const uint64_t segment = push.header.segment();
+  const uint64_t segment = push.head.header().segment();
   if (segment != 0 && link == nullptr) return NoLink();
   std::vector<ChunkGradient> gradients;
   gradients.reserve(push.chunks.size());
@@ -80,10 +93,7 @@ absl::StatusOr<grpc::ByteBuffer> TensorCalls::Commit(const grpc::ByteBuffer& req
   SYNCLINE_RETURN_IF_ERROR(CheckPeer(commit.sender(), link));
   SYNCLINE_ASSIGN_OR_RETURN(const auto shard, host_->shard());
   CommitReply reply;
-  SYNCLINE_ASSIGN_OR_RETURN(
-      const bool accepted,
-      shard->Commit(commit.sender(), commit.clock(), commit.samples(),
-                    {commit.contributors().begin(), commit.contributors().end()}));
+  SYNCLINE_ASSIGN_OR_RETURN(const bool accepted, CommitTo(shard.get(), commit));
   reply.set_accepted(accepted);
   return EncodeMessage(reply);
 }
@@ -115,46 +125,102 @@ absl::Status TensorCalls::CheckPull(const PullRequest& pull, const WorkerLink* l
 
 std::function<void()> TensorCalls::Pull(const grpc::ByteBuffer& request,
                                         std::shared_ptr<WorkerLink> link, Done done) {
+  const auto pull = DecodeMessage<PullRequest>(request);
+  if (!pull.ok()) {
+    done(pull.status());
+    return nullptr;
+  }
+  return Pull(*pull, PullReply(), std::move(link), std::move(done));
+}
+
+std::function<void()> TensorCalls::PushPull(const grpc::ByteBuffer& request,
+                                            std::shared_ptr<WorkerLink> link, Done done) {
+  // All but the pull, which is answered later.
+  PullRequest pull;
+  const auto begun = [&]() -> absl::StatusOr<PullReply> {
+    SYNCLINE_ASSIGN_OR_RETURN(const DecodedPush push, DecodePush(request));
+    const Sender& sender = push.head.header().sender();
+    SYNCLINE_RETURN_IF_ERROR(CheckPeer(sender, link.get()));
+    if (!push.head.has_commit() || !push.head.has_pull()) {
+      return absl::InvalidArgumentError("commit, pull: PushPull needs both; or use Push and Pull");
+    }
+    pull = push.head.pull();
+    *pull.mutable_sender() = sender;
+    SYNCLINE_RETURN_IF_ERROR(CheckPull(pull, link.get()));
+    SYNCLINE_ASSIGN_OR_RETURN(const auto shard, host_->shard());
+    PullReply head;
+    CommitRequest commit = push.head.commit();
+    *commit.mutable_sender() = sender;
+    if (!push.chunks.empty() && !shard->commits_with_push()) {
+      return absl::InvalidArgumentError(
+          "chunks: in sync with several shards, a commit goes out when all of them have acknowledged "
+          "the pushes; push with Push first");
+    }
+    if (!push.chunks.empty()) {
+      SYNCLINE_ASSIGN_OR_RETURN(const auto result, Push(push, shard.get(), link.get()));
+      head.mutable_skipped()->Assign(result.skipped.begin(), result.skipped.end());
+      // In sync all of the contribution stays out then; elsewhere the number says nothing.
+      if (!result.skipped.empty()) commit.set_samples(0);
+    }
+    SYNCLINE_ASSIGN_OR_RETURN(const bool accepted, CommitTo(shard.get(), commit));
+    head.set_accepted(accepted);
+    return head;
+  };
+  auto head = begun();
+  if (head.ok()) return Pull(pull, *std::move(head), std::move(link), std::move(done));
+  done(head.status());
+  return nullptr;
+}
+
+std::function<void()> TensorCalls::Pull(const PullRequest& pull, PullReply head,
+                                        std::shared_ptr<WorkerLink> link, Done done) {
   const auto failed = [&done](const absl::Status& status) {
     done(status);
     return nullptr;
   };
-  const auto pull = DecodeMessage<PullRequest>(request);
-  if (!pull.ok()) return failed(pull.status());
-  const absl::Status right = CheckPull(*pull, link.get());
+  const absl::Status right = CheckPull(pull, link.get());
   if (!right.ok()) return failed(right);
   const auto shard = host_->shard();
   if (!shard.ok()) return failed(shard.status());
   Place place{std::move(link),
-              pull->segment(),
-              {pull->offsets().begin(), pull->offsets().end()},
-              CodecsOf(*pull)};
+              pull.segment(),
+              {pull.offsets().begin(), pull.offsets().end()},
+              CodecsOf(pull)};
+  Shard::PullSpec spec;
+  spec.clock = pull.clock();
+  spec.chunks.assign(pull.chunks().begin(), pull.chunks().end());
+  spec.observer = pull.observer();
+  if (pull.life() == life_) spec.held.assign(pull.held().begin(), pull.held().end());
+  head.set_life(life_);
   const Shard::PullTicket ticket = (*shard)->Pull(
-      pull->sender(), pull->clock(), {pull->chunks().begin(), pull->chunks().end()},
-      pull->observer(),
-      [this, done, place = std::move(place)](absl::StatusOr<Shard::PullResult> result) {
+      pull.sender(), std::move(spec),
+      [this, done, head = std::move(head),
+       place = std::move(place)](absl::StatusOr<Shard::PullResult> result) {
         if (!result.ok()) return done(result.status());
-        done(ReplyTo(*result, place));
+        done(ReplyTo(*result, head, place));
       });
   if (ticket == 0) return nullptr;
   return [shard = *shard, ticket] { shard->CancelPull(ticket); };
 }
 
 absl::StatusOr<grpc::ByteBuffer> TensorCalls::ReplyTo(const Shard::PullResult& result,
-                                                      const Place& place) {
-  PullReply head;
+                                                      PullReply head, const Place& place) {
   head.set_clock(result.clock);
   head.set_verdict(result.verdict);
   head.set_placed(place.segment != 0 && result.verdict == PullReply::GRANTED);
-  std::vector<WireChunk> chunks;
+  std::vector<WireChunk> chunks(result.chunks.size());
   std::vector<WorkerLink::Part> parts;
-  for (const PulledChunk& c : result.chunks) {
+  for (size_t i = 0; i < chunks.size(); ++i) {
+    const PulledChunk& c = result.chunks[i];
+    chunks[i].chunk = c.chunk;
+    chunks[i].version = c.version;
+    chunks[i].unchanged = c.unchanged;
+    if (c.unchanged) continue;
     if (!head.placed()) {
-      chunks.push_back(EncodeChunk(c, place.codecs[chunks.size() % place.codecs.size()]));
+      chunks[i] = EncodeChunk(c, place.codecs[i % place.codecs.size()]);
       continue;
     }
-    chunks.push_back({c.chunk, c.version, Fragments()});
-    parts.push_back({place.offsets[parts.size()], c.data});
+    parts.push_back({place.offsets[i], c.data});
     shared_bytes_ += c.data.size();
   }
   if (head.placed()) {
@@ -176,6 +242,9 @@ void TensorCalls::ServeLocal(const std::shared_ptr<WorkerLink>& link, const Loca
       return reply(Commit(request, link.get()));
     case LocalFrame::kPull:
       if (auto give_up = Pull(request, link, reply)) link->OnClose(call, std::move(give_up));
+      return;
+    case LocalFrame::kPushPull:
+      if (auto give_up = PushPull(request, link, reply)) link->OnClose(call, std::move(give_up));
       return;
     default:
       return reply(absl::InvalidArgumentError(absl::StrCat("there is no call ", call.kind)));

@@ -20,7 +20,7 @@
 
 namespace syncline {
 
-// Push, pull and commit as encoded messages, whichever way they come: through gRPC, without a link,
+// Push, commit and pull as encoded messages, whichever way they come: through gRPC, without a link,
 // or over the link of a worker on this host, which may then name places in the memory it lends
 // instead of sending tensors. Each call checks the request, calls the core and encodes the reply.
 //
@@ -29,9 +29,10 @@ class TensorCalls {
  public:
   using Done = std::function<void(absl::StatusOr<grpc::ByteBuffer>)>;
 
-  // `host` must outlive this. `parallel_for` spreads large pulls over threads; it may be null.
-  TensorCalls(ShardHost* host, ParallelFor parallel_for)
-      : host_(host), parallel_for_(std::move(parallel_for)) {}
+  // `host` must outlive this. `parallel_for` spreads large pulls over threads; it may be null. `life`
+  // is of this process alone: versions that it gave are no other's.
+  TensorCalls(ShardHost* host, ParallelFor parallel_for, uint64_t life)
+      : host_(host), parallel_for_(std::move(parallel_for)), life_(life) {}
 
   absl::StatusOr<grpc::ByteBuffer> Push(const grpc::ByteBuffer& request, WorkerLink* link);
   absl::StatusOr<grpc::ByteBuffer> Commit(const grpc::ByteBuffer& request, WorkerLink* link);
@@ -39,6 +40,9 @@ class TensorCalls {
   // caller gives up before (it runs `done`, or does nothing); null if `done` has run.
   std::function<void()> Pull(const grpc::ByteBuffer& request, std::shared_ptr<WorkerLink> link,
                              Done done);
+  // The three of them in this order; what one refuses ends it. As Pull.
+  std::function<void()> PushPull(const grpc::ByteBuffer& request, std::shared_ptr<WorkerLink> link,
+                                 Done done);
 
   // A call of a worker on this host. For LocalPlane.
   void ServeLocal(const std::shared_ptr<WorkerLink>& link, const LocalFrame& call,
@@ -56,14 +60,20 @@ class TensorCalls {
     std::vector<Codec> codecs;  // by chunk in turn
   };
 
+  // `head`: what the reply says beside the weights.
+  std::function<void()> Pull(const PullRequest& pull, PullReply head,
+                             std::shared_ptr<WorkerLink> link, Done done);
+  absl::StatusOr<Shard::PushResult> Push(const DecodedPush& push, Shard* shard, WorkerLink* link);
   // The gradients of a push, in the message or where the worker lends them.
   absl::StatusOr<std::vector<ChunkGradient>> GradientsOf(const DecodedPush& push,
                                                          const Shard& shard, WorkerLink* link);
   absl::Status CheckPull(const PullRequest& pull, const WorkerLink* link) const;
-  absl::StatusOr<grpc::ByteBuffer> ReplyTo(const Shard::PullResult& result, const Place& place);
+  absl::StatusOr<grpc::ByteBuffer> ReplyTo(const Shard::PullResult& result, PullReply head,
+                                           const Place& place);
 
   ShardHost* const host_;
   const ParallelFor parallel_for_;
+  const uint64_t life_;
   std::atomic<uint64_t> shared_bytes_{0};
 };
 

@@ -305,18 +305,22 @@ LayerSums ChunkTable::TensorSums(uint32_t tensor) const {
   return sums;
 }
 
-std::vector<PulledChunk> ChunkTable::Read(absl::Span<const uint32_t> chunks) {
-  std::vector<PulledChunk> read;
-  read.reserve(chunks.size());
-  uint64_t bytes = 0;
-  for (const uint32_t id : chunks) {
-    Slot* slot = Find(id);
+std::vector<PulledChunk> ChunkTable::Read(absl::Span<const uint32_t> chunks,
+                                          absl::Span<const uint64_t> held) {
+  std::vector<PulledChunk> read(chunks.size());
+  uint64_t bytes = 0, unchanged = 0;
+  for (size_t i = 0; i < chunks.size(); ++i) {
+    Slot* slot = Find(chunks[i]);
     absl::MutexLock lock(&slot->mu);
-    read.push_back({id, slot->chunk.version(), slot->chunk.weights()});
-    bytes += read.back().data.size();
+    read[i].chunk = chunks[i];
+    read[i].version = slot->chunk.version();
+    read[i].unchanged = !held.empty() && held[i] == read[i].version + 1;
+    if (!read[i].unchanged) read[i].data = slot->chunk.weights();
+    (read[i].unchanged ? unchanged : bytes) += slot->info.elements * sizeof(float);
   }
   absl::MutexLock lock(&counters_mu_);
   pulled_bytes_ += bytes;
+  unchanged_bytes_ += unchanged;
   return read;
 }
 
@@ -370,6 +374,7 @@ void ChunkTable::FillStatus(ShardStatusReply* reply) const {
   reply->set_apply_seconds(apply_seconds_);
   reply->set_pushed_bytes(pushed_bytes_);
   reply->set_pulled_bytes(pulled_bytes_);
+  reply->set_unchanged_bytes(unchanged_bytes_);
   const auto& counts = version_staleness_.counts();
   reply->mutable_version_staleness()->Assign(counts.begin(), counts.end());
 }

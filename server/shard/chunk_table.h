@@ -43,8 +43,11 @@ struct ChunkGradient {
 struct PulledChunk {
   uint32_t chunk = 0;
   uint64_t version = 0;
-  // A copy-on-write snapshot: the bytes never change while `data` or a copy of it lives.
+  // A copy-on-write snapshot: the bytes never change while `data` or a copy of it lives. Empty if
+  // unchanged.
   Fragments data;
+  // The version is the one the puller holds.
+  bool unchanged = false;
 };
 
 // The tensors' side of a shard: its chunks, what is staged for them and what was applied to them.
@@ -96,8 +99,8 @@ class ChunkTable {
   // the order given, and forgets what was staged for it. One call at a time.
   void ApplyStep(const SyncPolicy::ReadyStep& step, float gradient_scale);
 
-  // The weights of owned chunks, in the order given.
-  std::vector<PulledChunk> Read(absl::Span<const uint32_t> chunks);
+  // The weights of owned chunks, in the order given. `held`: as in PullRequest, or empty.
+  std::vector<PulledChunk> Read(absl::Span<const uint32_t> chunks, absl::Span<const uint64_t> held);
 
   // All chunks. With `step`, pushes staged for it or later do not count as applied.
   std::vector<ChunkSnapshot> Snapshot(std::optional<Clock> step) const;
@@ -157,6 +160,7 @@ class ChunkTable {
   uint64_t nonfinite_ ABSL_GUARDED_BY(counters_mu_) = 0;
   uint64_t pushed_bytes_ ABSL_GUARDED_BY(counters_mu_) = 0;
   uint64_t pulled_bytes_ ABSL_GUARDED_BY(counters_mu_) = 0;
+  uint64_t unchanged_bytes_ ABSL_GUARDED_BY(counters_mu_) = 0;
   double apply_seconds_ ABSL_GUARDED_BY(counters_mu_) = 0;
   Histogram version_staleness_ ABSL_GUARDED_BY(counters_mu_);
 };

@@ -113,7 +113,7 @@ class Cluster {
     std::vector<float> weights(kSizes[0] + kSizes[1]);
     const std::vector<ChunkInfo> chunks = Chunks(map_);
     for (const auto& shard : shards_) {
-      shard->Pull({}, 0, {}, true, [&](const auto& result) {
+      shard->Pull({}, {0, {}, true, {}}, [&](const auto& result) {
         for (const PulledChunk& pulled : result->chunks) {
           const ChunkInfo& chunk = chunks[pulled.chunk];
           char* to = reinterpret_cast<char*>(weights.data() +

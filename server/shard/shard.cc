@@ -37,13 +37,15 @@ class ShardImpl final : public Shard {
   ~ShardImpl() override { ShardImpl::Close(); }
   void Close() override;
 
+  bool commits_with_push() const override {
+    return !staged_ || options_.map.shards_size() == 1;
+  }
   absl::StatusOr<size_t> Elements(uint32_t chunk) const override {
     return chunks_->Elements(chunk);
   }
   absl::StatusOr<PushResult> Push(const Sender& sender, Clock clock,
                                   absl::Span<const ChunkGradient> gradients) override;
-  PullTicket Pull(const Sender& sender, Clock clock, std::vector<uint32_t> chunks, bool observer,
-                  PullDone done) override;
+  PullTicket Pull(const Sender& sender, PullSpec pull, PullDone done) override;
   void CancelPull(PullTicket ticket) override;
   absl::StatusOr<bool> Commit(const Sender& sender, Clock clock, uint64_t samples,
                               std::vector<Rank> contributors) override;
@@ -60,9 +62,7 @@ class ShardImpl final : public Shard {
  private:
   struct Waiting {
     Sender sender;
-    Clock clock = 0;
-    std::vector<uint32_t> chunks;
-    bool observer = false;
+    PullSpec spec;
     PullDone done;
   };
 
@@ -163,16 +163,21 @@ absl::StatusOr<Shard::PushResult> ShardImpl::Push(const Sender& sender, Clock cl
   return result;
 }
 
-Shard::PullTicket ShardImpl::Pull(const Sender& sender, Clock clock, std::vector<uint32_t> chunks,
-                                  bool observer, PullDone done) {
-  for (const uint32_t id : chunks) {
+Shard::PullTicket ShardImpl::Pull(const Sender& sender, PullSpec spec, PullDone done) {
+  for (const uint32_t id : spec.chunks) {
     const absl::Status owned = chunks_->CheckOwned(id);
     if (owned.ok()) continue;
     done(owned);
     return 0;
   }
-  if (chunks.empty()) chunks = chunks_->ids();
-  Waiting pull{sender, clock, std::move(chunks), observer, std::move(done)};
+  if (!spec.held.empty() && spec.held.size() != spec.chunks.size()) {
+    done(absl::InvalidArgumentError(absl::StrCat("held: ", spec.held.size(), " versions for ",
+                                                 spec.chunks.size(), " chunks; give one for each, or "
+                                                 "none")));
+    return 0;
+  }
+  if (spec.chunks.empty()) spec.chunks = chunks_->ids();
+  Waiting pull{sender, std::move(spec), std::move(done)};
   std::optional<absl::StatusOr<PullResult>> answer;
   {
     absl::MutexLock lock(&mu_);
@@ -347,11 +352,11 @@ ShardStatusReply ShardImpl::Status() const {
 // staged shard are read here; where pushes apply on arrival, Deliver reads them without the lock.
 std::optional<absl::StatusOr<Shard::PullResult>> ShardImpl::Answer(const Waiting& pull) {
   PullResult result;
-  if (pull.observer && applying_) return std::nullopt;  // chunks of two steps
-  if (!pull.observer) {
+  if (pull.spec.observer && applying_) return std::nullopt;  // chunks of two steps
+  if (!pull.spec.observer) {
     const absl::Status member = CheckSender(pull.sender);
     if (!member.ok()) return member;
-    switch (policy_->OnPull(pull.clock)) {
+    switch (policy_->OnPull(pull.spec.clock)) {
       case SyncPolicy::PullVerdict::kWait:
         return std::nullopt;
       case SyncPolicy::PullVerdict::kStopped:
@@ -361,17 +366,19 @@ std::optional<absl::StatusOr<Shard::PullResult>> ShardImpl::Answer(const Waiting
         result.verdict = PullReply::STEP_CLOSED;
         break;
       case SyncPolicy::PullVerdict::kGranted:
-        clock_staleness_.Add(pull.clock - std::min(pull.clock, policy_->clock()));
+        clock_staleness_.Add(pull.spec.clock - std::min(pull.spec.clock, policy_->clock()));
     }
   }
   result.clock = policy_->clock();
-  if (staged_ && result.verdict == PullReply::GRANTED) result.chunks = chunks_->Read(pull.chunks);
+  if (staged_ && result.verdict == PullReply::GRANTED) {
+    result.chunks = chunks_->Read(pull.spec.chunks, pull.spec.held);
+  }
   return result;
 }
 
 void ShardImpl::Deliver(const Waiting& pull, absl::StatusOr<PullResult> answer) {
   if (!staged_ && answer.ok() && answer->verdict == PullReply::GRANTED) {
-    answer->chunks = chunks_->Read(pull.chunks);
+    answer->chunks = chunks_->Read(pull.spec.chunks, pull.spec.held);
   }
   pull.done(std::move(answer));
 }

@@ -58,6 +58,15 @@ class Shard {
     // In the order asked for. Empty unless granted.
     std::vector<PulledChunk> chunks;
   };
+  struct PullSpec {
+    Clock clock = 0;
+    // Empty: all of the shard's own.
+    std::vector<uint32_t> chunks;
+    // An observer never waits and need not be a member.
+    bool observer = false;
+    // As in PullRequest, for a puller who has pulled from this shard before.
+    std::vector<uint64_t> held;
+  };
   using PullDone = std::function<void(absl::StatusOr<PullResult>)>;
   using SnapshotDone = std::function<void(absl::StatusOr<ShardSnapshot>)>;
   // Names a waiting pull. 0 names none.
@@ -75,16 +84,18 @@ class Shard {
   // How many floats a chunk of this shard has.
   virtual absl::StatusOr<size_t> Elements(uint32_t chunk) const = 0;
 
+  // Whether a push may come in one message with its step's commit: in sync not where there are other
+  // shards, which must have acknowledged theirs first.
+  virtual bool commits_with_push() const = 0;
+
   // Applies (bounded, async) or stages (sync) gradients. A chunk that was already pushed under
   // (rank, incarnation, clock) is left as it is; the call returns once the first push is in.
   virtual absl::StatusOr<PushResult> Push(const Sender& sender, Clock clock,
                                           absl::Span<const ChunkGradient> chunks) = 0;
 
-  // The weights of `chunks` (all of the shard's own if empty) once the policy allows `clock`.
-  // `done` runs exactly once. An observer never waits and need not be a member. The ticket is 0 if
-  // `done` ran at once.
-  virtual PullTicket Pull(const Sender& sender, Clock clock, std::vector<uint32_t> chunks,
-                          bool observer, PullDone done) = 0;
+  // The weights of chunks once the policy allows the pull's clock. `done` runs exactly once. The
+  // ticket is 0 if `done` ran at once.
+  virtual PullTicket Pull(const Sender& sender, PullSpec pull, PullDone done) = 0;
   // Answers a pull that still waits with CANCELLED, in this thread; otherwise does nothing.
   virtual void CancelPull(PullTicket ticket) = 0;
 

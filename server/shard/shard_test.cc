@@ -57,7 +57,7 @@ float First(const Shard::PullResult& result) {
 
 float Weight(Shard* shard) {
   float value = NAN;
-  shard->Pull({}, 0, {}, true, [&](auto result) { value = First(*result); });
+  shard->Pull({}, {0, {}, true, {}}, [&](auto result) { value = First(*result); });
   return value;
 }
 
@@ -81,7 +81,7 @@ TEST(Shard, SyncAppliesTheWeightedMeanAndThenAnswersThePull) {
   SYNCLINE_EXPECT_OK(Push(shard.get(), Worker(1), 0, 8));
   SYNCLINE_EXPECT_OK(Push(shard.get(), Worker(0), 0, 4));
   float pulled = NAN;
-  EXPECT_NE(shard->Pull(Worker(0), 1, {}, false, [&](auto r) { pulled = First(*r); }), 0u);
+  EXPECT_NE(shard->Pull(Worker(0), {1, {}, false, {}}, [&](auto r) { pulled = First(*r); }), 0u);
   EXPECT_THAT(shard->Commit(Worker(1), 0, 3, {0, 1}), IsOkAndHolds(true));
   EXPECT_TRUE(std::isnan(pulled));
   EXPECT_EQ(Weight(shard.get()), 0) << "nothing applies before the last commit";

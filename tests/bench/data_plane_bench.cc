@@ -176,7 +176,7 @@ struct Worker {
   double PullAll() {
     float* const to[] = {weights, gradient + kElements};
     return Seconds([&] {
-      Await([&](Client::Done done) { client->Observe(to, std::move(done)); });
+      Await([&](Client::Done done) { client->Observe({to}, std::move(done)); });
     });
   }
 
@@ -292,7 +292,7 @@ void SmallPulls(const std::string& coordinator, const std::string& empty) {
                              absl::Seconds(10)));
     }));
     pulls.push_back(Seconds([&] {
-      Await([&](Client::Done done) { client->Observe(to, std::move(done)); });
+      Await([&](Client::Done done) { client->Observe({to}, std::move(done)); });
     }));
   }
   const auto report = [&](const char* name, double share, double limit) {

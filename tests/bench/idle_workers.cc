@@ -98,7 +98,7 @@ void Idle(const Pipe& parent) {
     // Connections are made with the first call.
     float* const to = weights.data();
     absl::Notification done;
-    clients.back()->Observe({&to, 1}, [&](const absl::Status& status) {
+    clients.back()->Observe({{&to, 1}}, [&](const absl::Status& status) {
       Must(status);
       done.Notify();
     });

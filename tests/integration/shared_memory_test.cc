@@ -79,7 +79,7 @@ class LendingClientTest : public testing::Test {
     return Await([&](Client::Done done) { client_->Push(clock, {{0, gradient}}, done); });
   }
   absl::Status Observe(float* to) {
-    return Await([&](Client::Done done) { client_->Observe({&to, 1}, done); });
+    return Await([&](Client::Done done) { client_->Observe({{&to, 1}}, done); });
   }
   static absl::Status Await(const std::function<void(Client::Done)>& begin) {
     absl::Notification done;

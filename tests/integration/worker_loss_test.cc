@@ -43,7 +43,7 @@ void JoinAndVanish(const InProcessCluster& cluster) {
   }
   for (auto& value : values) to.push_back(value.data());
   absl::Notification pulled;
-  (*client)->Pull(lease.steps(0).clock(), to, nullptr, [&](const auto&) { pulled.Notify(); });
+  (*client)->Pull(lease.steps(0).clock(), {to}, [&](const auto&) { pulled.Notify(); });
   pulled.WaitForNotification();
 }
 

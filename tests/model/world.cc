@@ -264,7 +264,7 @@ void World::Deliver(size_t index) {
 void World::DeliverPull(const Message& m) {
   if (m.copies > 0) return;  // asked again: the first answer will do
   shards_[m.shard]->Pull(
-      SenderOf(m.rank, m.incarnation), m.step.clock(), {}, false,
+      SenderOf(m.rank, m.incarnation), {m.step.clock(), {}, false, {}},
       [this, m](absl::StatusOr<Shard::PullResult> result) {
         Worker* worker = Current(m);
         if (!result.ok()) {
@@ -442,7 +442,7 @@ void World::Remove(Task* task) {
 
 // Looks at a shard's weights and checks what changed.
 void World::Inspect(int shard) {
-  shards_[shard]->Pull({}, 0, {}, true, [&](absl::StatusOr<Shard::PullResult> result) {
+  shards_[shard]->Pull({}, {0, {}, true, {}}, [&](absl::StatusOr<Shard::PullResult> result) {
     const std::vector<float> weights = Floats(result->chunks.at(0).data);
     if (options_.mode == SYNC) {
       if (result->clock != reached_[shard]) InspectStep(shard, result->clock, weights);

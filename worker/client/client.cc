@@ -16,19 +16,19 @@
 #include "common/rpc/channel.h"
 #include "common/rpc/completion_loop.h"
 #include "common/status/status_macros.h"
-#include "common/wire/chunk_message.h"
 #include "common/wire/message.h"
 #include "common/wire/protocol_version.h"
 #include "proto/coordinator.grpc.pb.h"
 #include "proto/parameter_server.grpc.pb.h"
 #include "worker/client/call_group.h"
 #include "worker/client/gather.h"
-#include "worker/client/gradient_encoder.h"
 #include "worker/client/heartbeat.h"
+#include "worker/client/held_weights.h"
 #include "worker/client/local_link.h"
 #include "worker/client/pull_operation.h"
 #include "worker/client/router.h"
 #include "worker/client/shard_connection.h"
+#include "worker/client/tensor_requests.h"
 
 namespace syncline {
 namespace {
@@ -77,18 +77,16 @@ class ClientImpl final : public Client {
     lent_.push_back(std::move(memory));
   }
   int shards_on_this_host() const override;
-  void Pull(Clock clock, absl::Span<float* const> to, TensorReady ready, PullDone done) override {
-    SendPulls(clock, false, to, std::move(ready), std::move(done));
+  void Pull(Clock clock, const Destination& to, PullDone done) override {
+    PullAll(clock, false, to, std::move(done));
   }
-  void Observe(absl::Span<float* const> to, Done done) override {
-    SendPulls(0, true, to, nullptr,
-              [done = std::move(done)](auto outcome) { done(outcome.status()); });
+  void Observe(const Destination& to, Done done) override {
+    PullAll(0, true, to, [done = std::move(done)](auto outcome) { done(outcome.status()); });
   }
   void Push(Clock clock, absl::Span<const Gradient> gradients, Done done) override;
   void Commit(Clock clock, uint64_t samples, const std::vector<Rank>& contributors,
               CommitDone done) override;
-  void PushPull(Clock clock, absl::Span<const float* const> gradients, uint64_t samples,
-                const std::vector<Rank>& contributors, absl::Span<float* const> to,
+  void PushPull(const StepEnd& step, absl::Span<const Gradient> gradients, const Destination& to,
                 PullDone done) override;
   absl::StatusOr<LeaseReply> Lease(uint64_t samples, Clock from_clock, Clock committed) override;
   void Report(const WorkerProgress& progress) override { heartbeat_.Report(progress); }
@@ -102,18 +100,27 @@ class ClientImpl final : public Client {
   std::string CoordinatorName() const {
     return absl::StrCat("the coordinator at ", options_.coordinator);
   }
-  void SendPulls(Clock clock, bool observer, absl::Span<float* const> to, TensorReady ready,
-                 PullDone done);
-  // Where chunks lie in tensors that begin at `tensors`.
-  template <typename T>
-  std::vector<LocalLink::Chunk> ChunksOf(absl::Span<const uint32_t> ids,
-                                         absl::Span<T* const> tensors) const;
-  // The request for one group of a push, as often as it is sent.
-  ShardConnection::MakeRequest PushRequestOf(const PushHeader& header, const Router::Group& group,
-                                             absl::Span<const float* const> tensors);
+  // Gradients that were checked.
+  struct Outgoing {
+    std::vector<const float*> tensors;  // by tensor
+    std::vector<Router::Group> groups;
+  };
+  absl::Status CheckFits(const Destination& to) const;
+  absl::StatusOr<Outgoing> Check(absl::Span<const Gradient> gradients) const;
+  std::shared_ptr<PullOperation> BeginPull(const Destination& to, bool observer, PullDone done);
+  void SendPull(const TensorRequests::PullTo& to, const Router::Group& group,
+                std::shared_ptr<PullOperation> operation);
+  void PullAll(Clock clock, bool observer, const Destination& to, PullDone done);
+  void SendPushes(Clock clock, const Outgoing& out, Done done);
+  bool FitOneRoundTrip(const std::vector<Router::Group>& pushes) const;
+  void SendPushPull(const StepEnd& step, const Outgoing& out, const Destination& to,
+                    PullDone done);
   void NoteSkipped(Clock clock, const grpc::ByteBuffer& reply);
+  // With backup workers shard 0 decides who makes a step; the others are told only then.
+  bool LeadDecides() const { return job().backup_workers() > 0 && job().sync_mode() == SYNC; }
+  CommitRequest MakeCommit(Clock clock, uint64_t samples,
+                           const std::vector<Rank>& contributors) const;
   void SendCommit(size_t shard, const CommitRequest& request, CommitDone done);
-  absl::Status CheckReady(size_t given) const;
   absl::Status ConnectShard(const std::string& address, const ShardConnection::Queues& queues);
 
   const ClientOptions options_;
@@ -123,8 +130,8 @@ class ClientImpl final : public Client {
   uint64_t map_epoch_ = 0;
   std::unique_ptr<Router> router_;
   std::unique_ptr<ChunkVersions> versions_;
-  std::unique_ptr<GradientEncoder> encoder_;
-  std::vector<Codec> pull_codecs_;  // by chunk
+  std::unique_ptr<HeldWeights> held_;
+  std::unique_ptr<TensorRequests> requests_;
   // One more than the last clock of which a shard skipped something.
   std::atomic<Clock> skipped_{0};
   CallGroup calls_;
@@ -172,10 +179,9 @@ absl::Status ClientImpl::CreateTensors(absl::Span<const TensorSpec> tensors) {
   }
   router_ = std::make_unique<Router>(reply->map(), message_bytes);
   versions_ = std::make_unique<ChunkVersions>(router_->chunks().size());
-  encoder_ = std::make_unique<GradientEncoder>(codecs, router_->chunks(), job().seed(), rank());
-  for (const ChunkInfo& chunk : router_->chunks()) {
-    pull_codecs_.push_back(codecs[chunk.tensor].pull);
-  }
+  held_ = std::make_unique<HeldWeights>(router_->chunks().size());
+  requests_ = std::make_unique<TensorRequests>(MakeSender(), router_.get(), codecs, job().seed(),
+                                               versions_.get(), held_.get());
   return absl::OkStatus();
 }
 
@@ -201,129 +207,73 @@ int ClientImpl::shards_on_this_host() const {
                                         [](const auto& shard) { return shard->has_link(); }));
 }
 
-absl::Status ClientImpl::CheckReady(size_t given) const {
+absl::Status ClientImpl::CheckFits(const Destination& to) const {
   if (router_ == nullptr) return absl::FailedPreconditionError("call CreateTensors first");
-  if (given == router_->tensors()) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("memory for ", given, " tensors, the model has ",
-                                                 router_->tensors()));
+  if (to.tensors.size() == router_->tensors()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("memory for ", to.tensors.size(),
+                                                 " tensors, the model has ", router_->tensors()));
 }
 
-template <typename T>
-std::vector<LocalLink::Chunk> ClientImpl::ChunksOf(absl::Span<const uint32_t> ids,
-                                                   absl::Span<T* const> tensors) const {
-  std::vector<LocalLink::Chunk> chunks;
-  for (const uint32_t id : ids) {
-    const ChunkInfo& info = router_->chunks()[id];
-    chunks.push_back({tensors[info.tensor] + info.begin, info.elements * sizeof(float)});
+absl::StatusOr<ClientImpl::Outgoing> ClientImpl::Check(
+    absl::Span<const Gradient> gradients) const {
+  if (router_ == nullptr) return absl::FailedPreconditionError("call CreateTensors first");
+  Outgoing out;
+  out.tensors.resize(router_->tensors());
+  std::vector<size_t> order;
+  for (const Gradient& gradient : gradients) {
+    if (gradient.tensor >= out.tensors.size() || out.tensors[gradient.tensor] != nullptr) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("there is no tensor ", gradient.tensor, ", or it was given twice: the model "
+                       "has tensors 0 to ", out.tensors.size() - 1));
+    }
+    out.tensors[gradient.tensor] = gradient.data;
+    order.push_back(gradient.tensor);
   }
-  return chunks;
+  out.groups = router_->GroupsOf(order);
+  return out;
 }
 
-void ClientImpl::SendPulls(Clock clock, bool observer, absl::Span<float* const> to,
-                           TensorReady ready, PullDone done) {
-  const absl::Status fit = CheckReady(to.size());
-  if (!fit.ok()) return done(fit);
-  const auto operation = std::make_shared<PullOperation>(router_.get(), to, std::move(ready),
-                                                         std::move(done),
-                                                         observer ? nullptr : versions_.get());
-  PullRequest request;
-  *request.mutable_sender() = MakeSender();
-  request.set_clock(clock);
-  request.set_observer(observer);
+std::shared_ptr<PullOperation> ClientImpl::BeginPull(const Destination& to, bool observer,
+                                                     PullDone done) {
+  return std::make_shared<PullOperation>(router_.get(), to, std::move(done),
+                                         observer ? nullptr : versions_.get(), held_.get());
+}
+
+void ClientImpl::SendPull(const TensorRequests::PullTo& to, const Router::Group& group,
+                          std::shared_ptr<PullOperation> operation) {
+  shards_[group.shard]->Send(Method::kPull, requests_->Pull(to, group),
+                             [operation = std::move(operation), &group](auto reply) {
+                               operation->Receive(group, std::move(reply));
+                             });
+}
+
+void ClientImpl::PullAll(Clock clock, bool observer, const Destination& to, PullDone done) {
+  const absl::Status fits = CheckFits(to);
+  if (!fits.ok()) return done(fits);
+  const auto operation = BeginPull(to, observer, std::move(done));
   for (const Router::Group& group : router_->pulls()) {
-    request.mutable_chunks()->Assign(group.chunks.begin(), group.chunks.end());
-    request.clear_codecs();
-    bool coded = false;
-    for (const uint32_t id : group.chunks) coded = coded || pull_codecs_[id] > CODEC_NONE;
-    for (const uint32_t id : group.chunks) {
-      if (coded) request.add_codecs(pull_codecs_[id]);
-    }
-    const auto make = [request, to = ChunksOf<float>(group.chunks, to)](
-                          const auto&, const LocalLink* link) -> std::optional<grpc::ByteBuffer> {
-      if (link == nullptr) return EncodeMessage(request);
-      if (request.codecs_size() > 0) return std::nullopt;
-      PullRequest placed = request;
-      if (!to.empty()) {
-        const auto places = link->Find(to);
-        if (!places) return std::nullopt;
-        placed.set_segment(places->segment);
-        placed.mutable_offsets()->Assign(places->offsets.begin(), places->offsets.end());
-      }
-      return EncodeMessage(placed);
-    };
-    shards_[group.shard]->Send(
-        Method::kPull, make,
-        [operation, &group](auto reply) { operation->Receive(group, std::move(reply)); });
+    SendPull({clock, observer, to.tensors, to.untouched}, group, operation);
   }
-}
-
-ShardConnection::MakeRequest ClientImpl::PushRequestOf(const PushHeader& header,
-                                                       const Router::Group& group,
-                                                       absl::Span<const float* const> tensors) {
-  const auto from = ChunksOf<const float>(group.chunks, tensors);
-  std::vector<WireChunk> chunks(from.size());
-  bool coded = false;
-  for (size_t i = 0; i < from.size(); ++i) {
-    const uint32_t id = group.chunks[i];
-    chunks[i].chunk = id;
-    chunks[i].version = (*versions_)[id];
-    chunks[i].codec = encoder_->codec(id);
-    coded = coded || chunks[i].codec > CODEC_NONE;
-    if (!encoder_->remembers(id)) continue;
-    chunks[i].data = encoder_->Encode(id, header.clock(), static_cast<const float*>(from[i].data));
-  }
-  return [this, header, chunks, coded, from](
-             const std::shared_ptr<const void>& owner,
-             const LocalLink* link) -> std::optional<grpc::ByteBuffer> {
-    PushHeader head = header;
-    std::vector<WireChunk> sent = chunks;
-    if (link != nullptr) {
-      const auto places = coded ? std::nullopt : link->Find(from);
-      if (!places) return std::nullopt;
-      head.set_segment(places->segment);
-      for (size_t i = 0; i < sent.size(); ++i) sent[i].offset = places->offsets[i];
-      return EncodePush(head, sent);
-    }
-    for (size_t i = 0; i < sent.size(); ++i) {
-      if (!sent[i].data.empty()) continue;
-      if (sent[i].codec <= CODEC_NONE) {
-        sent[i].data = Fragments::Of(from[i].data, from[i].bytes, owner);
-      } else {
-        const auto* const gradient = static_cast<const float*>(from[i].data);
-        sent[i].data = encoder_->Encode(sent[i].chunk, head.clock(), gradient);
-      }
-    }
-    return EncodePush(head, sent);
-  };
 }
 
 void ClientImpl::Push(Clock clock, absl::Span<const Gradient> gradients, Done done) {
-  if (router_ == nullptr) return done(absl::FailedPreconditionError("call CreateTensors first"));
-  std::vector<size_t> tensors;
-  std::vector<const float*> data(router_->tensors());
-  for (const Gradient& gradient : gradients) {
-    if (gradient.tensor >= data.size() || data[gradient.tensor] != nullptr) {
-      return done(absl::InvalidArgumentError(
-          absl::StrCat("there is no tensor ", gradient.tensor, ", or it was given twice: the model "
-                       "has tensors 0 to ", data.size() - 1)));
-    }
-    data[gradient.tensor] = gradient.data;
-    tensors.push_back(gradient.tensor);
-  }
-  std::vector<Router::Group> groups = router_->GroupsOf(tensors);
-  if (groups.empty()) return done(absl::OkStatus());
-  const auto gather = std::make_shared<Gather>(groups.size(), std::move(done));
-  PushHeader header;
-  *header.mutable_sender() = MakeSender();
-  header.set_clock(clock);
-  for (const Router::Group& group : groups) {
-    shards_[group.shard]->Send(Method::kPush, PushRequestOf(header, group, data),
+  const absl::StatusOr<Outgoing> out = Check(gradients);
+  if (!out.ok()) return done(out.status());
+  SendPushes(clock, *out, std::move(done));
+}
+
+void ClientImpl::SendPushes(Clock clock, const Outgoing& out, Done done) {
+  if (out.groups.empty()) return done(absl::OkStatus());
+  const auto gather = std::make_shared<Gather>(out.groups.size(), std::move(done));
+  for (const Router::Group& group : out.groups) {
+    shards_[group.shard]->Send(Method::kPush, requests_->Push({clock, out.tensors}, group),
                                [this, clock, gather](absl::StatusOr<grpc::ByteBuffer> buffer) {
                                  if (buffer.ok()) NoteSkipped(clock, *buffer);
                                  gather->PartDone(buffer.status());
                                });
   }
 }
+
 
 // A shard left out a gradient that is not finite (on_nonfinite: skip). In sync all of the
 // contribution must then stay out, on all shards: Commit says 0 samples.
@@ -344,17 +294,22 @@ void ClientImpl::SendCommit(size_t shard, const CommitRequest& request, CommitDo
       });
 }
 
-void ClientImpl::Commit(Clock clock, uint64_t samples, const std::vector<Rank>& contributors,
-                        CommitDone done) {
-  if (router_ == nullptr) return done(absl::FailedPreconditionError("call CreateTensors first"));
+CommitRequest ClientImpl::MakeCommit(Clock clock, uint64_t samples,
+                                     const std::vector<Rank>& contributors) const {
   CommitRequest request;
   *request.mutable_sender() = MakeSender();
   request.set_clock(clock);
   const bool skipped = job().sync_mode() == SYNC && skipped_ == clock + 1;
   request.set_samples(skipped ? 0 : samples);
   request.mutable_contributors()->Assign(contributors.begin(), contributors.end());
-  // With backup workers the lead shard decides who makes the step; the others are told only then.
-  const bool ask_lead = job().backup_workers() > 0 && job().sync_mode() == SYNC;
+  return request;
+}
+
+void ClientImpl::Commit(Clock clock, uint64_t samples, const std::vector<Rank>& contributors,
+                        CommitDone done) {
+  if (router_ == nullptr) return done(absl::FailedPreconditionError("call CreateTensors first"));
+  const CommitRequest request = MakeCommit(clock, samples, contributors);
+  const bool ask_lead = LeadDecides();
   const auto to_rest = [this, request, ask_lead](CommitDone told) {
     const size_t first = ask_lead ? 1 : 0;
     if (first >= shards_.size()) return told(true);
@@ -374,22 +329,64 @@ void ClientImpl::Commit(Clock clock, uint64_t samples, const std::vector<Rank>& 
   });
 }
 
-void ClientImpl::PushPull(Clock clock, absl::Span<const float* const> gradients, uint64_t samples,
-                          const std::vector<Rank>& contributors, absl::Span<float* const> to,
-                          PullDone done) {
-  const absl::Status fit = CheckReady(gradients.size());
-  if (!fit.ok()) return done(fit);
-  const auto pull = [this, clock, destination = std::vector<float*>(to.begin(), to.end()),
-                     done](const absl::StatusOr<bool>& accepted) {
-    if (!accepted.ok()) return done(accepted.status());
-    Pull(clock + 1, destination, nullptr, done);
+bool ClientImpl::FitOneRoundTrip(const std::vector<Router::Group>& pushes) const {
+  if (job().sync_mode() == SYNC && shards_.size() > 1) return false;
+  std::vector<int> pushed(shards_.size()), pulled(shards_.size());
+  const auto once = [](const std::vector<int>& counts) {
+    return std::all_of(counts.begin(), counts.end(), [](int count) { return count <= 1; });
   };
-  std::vector<Gradient> all;
-  for (size_t t = 0; t < gradients.size(); ++t) all.push_back({t, gradients[t]});
-  Push(clock, all, [this, clock, samples, contributors, pull, done](absl::Status status) {
-    if (!status.ok()) return done(status);
-    Commit(clock, samples, contributors, pull);
-  });
+  for (const Router::Group& group : pushes) ++pushed[group.shard];
+  for (const Router::Group& group : router_->pulls()) ++pulled[group.shard];
+  return once(pushed) && once(pulled);
+}
+
+void ClientImpl::PushPull(const StepEnd& step, absl::Span<const Gradient> gradients,
+                          const Destination& to, PullDone done) {
+  const absl::Status fits = CheckFits(to);
+  if (!fits.ok()) return done(fits);
+  const absl::StatusOr<Outgoing> out = Check(gradients);
+  if (!out.ok()) return done(out.status());
+  if (!LeadDecides() && FitOneRoundTrip(out->groups)) {
+    return SendPushPull(step, *out, to, std::move(done));
+  }
+  SendPushes(step.clock, *out,
+             [this, step, tensors = std::vector<float*>(to.tensors.begin(), to.tensors.end()),
+              to = Destination(to), done = std::move(done)](const absl::Status& pushed) mutable {
+               if (!pushed.ok()) return done(pushed);
+               to.tensors = tensors;
+               if (!LeadDecides()) return SendPushPull(step, {}, to, std::move(done));
+               Commit(step.clock, step.samples, step.contributors,
+                      [this, next = step.next, tensors, to = to,
+                       done](const auto& accepted) mutable {
+                        if (!accepted.ok()) return done(accepted.status());
+                        to.tensors = tensors;
+                        Pull(next, to, std::move(done));
+                      });
+             });
+}
+
+void ClientImpl::SendPushPull(const StepEnd& step, const Outgoing& out, const Destination& to,
+                              PullDone done) {
+  const CommitRequest commit = MakeCommit(step.clock, step.samples, step.contributors);
+  const TensorRequests::PullTo pull{step.next, false, to.tensors, to.untouched};
+  const auto operation = BeginPull(to, false, std::move(done));
+  std::vector<bool> committed(shards_.size());
+  for (const Router::Group& group : router_->pulls()) {
+    const bool first = !committed[group.shard];
+    committed[group.shard] = true;
+    if (!first) {
+      SendPull(pull, group, operation);
+      continue;
+    }
+    const auto pushed =
+        std::find_if(out.groups.begin(), out.groups.end(),
+                     [&](const Router::Group& g) { return g.shard == group.shard; });
+    shards_[group.shard]->Send(
+        Method::kPushPull,
+        requests_->PushPull({step.clock, out.tensors},
+                            pushed == out.groups.end() ? nullptr : &*pushed, commit, pull, group),
+        [operation, &group](auto reply) { operation->Receive(group, std::move(reply)); });
+  }
 }
 
 absl::StatusOr<LeaseReply> ClientImpl::Lease(uint64_t samples, Clock from_clock, Clock committed) {

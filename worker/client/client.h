@@ -43,7 +43,7 @@ struct ClientOptions {
 //   SYNCLINE_ASSIGN_OR_RETURN(auto client, Client::Connect(options));
 //   SYNCLINE_RETURN_IF_ERROR(client->CreateTensors(tensors));
 //   SYNCLINE_ASSIGN_OR_RETURN(LeaseReply lease, client->Lease(samples, 0, 0));
-//   client->Pull(clock, to, nullptr, done);              // weights of all tensors
+//   client->Pull(clock, {to}, done);                     // weights of all tensors
 //   client->Push(clock, {{tensor, gradient}}, done);     // mean gradients, of one or more tensors
 //   client->Commit(clock, count, contributors, done);    // once every push of the step is done
 //
@@ -90,12 +90,20 @@ class Client {
   // Shards that have taken what was lent.
   virtual int shards_on_this_host() const = 0;
 
-  // Weights for step `clock`. `to[t]` is room for tensor t's elements, untouched by the caller until
-  // `done`. `ready` (may be null) is called as each tensor is complete, in any order, before `done`.
-  virtual void Pull(Clock clock, absl::Span<float* const> to, TensorReady ready,
-                    PullDone done) = 0;
+  // Where weights go.
+  struct Destination {
+    // tensors[t] is room for tensor t's elements; the caller leaves it alone until `done`.
+    absl::Span<float* const> tensors;
+    // Called as each tensor is complete, in any order, before `done`. May be null.
+    TensorReady ready = nullptr;
+    // Nobody but the client has written there since it put weights there the last time: what has
+    // not changed since then is not sent again.
+    bool untouched = false;
+  };
+  // Weights for step `clock`.
+  virtual void Pull(Clock clock, const Destination& to, PullDone done) = 0;
   // The latest weights, without taking part: never waits for the sync policy.
-  virtual void Observe(absl::Span<float* const> to, Done done) = 0;
+  virtual void Observe(const Destination& to, Done done) = 0;
 
   // The gradient of a tensor: as many floats as it has elements.
   struct Gradient {
@@ -109,10 +117,21 @@ class Client {
   // Ends the step. All its pushes must be done. `samples`: how many the gradient is the mean of.
   virtual void Commit(Clock clock, uint64_t samples, const std::vector<Rank>& contributors,
                       CommitDone done) = 0;
-  // Push of all tensors, then Commit, then Pull for `clock` + 1. STOPPED and the like as in Pull.
-  virtual void PushPull(Clock clock, absl::Span<const float* const> gradients, uint64_t samples,
-                        const std::vector<Rank>& contributors, absl::Span<float* const> to,
-                        PullDone done) = 0;
+
+  // A step's end and the next one's beginning.
+  struct StepEnd {
+    Clock clock = 0;
+    uint64_t samples = 0;
+    std::vector<Rank> contributors;
+    // The clock to pull for.
+    Clock next = 0;
+  };
+  // Push of what is left to push of the step (maybe nothing), Commit, and Pull. Pushes before must be
+  // done. All of it takes one round trip where the policy allows that (bounded, async, or a single
+  // shard) and both the gradients and the weights fit into a message to each shard; otherwise one for
+  // the push and one for the rest. STOPPED and the like as in Pull.
+  virtual void PushPull(const StepEnd& step, absl::Span<const Gradient> gradients,
+                        const Destination& to, PullDone done) = 0;
 
   // More steps; see LeaseRequest. Blocks for a round trip.
   virtual absl::StatusOr<LeaseReply> Lease(uint64_t samples, Clock from_clock, Clock committed) = 0;

@@ -9,14 +9,14 @@
 
 namespace syncline {
 
-PullOperation::PullOperation(const Router* router, absl::Span<float* const> to,
-                             Client::TensorReady ready, Client::PullDone done,
-                             ChunkVersions* versions)
+PullOperation::PullOperation(const Router* router, const Client::Destination& to,
+                             Client::PullDone done, ChunkVersions* versions, HeldWeights* held)
     : router_(router),
-      to_(to.begin(), to.end()),
-      ready_(std::move(ready)),
+      to_(to.tensors.begin(), to.tensors.end()),
+      ready_(to.ready),
       done_(std::move(done)),
       versions_(versions),
+      held_(held),
       missing_(router->tensors()),
       replies_(router->pulls().size()) {
   for (size_t t = 0; t < missing_.size(); ++t) missing_[t] = router->tensor_chunks(t);
@@ -57,14 +57,24 @@ absl::Status PullOperation::Take(const Router::Group& group, const grpc::ByteBuf
                                               decoded.chunks[i].chunk, " in place of chunk ",
                                               group.chunks[i]));
     }
-    SYNCLINE_RETURN_IF_ERROR(Accept(decoded.chunks[i], decoded.head.placed()));
+    SYNCLINE_RETURN_IF_ERROR(Accept(decoded.chunks[i], decoded.head));
   }
   return absl::OkStatus();
 }
 
-absl::Status PullOperation::Accept(const WireChunk& chunk, bool placed) {
+absl::Status PullOperation::Accept(const WireChunk& chunk, const PullReply& head) {
   const ChunkInfo& info = router_->chunks()[chunk.chunk];
-  if (!placed) SYNCLINE_RETURN_IF_ERROR(Copy(info, chunk));
+  const float* const place = to_[info.tensor] + info.begin;
+  if (chunk.unchanged) {
+    const HeldWeights::Held held = held_->At(chunk.chunk, place);
+    if (held.place == nullptr || held.version != chunk.version || held.life != head.life()) {
+      return absl::InternalError(absl::StrCat("chunk ", info.id, " came as unchanged in version ",
+                                              chunk.version, ", which is not held here"));
+    }
+  } else if (!head.placed()) {
+    SYNCLINE_RETURN_IF_ERROR(Copy(info, chunk));
+  }
+  held_->Note(chunk.chunk, {place, chunk.version, head.life()});
   if (versions_ != nullptr) (*versions_)[chunk.chunk] = chunk.version;
   if (--missing_[info.tensor] == 0 && ready_) ready_(info.tensor);
   return absl::OkStatus();

@@ -13,28 +13,26 @@
 #include "common/tensor/fragments.h"
 #include "common/wire/chunk_message.h"
 #include "worker/client/client.h"
+#include "worker/client/held_weights.h"
 #include "worker/client/router.h"
+#include "worker/client/tensor_requests.h"
 
 namespace syncline {
-
-// Versions of the weights a worker holds, by chunk.
-using ChunkVersions = std::vector<std::atomic<uint64_t>>;
 
 // Puts the replies of one pull together: copies each chunk to its place, once, on the thread that
 // received it, and says when a tensor is complete. Thread-safe.
 class PullOperation {
  public:
-  // `router` and `versions` must outlive it; `versions` may be null.
-  PullOperation(const Router* router, absl::Span<float* const> to, Client::TensorReady ready,
-                Client::PullDone done, ChunkVersions* versions);
+  // All must outlive it; `versions` may be null.
+  PullOperation(const Router* router, const Client::Destination& to, Client::PullDone done,
+                ChunkVersions* versions, HeldWeights* held);
 
   // The reply to one of router->pulls(), or why there is none. The last one calls `done`.
   void Receive(const Router::Group& group, absl::StatusOr<grpc::ByteBuffer> reply);
 
  private:
   absl::Status Take(const Router::Group& group, const grpc::ByteBuffer& reply);
-  // `placed`: the shard has put the weights where they belong.
-  absl::Status Accept(const WireChunk& chunk, bool placed);
+  absl::Status Accept(const WireChunk& chunk, const PullReply& head);
   absl::Status Copy(const ChunkInfo& info, const WireChunk& chunk);
   void Fail(const absl::Status& status);
 
@@ -43,6 +41,7 @@ class PullOperation {
   const Client::TensorReady ready_;
   const Client::PullDone done_;
   ChunkVersions* const versions_;
+  HeldWeights* const held_;
   std::vector<std::atomic<size_t>> missing_;  // chunks, by tensor
   std::atomic<size_t> replies_;               // still to come
 

@@ -19,7 +19,8 @@ using Method = ShardConnection::Method;
 const std::string& Path(Method method) {
   static const std::string paths[] = {"/syncline.ParameterServer/Push",
                                       "/syncline.ParameterServer/Pull",
-                                      "/syncline.ParameterServer/Commit"};
+                                      "/syncline.ParameterServer/Commit",
+                                      "/syncline.ParameterServer/PushPull"};
   return paths[static_cast<int>(method)];
 }
 
@@ -31,13 +32,19 @@ LocalFrame::Kind KindOf(Method method) {
       return LocalFrame::kPull;
     case Method::kCommit:
       return LocalFrame::kCommit;
+    case Method::kPushPull:
+      return LocalFrame::kPushPull;
   }
   return LocalFrame::kPing;
 }
 
-// A pull waits at the shard for other workers; then it is simply asked again.
+// A pull waits at the shard for other workers; when it has long enough it is asked again.
+bool WaitsForOthers(Method method) {
+  return method == Method::kPull || method == Method::kPushPull;
+}
+
 absl::Duration AttemptTimeout(Method method) {
-  return method == Method::kPull ? absl::Seconds(20) : absl::Seconds(10);
+  return WaitsForOthers(method) ? absl::Seconds(20) : absl::Seconds(10);
 }
 
 }  // namespace
@@ -104,7 +111,7 @@ class ShardConnection::Attempts final : public CompletionEvent {
       result_ = std::move(reply);
       return End();
     }
-    const bool waits = method_ == Method::kPull && absl::IsDeadlineExceeded(status);
+    const bool waits = WaitsForOthers(method_) && absl::IsDeadlineExceeded(status);
     if (waits) give_up_ = absl::Now() + connection_->options_.patience;
     const bool again = waits || IsTransient(status) || absl::IsDeadlineExceeded(status);
     if (connection_->group_->closing()) {

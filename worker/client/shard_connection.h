@@ -28,7 +28,7 @@ namespace syncline {
 // Everything we send may be sent twice. Thread-safe.
 class ShardConnection {
  public:
-  enum class Method { kPush, kPull, kCommit };
+  enum class Method { kPush, kPull, kCommit, kPushPull };
   // Makes the request anew for each attempt. With a link, for that: it may name places in lent memory;
   // nothing, if it cannot be made for a link. Without one, `lifetime` must be kept by every slice that
   // points to memory of the caller: after a failure, `done` waits until gRPC has let go of all.
@@ -88,7 +88,7 @@ class ShardConnection {
   std::unique_ptr<LocalLink> link_;
   std::atomic<uint32_t> turn_{0};
   absl::Mutex mu_;
-  Lane lanes_[3] ABSL_GUARDED_BY(mu_);
+  Lane lanes_[4] ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace syncline

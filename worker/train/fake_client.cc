@@ -4,7 +4,7 @@
 
 namespace syncline {
 
-void FakeClient::Pull(Clock clock, absl::Span<float* const> to, TensorReady ready, PullDone done) {
+void FakeClient::Pull(Clock clock, const Destination& to, PullDone done) {
   pulls.push_back(clock);
   PullOutcome outcome;
   outcome.clock = clock;
@@ -13,16 +13,16 @@ void FakeClient::Pull(Clock clock, absl::Span<float* const> to, TensorReady read
     outcomes.erase(scripted);
   }
   if (outcome.verdict == PullReply::GRANTED) {
-    for (size_t t = 0; t < to.size(); ++t) {
-      std::fill_n(to[t], sizes_[t], weight);
-      if (ready) ready(t);
+    for (size_t t = 0; t < to.tensors.size(); ++t) {
+      std::fill_n(to.tensors[t], sizes_[t], weight);
+      if (to.ready) to.ready(t);
     }
   }
   done(outcome);
 }
 
-void FakeClient::Observe(absl::Span<float* const> to, Done done) {
-  for (size_t t = 0; t < to.size(); ++t) std::fill_n(to[t], sizes_[t], weight);
+void FakeClient::Observe(const Destination& to, Done done) {
+  for (size_t t = 0; t < to.tensors.size(); ++t) std::fill_n(to.tensors[t], sizes_[t], weight);
   done(absl::OkStatus());
 }
 
@@ -42,9 +42,13 @@ void FakeClient::Commit(Clock clock, uint64_t samples, const std::vector<Rank>&,
   done(true);
 }
 
-void FakeClient::PushPull(Clock, absl::Span<const float* const>, uint64_t, const std::vector<Rank>&,
-                          absl::Span<float* const>, PullDone done) {
-  done(absl::UnimplementedError("the trainer does not use it"));
+void FakeClient::PushPull(const StepEnd& step, absl::Span<const Gradient> some,
+                          const Destination& to, PullDone done) {
+  absl::Status pushed;
+  if (!some.empty()) Push(step.clock, some, [&](absl::Status status) { pushed = status; });
+  if (!pushed.ok()) return done(pushed);
+  Commit(step.clock, step.samples, step.contributors, [](const auto&) {});
+  Pull(step.next, to, std::move(done));
 }
 
 absl::StatusOr<LeaseReply> FakeClient::Lease(uint64_t, Clock from_clock, Clock) {

@@ -49,13 +49,12 @@ class FakeClient final : public Client {
   absl::Status CreateTensors(absl::Span<const TensorSpec>) override { return absl::OkStatus(); }
   void Lend(std::shared_ptr<const SharedMemory>) override {}
   int shards_on_this_host() const override { return 0; }
-  void Pull(Clock clock, absl::Span<float* const> to, TensorReady ready, PullDone done) override;
-  void Observe(absl::Span<float* const> to, Done done) override;
+  void Pull(Clock clock, const Destination& to, PullDone done) override;
+  void Observe(const Destination& to, Done done) override;
   void Push(Clock clock, absl::Span<const Gradient> gradients, Done done) override;
   void Commit(Clock clock, uint64_t samples, const std::vector<Rank>& contributors,
               CommitDone done) override;
-  void PushPull(Clock clock, absl::Span<const float* const> gradients, uint64_t samples,
-                const std::vector<Rank>& contributors, absl::Span<float* const> to,
+  void PushPull(const StepEnd& step, absl::Span<const Gradient> gradients, const Destination& to,
                 PullDone done) override;
   absl::StatusOr<LeaseReply> Lease(uint64_t samples, Clock from_clock, Clock committed) override;
   void Report(const WorkerProgress& progress) override { last_progress = progress; }

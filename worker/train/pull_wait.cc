@@ -5,23 +5,21 @@
 
 namespace syncline {
 
-std::shared_ptr<PullWait> PullWait::Start(Client* client, Clock clock,
-                                          absl::Span<float* const> to,
-                                          std::function<void()> ended) {
-  const std::shared_ptr<PullWait> wait(new PullWait(to.size()));
-  client->Pull(
-      clock, to,
-      [wait](size_t tensor) {
-        absl::MutexLock lock(&wait->mu_);
-        wait->ready_[tensor] = true;
-      },
-      [wait, ended = std::move(ended)](absl::StatusOr<Client::PullOutcome> outcome) {
-        ended();
-        absl::MutexLock lock(&wait->mu_);
-        wait->outcome_ = std::move(outcome);
-        wait->done_ = true;
-      });
-  return wait;
+Client::TensorReady PullWait::Ready(std::shared_ptr<PullWait> wait) {
+  return [wait = std::move(wait)](size_t tensor) {
+    absl::MutexLock lock(&wait->mu_);
+    wait->ready_[tensor] = true;
+  };
+}
+
+Client::PullDone PullWait::Done(std::shared_ptr<PullWait> wait, std::function<void()> ended) {
+  return [wait = std::move(wait),
+          ended = std::move(ended)](absl::StatusOr<Client::PullOutcome> outcome) {
+    ended();
+    absl::MutexLock lock(&wait->mu_);
+    wait->outcome_ = std::move(outcome);
+    wait->done_ = true;
+  };
 }
 
 absl::Status PullWait::WaitFor(size_t first, size_t count) {

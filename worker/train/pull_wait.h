@@ -9,8 +9,6 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/types/span.h"
-#include "common/cluster/ids.h"
 #include "worker/client/client.h"
 
 namespace syncline {
@@ -18,10 +16,12 @@ namespace syncline {
 // A pull under way, and where to wait for its parts. Thread-safe.
 class PullWait {
  public:
-  // Begins to pull all tensors. `to` must stay until Wait has returned, or the client is gone. `ended` is
-  // called when nothing of the pull is under way any more, on a thread of the client.
-  static std::shared_ptr<PullWait> Start(Client* client, Clock clock, absl::Span<float* const> to,
-                                         std::function<void()> ended);
+  explicit PullWait(size_t tensors) : ready_(tensors) {}
+
+  // What to give to the client's call, once; it keeps `wait` alive. `ended` is called when nothing of
+  // the pull is under way any more, on a thread of the client.
+  static Client::TensorReady Ready(std::shared_ptr<PullWait> wait);
+  static Client::PullDone Done(std::shared_ptr<PullWait> wait, std::function<void()> ended);
 
   // Blocks until tensors first .. first + count - 1 are there. The pull's error if it has failed;
   // ABORTED if the step was not granted (see Wait).
@@ -30,8 +30,6 @@ class PullWait {
   absl::StatusOr<Client::PullOutcome> Wait();
 
  private:
-  explicit PullWait(size_t tensors) : ready_(tensors) {}
-
   absl::Mutex mu_;
   std::vector<bool> ready_ ABSL_GUARDED_BY(mu_);
   bool done_ ABSL_GUARDED_BY(mu_) = false;

@@ -22,8 +22,8 @@ class StepSource {
   // `samples`: of the training set. `stop` is asked while waiting; true ends the wait.
   StepSource(Client* client, uint64_t samples, std::function<bool()> stop);
 
-  // The next step; none when training is over (finished()) or `stop` said so. If empty(), all steps
-  // given out must be committed.
+  // The next step; none when training is over (finished()) or `stop` said so. Without next(),
+  // all steps given out must be committed.
   absl::StatusOr<std::optional<StepLease>> Next();
 
   // Drops the steps before `clock`: they were made without this worker.
@@ -32,8 +32,8 @@ class StepSource {
   // Next gives that step again.
   absl::StatusOr<bool> StoppedAt(Clock clock);
 
-  // Whether Next has to ask for more.
-  bool empty() const { return steps_.empty(); }
+  // What Next gives without having to ask for more; null if it has to.
+  const StepLease* next() const { return steps_.empty() ? nullptr : &steps_.front(); }
   bool finished() const { return finished_; }
   // This worker is to measure the model before it leaves. Set when finished.
   bool evaluate() const { return evaluate_; }

@@ -20,6 +20,8 @@ namespace {
 constexpr int kEvaluationRows = 500;
 // A message costs as much as some ten thousand elements, so smaller gradients go with the next one.
 constexpr int64_t kElementsWorthAMessage = 16384;
+// The last gradients go with the commit and the next pull, unless they are too many for one message.
+constexpr int64_t kElementsInAMessage = 512 << 10;
 
 double SecondsSince(absl::Time begin) { return absl::ToDoubleSeconds(absl::Now() - begin); }
 
@@ -120,48 +122,67 @@ absl::Status Trainer::Run() {
     if (options_.step_delay > absl::ZeroDuration()) absl::SleepFor(options_.step_delay);
     if (pull_ == nullptr || pulling_ != step->clock()) StartPull(step->clock());
     SYNCLINE_ASSIGN_OR_RETURN(const Outcome outcome, RunStep(*step));
-    // The request for more steps says which are committed, so none may be under way then.
-    if (outcome == Outcome::kStopped || source_.empty()) SYNCLINE_RETURN_IF_ERROR(WaitForCommit());
     if (outcome == Outcome::kStopped) {
       SYNCLINE_ASSIGN_OR_RETURN(stopped, source_.StoppedAt(step->clock()));
     }
-    if (outcome == Outcome::kDone) Report(*step);
+    if (outcome == Outcome::kDone) {
+      SYNCLINE_RETURN_IF_ERROR(EndStep(*step));
+      Report(*step);
+    }
     SYNCLINE_ASSIGN_OR_RETURN(step, source_.Next());
-    // The pull waits at the shards for this commit and the others', not for a round trip of ours.
     if (step && pull_ == nullptr) StartPull(step->clock());
   }
-  SYNCLINE_RETURN_IF_ERROR(WaitForCommit());
+  if (pull_ != nullptr && commits_) SYNCLINE_RETURN_IF_ERROR(WaitForPull().status());
   progress_.set_clock(source_.finished() || !step ? source_.clock() : step->clock());
   NoteTime();
   if (source_.finished() && source_.evaluate()) SYNCLINE_RETURN_IF_ERROR(Evaluate());
   return options_.client->Leave(progress_.clock(), progress_);
 }
 
-void Trainer::StartPull(Clock clock) {
+Client::PullDone Trainer::BeginPull(Clock clock) {
   pulling_ = clock;
+  commits_ = false;
+  pull_ = std::make_shared<PullWait>(values_.size());
   waits_->communication.Begin(absl::Now());
-  pull_ = PullWait::Start(options_.client, clock, values_, [waits = waits_] {
-    waits->communication.End(absl::Now());
-  });
+  return PullWait::Done(pull_,
+                        [waits = waits_] { waits->communication.End(absl::Now()); });
+}
+
+Client::Destination Trainer::Destination() const {
+  // With local_steps the weights go on from where they were put.
+  return {values_, PullWait::Ready(pull_), stepper_ == nullptr};
+}
+
+void Trainer::StartPull(Clock clock) {
+  auto done = BeginPull(clock);
+  options_.client->Pull(clock, Destination(), std::move(done));
 }
 
 absl::StatusOr<Trainer::Outcome> Trainer::RunStep(const StepLease& step) {
-  if (step.count() > 0) {
-    const absl::Status computed = Compute(step);
-    if (!computed.ok()) {
-      // An aborted pass is one whose weights were not granted.
-      if (!absl::IsAborted(computed)) return computed;
-      SYNCLINE_ASSIGN_OR_RETURN(const Outcome outcome, WaitForPull());
-      if (outcome == Outcome::kDone) return computed;
-      return outcome;
-    }
-    SYNCLINE_RETURN_IF_ERROR(WaitForPushes());
-  }
+  const absl::Status computed = step.count() > 0 ? Compute(step) : absl::OkStatus();
+  // An aborted pass is one whose weights were not granted.
+  if (!computed.ok() && !absl::IsAborted(computed)) return computed;
   SYNCLINE_ASSIGN_OR_RETURN(const Outcome outcome, WaitForPull());
-  if (outcome != Outcome::kDone) return outcome;
-  SYNCLINE_RETURN_IF_ERROR(WaitForCommit());
-  SendCommit(step);
-  return Outcome::kDone;
+  if (outcome == Outcome::kDone && !computed.ok()) return computed;
+  return outcome;
+}
+
+absl::Status Trainer::EndStep(const StepLease& step) {
+  const StepLease* const next = source_.next();
+  if (next == nullptr) {
+    // The request for more steps says which are committed, so none may be under way then.
+    SendPushes(step.clock());
+    SYNCLINE_RETURN_IF_ERROR(WaitForPushes());
+    return Commit(step);
+  }
+  SYNCLINE_RETURN_IF_ERROR(WaitForPushes());
+  auto done = BeginPull(next->clock());
+  commits_ = true;
+  options_.client->PushPull({step.clock(), step.count(),
+                             {step.contributors().begin(), step.contributors().end()},
+                             next->clock()},
+                            TakeUnsent(), Destination(), std::move(done));
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Trainer::Outcome> Trainer::WaitForPull() {
@@ -184,6 +205,7 @@ absl::StatusOr<Trainer::Outcome> Trainer::WaitForPull() {
 absl::Status Trainer::Compute(const StepLease& step) {
   const absl::Time begin = absl::Now();
   waited_ = 0;
+  made_ = 0;
   if (stepper_ != nullptr) {
     SYNCLINE_RETURN_IF_ERROR(ComputeHere(step));
   } else {
@@ -194,7 +216,6 @@ absl::Status Trainer::Compute(const StepLease& step) {
       return absl::OkStatus();
     }));
     if (clips_) SYNCLINE_RETURN_IF_ERROR(PushClipped(step.clock()));
-    SendPushes(step.clock());
     SYNCLINE_RETURN_IF_ERROR(AddLoss());
   }
   progress_.set_pull_wait_seconds(progress_.pull_wait_seconds() + waited_);
@@ -219,7 +240,6 @@ absl::Status Trainer::ComputeHere(const StepLease& step) {
   for (size_t p = 0; p < options_.network->parameters().size(); ++p) {
     Push(step.clock(), {p, options_.network->gradient(p)});
   }
-  SendPushes(step.clock());
   return absl::OkStatus();
 }
 
@@ -250,17 +270,22 @@ absl::Status Trainer::AddLoss() {
 void Trainer::Push(Clock clock, const Client::Gradient& gradient) {
   unsent_.push_back(gradient);
   unsent_elements_ += options_.network->parameters()[gradient.tensor].size();
-  if (unsent_elements_ >= kElementsWorthAMessage) SendPushes(clock);
+  const bool last = ++made_ == options_.network->parameters().size();
+  if (unsent_elements_ < kElementsWorthAMessage) return;
+  if (!last || unsent_elements_ > kElementsInAMessage) SendPushes(clock);
+}
+
+std::vector<Client::Gradient> Trainer::TakeUnsent() {
+  unsent_elements_ = 0;
+  return std::exchange(unsent_, {});
 }
 
 void Trainer::SendPushes(Clock clock) {
   if (unsent_.empty()) return;
   waits_->Begin(&Waits::pushes);
-  options_.client->Push(clock, unsent_, [waits = waits_](const absl::Status& status) {
+  options_.client->Push(clock, TakeUnsent(), [waits = waits_](const absl::Status& status) {
     waits->End(&Waits::pushes, status);
   });
-  unsent_.clear();
-  unsent_elements_ = 0;
 }
 
 // Where pushes apply on arrival no shard sees a whole gradient, so its norm is clipped here.
@@ -291,23 +316,20 @@ absl::Status Trainer::WaitForPushes() {
   return pushed;
 }
 
-void Trainer::SendCommit(const StepLease& step) {
+absl::Status Trainer::Commit(const StepLease& step) {
+  const absl::Time begin = absl::Now();
   waits_->Begin(&Waits::commits);
   options_.client->Commit(step.clock(), step.count(),
                           {step.contributors().begin(), step.contributors().end()},
                           [waits = waits_](const absl::StatusOr<bool>& accepted) {
                             waits->End(&Waits::commits, accepted.status());
                           });
-}
-
-absl::Status Trainer::WaitForCommit() {
-  const absl::Time begin = absl::Now();
   const absl::Status committed = waits_->Await(&Waits::commits);
   progress_.set_push_wait_seconds(progress_.push_wait_seconds() + SecondsSince(begin));
   return committed;
 }
 
-// `clock` lags by the commit that is still under way: what is reported is true.
+// `clock` lags by the commit that may still be under way: what is reported is true.
 void Trainer::Report(const StepLease& step) {
   progress_.set_clock(step.clock());
   progress_.set_samples(progress_.samples() + step.count());
@@ -327,7 +349,7 @@ absl::Status Trainer::Evaluate() {
   if (test_ == nullptr) return absl::OkStatus();
   absl::Status observed;
   absl::Notification done;
-  options_.client->Observe(values_, [&](absl::Status status) {
+  options_.client->Observe({values_, nullptr, stepper_ == nullptr}, [&](absl::Status status) {
     observed = std::move(status);
     done.Notify();
   });

@@ -26,9 +26,9 @@ std::vector<TensorSpec> TensorSpecs(const std::vector<ParameterSpec>& parameters
 
 // Trains a network with a cluster: the same loop in every sync mode.
 //
-// A step: the pull of its weights is under way since the last commit was sent; forward takes each
-// layer's weights as they come; backward pushes each gradient as it is made, the last layer's
-// first; when all are acknowledged the step is committed, and the next pull begins. With local_steps
+// A step: the pull of its weights is under way since the last step ended; forward takes each layer's
+// weights as they come; backward pushes each gradient as it is made, the last layer's first; what it
+// makes last goes out when those are acknowledged, together with the commit and the next pull. With local_steps
 // above 1 it does the first with the pulled weights and goes on with its own, and pushes in the end how
 // they have changed.
 //
@@ -71,11 +71,16 @@ class Trainer {
   absl::Status AddLoss();
   void Push(Clock clock, const Client::Gradient& gradient);
   void SendPushes(Clock clock);
+  std::vector<Client::Gradient> TakeUnsent();
   absl::Status PushClipped(Clock clock);
   absl::Status WaitForPushes();
-  void SendCommit(const StepLease& step);
-  absl::Status WaitForCommit();
+  // Ends a step that was computed, and begins the pull for the next one if that is known.
+  absl::Status EndStep(const StepLease& step);
+  absl::Status Commit(const StepLease& step);
   void StartPull(Clock clock);
+  // A pull of `clock` is under way from now on. What to give to the client for it:
+  Client::PullDone BeginPull(Clock clock);
+  Client::Destination Destination() const;
   absl::Status Evaluate();
   void Report(const StepLease& step);
   void NoteTime();
@@ -91,8 +96,10 @@ class Trainer {
   std::vector<float*> values_;  // the network's, by parameter
   std::shared_ptr<PullWait> pull_;
   Clock pulling_ = 0;
+  bool commits_ = false;  // the last step's commit goes with the pull
   double waited_ = 0;  // seconds for weights, in this step's computation
-  // Gradients of the step that wait to be sent together, and their size.
+  // Gradients of the step: how many were made, those that wait to be sent together, and their size.
+  size_t made_ = 0;
   std::vector<Client::Gradient> unsent_;
   int64_t unsent_elements_ = 0;
   std::vector<std::vector<float>> clipped_;

@@ -1,0 +1,91 @@
+#ifndef SYNCLINE_WORKER_CLIENT_TENSOR_REQUESTS_H_
+#define SYNCLINE_WORKER_CLIENT_TENSOR_REQUESTS_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "common/cluster/ids.h"
+#include "common/codec/tensor_codecs.h"
+#include "common/wire/chunk_message.h"
+#include "proto/parameter_server.pb.h"
+#include "worker/client/gradient_encoder.h"
+#include "worker/client/held_weights.h"
+#include "worker/client/local_link.h"
+#include "worker/client/router.h"
+#include "worker/client/shard_connection.h"
+
+namespace syncline {
+
+// Versions of the weights a worker computes with, by chunk.
+using ChunkVersions = std::vector<std::atomic<uint64_t>>;
+
+// Makes the messages of a worker's pushes and pulls: for the network, around the tensors' memory and
+// coded as the job says; for a link, naming places in lent memory, where all of it is lent.
+//
+// Thread-safe. Tensors are given by where they begin, by tensor; what is made looks at them each time
+// a request is sent.
+class TensorRequests {
+ public:
+  using MakeRequest = ShardConnection::MakeRequest;
+  // Where a pull's weights go.
+  struct PullTo {
+    Clock clock = 0;
+    bool observer = false;
+    absl::Span<float* const> tensors;
+    // Nothing was written there but by pulls.
+    bool untouched = false;
+  };
+  struct PushFrom {
+    Clock clock = 0;
+    absl::Span<const float* const> tensors;
+  };
+
+  // `router`, `versions` and `held` must outlive this and what it makes.
+  TensorRequests(const Sender& sender, const Router* router, const std::vector<TensorCodecs>& codecs,
+                 uint64_t seed, const ChunkVersions* versions, const HeldWeights* held);
+
+  MakeRequest Push(const PushFrom& push, const Router::Group& group);
+  MakeRequest Pull(const PullTo& pull, const Router::Group& group);
+  // `pushed` may be null: nothing is pushed.
+  MakeRequest PushPull(const PushFrom& push, const Router::Group* pushed,
+                       const CommitRequest& commit, const PullTo& pull,
+                       const Router::Group& pulled);
+
+ private:
+  using Chunk = LocalLink::Chunk;
+  struct Gradients {
+    std::vector<WireChunk> chunks;  // with `data` where the encoding is made once
+    std::vector<Chunk> from;
+    bool coded = false;
+  };
+  struct Weights {
+    PullRequest request;
+    std::vector<Chunk> to;
+  };
+
+  template <typename T>
+  std::vector<Chunk> ChunksOf(const Router::Group& group, absl::Span<T* const> tensors) const;
+  Gradients GradientsOf(const PushFrom& push, const Router::Group& group);
+  Weights WeightsOf(const PullTo& pull, const Router::Group& group) const;
+  PushRequest Head(Clock clock) const;
+  // The chunks to send, and their segment. Nothing: not over this link.
+  std::optional<std::vector<WireChunk>> Place(const Gradients& gradients,
+                                              const std::shared_ptr<const void>& owner,
+                                              const LocalLink* link, PushHeader* header);
+  static std::optional<PullRequest> Place(const Weights& weights, const LocalLink* link);
+
+  const Sender sender_;
+  const Router* const router_;
+  const std::vector<TensorCodecs> codecs_;  // by tensor
+  const ChunkVersions* const versions_;
+  const HeldWeights* const held_;
+  GradientEncoder encoder_;
+};
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_WORKER_CLIENT_TENSOR_REQUESTS_H_

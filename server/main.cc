@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -19,6 +20,9 @@ ABSL_FLAG(int, io_threads, 0,
           "Threads that serve pushes, pulls and commits, 1 to 64; 0: half the cores, at most 8.");
 ABSL_FLAG(int, apply_threads, 0,
           "Threads that share large updates and copies, 1 to 1024; 0: as many as there are cores.");
+ABSL_FLAG(uint64_t, receive_bytes, uint64_t{1} << 30,
+          "Memory for gradients on their way to this shard, of all workers together, from 1048576 "
+          "(1 MiB) on. Each worker sends no more than its part ahead.");
 
 namespace {
 
@@ -35,6 +39,7 @@ absl::Status Run(const syncline::DaemonOptions& daemon) {
   options.advertise = absl::GetFlag(FLAGS_advertise);
   options.io_threads = absl::GetFlag(FLAGS_io_threads);
   options.apply_threads = absl::GetFlag(FLAGS_apply_threads);
+  options.receive_bytes = absl::GetFlag(FLAGS_receive_bytes);
   if (options.coordinator.empty()) {
     return absl::InvalidArgumentError("--coordinator is missing: give its host:port");
   }

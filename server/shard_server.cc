@@ -34,6 +34,7 @@ namespace syncline {
 namespace {
 
 constexpr int kMaxThreads = 1024;
+constexpr uint64_t kMinReceiveBytes = 1 << 20;
 
 uint64_t NewLife() {
   absl::BitGen random;
@@ -46,7 +47,7 @@ class ShardServerImpl final : public ShardServer {
       : options_(std::move(options)),
         host_([this](const ConfigureRequest& request) { return MakeShard(request); }),
         apply_(Threads(options_) - 1),
-        calls_(&host_, Spread(), NewLife()),
+        calls_(&host_, {Spread(), NewLife(), options_.receive_bytes}),
         local_([this](const auto& link, const LocalFrame& call, absl::string_view body) {
           calls_.ServeLocal(link, call, body);
         }),
@@ -110,6 +111,10 @@ absl::Status ShardServerImpl::Start() {
   if (options_.apply_threads < 0 || options_.apply_threads > kMaxThreads) {
     return absl::InvalidArgumentError(absl::StrCat("--apply_threads is ", options_.apply_threads,
                                                    ": it must be from 0 to ", kMaxThreads));
+  }
+  if (options_.receive_bytes < kMinReceiveBytes) {
+    return absl::InvalidArgumentError(absl::StrCat("--receive_bytes is ", options_.receive_bytes,
+                                                   ": it must be at least ", kMinReceiveBytes));
   }
   options.queues = options_.io_threads;
   if (options.queues == 0) {

@@ -26,8 +26,10 @@ class ShardServer {
     std::string advertise;
     // Threads that serve pushes, pulls and commits, 1 to 64; 0: half the cores, at most 8.
     int io_threads = 0;
-  // Threads that share large updates and copies, 1 to 1024; 0: as many as there are cores.
-  int apply_threads = 0;
+    // Threads that share large updates and copies, 1 to 1024; 0: as many as there are cores.
+    int apply_threads = 0;
+    // Memory for gradients on their way here, of all workers together, at least 1 MiB.
+    uint64_t receive_bytes = uint64_t{1} << 30;
     // Where checkpoints are; not owned.
     FileSystem* files = &PosixFileSystem();
   };

@@ -58,6 +58,7 @@ absl::StatusOr<grpc::ByteBuffer> TensorCalls::Push(const grpc::ByteBuffer& reque
   SYNCLINE_ASSIGN_OR_RETURN(const Shard::PushResult result, Push(push, shard.get(), link));
   PushReply reply;
   reply.mutable_skipped()->Assign(result.skipped.begin(), result.skipped.end());
+  reply.set_window(options_.receive_bytes / result.live_workers);
   return EncodeMessage(reply);
 }
 
@@ -190,8 +191,8 @@ std::function<void()> TensorCalls::Pull(const PullRequest& pull, PullReply head,
   spec.clock = pull.clock();
   spec.chunks.assign(pull.chunks().begin(), pull.chunks().end());
   spec.observer = pull.observer();
-  if (pull.life() == life_) spec.held.assign(pull.held().begin(), pull.held().end());
-  head.set_life(life_);
+  if (pull.life() == options_.life) spec.held.assign(pull.held().begin(), pull.held().end());
+  head.set_life(options_.life);
   const Shard::PullTicket ticket = (*shard)->Pull(
       pull.sender(), std::move(spec),
       [this, done, head = std::move(head),
@@ -224,7 +225,7 @@ absl::StatusOr<grpc::ByteBuffer> TensorCalls::ReplyTo(const Shard::PullResult& r
     shared_bytes_ += c.data.size();
   }
   if (head.placed()) {
-    SYNCLINE_RETURN_IF_ERROR(place.link->Write(place.segment, parts, parallel_for_));
+    SYNCLINE_RETURN_IF_ERROR(place.link->Write(place.segment, parts, options_.parallel_for));
   }
   return EncodePullReply(head, chunks);
 }

@@ -29,10 +29,17 @@ class TensorCalls {
  public:
   using Done = std::function<void(absl::StatusOr<grpc::ByteBuffer>)>;
 
-  // `host` must outlive this. `parallel_for` spreads large pulls over threads; it may be null. `life`
-  // is of this process alone: versions that it gave are no other's.
-  TensorCalls(ShardHost* host, ParallelFor parallel_for, uint64_t life)
-      : host_(host), parallel_for_(std::move(parallel_for)), life_(life) {}
+  struct Options {
+    // Spreads large pulls over threads; may be null.
+    ParallelFor parallel_for;
+    // This process's alone: versions that it gave are no other's.
+    uint64_t life = 1;
+    // Gradients on their way here, of all workers together: each is granted its part.
+    uint64_t receive_bytes = uint64_t{1} << 30;
+  };
+
+  // `host` must outlive this.
+  TensorCalls(ShardHost* host, Options options) : host_(host), options_(std::move(options)) {}
 
   absl::StatusOr<grpc::ByteBuffer> Push(const grpc::ByteBuffer& request, WorkerLink* link);
   absl::StatusOr<grpc::ByteBuffer> Commit(const grpc::ByteBuffer& request, WorkerLink* link);
@@ -72,8 +79,7 @@ class TensorCalls {
                                            const Place& place);
 
   ShardHost* const host_;
-  const ParallelFor parallel_for_;
-  const uint64_t life_;
+  const Options options_;
   std::atomic<uint64_t> shared_bytes_{0};
 };
 

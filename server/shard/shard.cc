@@ -136,17 +136,16 @@ absl::StatusOr<Shard::PushResult> ShardImpl::Push(const Sender& sender, Clock cl
   PushResult result;
   SYNCLINE_RETURN_IF_ERROR(chunks_->Check(gradients, &result.skipped));
   absl::ReaderMutexLock members(&members_mu_);
-  size_t live_workers;
   {
     absl::MutexLock lock(&mu_);
     SYNCLINE_RETURN_IF_ERROR(CheckSender(sender));
+    result.live_workers = std::max<size_t>(LiveWorkers(), 1);
     SYNCLINE_ASSIGN_OR_RETURN(const auto verdict, policy_->OnPush(clock));
     ++pushes_;
     if (verdict == SyncPolicy::PushVerdict::kTooLate) {
       ++dropped_;
       return result;
     }
-    live_workers = LiveWorkers();
   }
   const auto& skipped = result.skipped;
   size_t bytes = 0;
@@ -157,7 +156,7 @@ absl::StatusOr<Shard::PushResult> ShardImpl::Push(const Sender& sender, Clock cl
     if (staged_) {
       chunks_->Stage(sender, clock, gradient);
     } else {
-      chunks_->Apply(sender, clock, gradient, live_workers);
+      chunks_->Apply(sender, clock, gradient, result.live_workers);
     }
   });
   return result;

@@ -51,6 +51,8 @@ class Shard {
     // Chunks left out because they hold NaN or infinity (on_nonfinite: skip). In sync the worker
     // then commits the step with 0 samples, so that all of its contribution stays out.
     std::vector<uint32_t> skipped;
+    // Members that are not removed.
+    size_t live_workers = 1;
   };
   struct PullResult {
     Clock clock = 0;

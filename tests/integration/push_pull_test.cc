@@ -53,6 +53,7 @@ class PushPullTest : public testing::TestWithParam<Setting> {
   static JobManifest Job() {
     JobManifest job = SmallJob(1, 1, 100);
     job.set_sync_mode(GetParam().mode);
+    job.set_workers(2);
     job.set_shards(GetParam().shards);
     job.set_shared_memory(GetParam().shared_memory);
     job.mutable_optimizer()->set_kind(SGD);
@@ -83,6 +84,14 @@ class PushPullTest : public testing::TestWithParam<Setting> {
       client_->PushPull({clock, samples, {0}, clock + 1}, gradients, {weights_, nullptr, true},
                         std::move(done));
     });
+  }
+  Sender Self() const {
+    Sender sender;
+    sender.set_rank(client_->rank());
+    sender.set_incarnation(client_->incarnation());
+    sender.set_protocol(kProtocolVersion);
+    sender.set_map_epoch(1);
+    return sender;
   }
   // Of all shards together.
   uint64_t Sum(uint64_t (ShardStatusReply::*field)() const) {
@@ -174,14 +183,27 @@ TEST_P(PushPullTest, AnErrorOfOnePartIsTheErrorOfAll) {
               StatusIs(StatusCode::kInvalidArgument, HasSubstr("no tensor 2")));
 }
 
+TEST_P(PushPullTest, EachWorkerIsGrantedItsPartOfTheShardsMemory) {
+  PushRequest request;
+  *request.mutable_header()->mutable_sender() = Self();
+  const auto granted = [&]() -> uint64_t {
+    const auto reply =
+        Call<PushReply>(*Stub(0), &ParameterServer::Stub::Push, request, absl::Seconds(10));
+    SYNCLINE_EXPECT_OK(reply.status());
+    return reply.ok() ? reply->window() : 0;
+  };
+  EXPECT_EQ(granted(), uint64_t{1} << 30);
+  ClientOptions options;
+  options.coordinator = cluster_.coordinator();
+  const auto second = Client::Connect(options);
+  SYNCLINE_ASSERT_OK(second.status());
+  EXPECT_EQ(granted(), uint64_t{1} << 29);
+}
+
 // What another client might send.
 TEST_P(PushPullTest, ChecksWhatComesTogether) {
   PushRequest request;
-  Sender* const sender = request.mutable_header()->mutable_sender();
-  sender->set_rank(client_->rank());
-  sender->set_incarnation(client_->incarnation());
-  sender->set_protocol(kProtocolVersion);
-  sender->set_map_epoch(1);
+  *request.mutable_header()->mutable_sender() = Self();
   const auto call = [&](auto method) {
     return Call<PullReply>(*Stub(0), method, request, absl::Seconds(10)).status();
   };

@@ -115,7 +115,7 @@ class ClientImpl final : public Client {
   bool FitOneRoundTrip(const std::vector<Router::Group>& pushes) const;
   void SendPushPull(const StepEnd& step, const Outgoing& out, const Destination& to,
                     PullDone done);
-  void NoteSkipped(Clock clock, const grpc::ByteBuffer& reply);
+  void NotePushed(size_t shard, Clock clock, const grpc::ByteBuffer& reply);
   // With backup workers shard 0 decides who makes a step; the others are told only then.
   bool LeadDecides() const { return job().backup_workers() > 0 && job().sync_mode() == SYNC; }
   CommitRequest MakeCommit(Clock clock, uint64_t samples,
@@ -241,7 +241,7 @@ std::shared_ptr<PullOperation> ClientImpl::BeginPull(const Destination& to, bool
 
 void ClientImpl::SendPull(const TensorRequests::PullTo& to, const Router::Group& group,
                           std::shared_ptr<PullOperation> operation) {
-  shards_[group.shard]->Send(Method::kPull, requests_->Pull(to, group),
+  shards_[group.shard]->Send(Method::kPull, group.bytes, requests_->Pull(to, group),
                              [operation = std::move(operation), &group](auto reply) {
                                operation->Receive(group, std::move(reply));
                              });
@@ -266,26 +266,28 @@ void ClientImpl::SendPushes(Clock clock, const Outgoing& out, Done done) {
   if (out.groups.empty()) return done(absl::OkStatus());
   const auto gather = std::make_shared<Gather>(out.groups.size(), std::move(done));
   for (const Router::Group& group : out.groups) {
-    shards_[group.shard]->Send(Method::kPush, requests_->Push({clock, out.tensors}, group),
-                               [this, clock, gather](absl::StatusOr<grpc::ByteBuffer> buffer) {
-                                 if (buffer.ok()) NoteSkipped(clock, *buffer);
-                                 gather->PartDone(buffer.status());
-                               });
+    shards_[group.shard]->Send(
+        Method::kPush, group.bytes, requests_->Push({clock, out.tensors}, group),
+        [this, clock, gather, shard = group.shard](absl::StatusOr<grpc::ByteBuffer> buffer) {
+          if (buffer.ok()) NotePushed(shard, clock, *buffer);
+          gather->PartDone(buffer.status());
+        });
   }
 }
 
-
-// A shard left out a gradient that is not finite (on_nonfinite: skip). In sync all of the
-// contribution must then stay out, on all shards: Commit says 0 samples.
-void ClientImpl::NoteSkipped(Clock clock, const grpc::ByteBuffer& buffer) {
+// What a shard says of a push. If it left out a gradient that is not finite (on_nonfinite: skip),
+// in sync all of the contribution must stay out, on all shards: Commit says 0 samples.
+void ClientImpl::NotePushed(size_t shard, Clock clock, const grpc::ByteBuffer& buffer) {
   const auto reply = DecodeMessage<PushReply>(buffer);
-  if (reply.ok() && reply->skipped_size() > 0) skipped_ = clock + 1;
+  if (!reply.ok()) return;
+  if (reply->skipped_size() > 0) skipped_ = clock + 1;
+  shards_[shard]->Grant(reply->window());
 }
 
 void ClientImpl::SendCommit(size_t shard, const CommitRequest& request, CommitDone done) {
   const grpc::ByteBuffer bytes = EncodeMessage(request);
   shards_[shard]->Send(
-      Method::kCommit, [bytes](const auto&, const LocalLink*) { return bytes; },
+      Method::kCommit, 0, [bytes](const auto&, const LocalLink*) { return bytes; },
       [done = std::move(done)](absl::StatusOr<grpc::ByteBuffer> buffer) {
         if (!buffer.ok()) return done(buffer.status());
         const auto reply = DecodeMessage<CommitReply>(*buffer);
@@ -382,7 +384,7 @@ void ClientImpl::SendPushPull(const StepEnd& step, const Outgoing& out, const De
         std::find_if(out.groups.begin(), out.groups.end(),
                      [&](const Router::Group& g) { return g.shard == group.shard; });
     shards_[group.shard]->Send(
-        Method::kPushPull,
+        Method::kPushPull, 0,
         requests_->PushPull({step.clock, out.tensors},
                             pushed == out.groups.end() ? nullptr : &*pushed, commit, pull, group),
         [operation, &group](auto reply) { operation->Receive(group, std::move(reply)); });

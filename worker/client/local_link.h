@@ -65,6 +65,11 @@ class LocalLink {
   // Takes no more calls; those under way end with UNAVAILABLE first.
   void Close();
 
+  bool ended() const {
+    absl::MutexLock lock(&mu_);
+    return ended_;
+  }
+
   // Where the shard sees these chunks, if all lie in one block.
   std::optional<Places> Find(absl::Span<const Chunk> chunks) const;
 
@@ -89,7 +94,7 @@ class LocalLink {
   const Silence silence_;
   const LocalSocket socket_;
   LentBlocks blocks_;  // by segment, from 1
-  absl::Mutex mu_;
+  mutable absl::Mutex mu_;
   uint64_t last_call_ ABSL_GUARDED_BY(mu_) = 0;
   bool ended_ ABSL_GUARDED_BY(mu_) = false;
   std::map<uint64_t, Done> calls_ ABSL_GUARDED_BY(mu_);

@@ -24,35 +24,35 @@ Router::Router(const ShardMap& map, std::vector<size_t> message_bytes)
   // A shard without chunks is pulled from too: that is how a worker waits for its step there.
   for (uint32_t shard = 0; shard < shards_; ++shard) {
     if (std::find(owner_.begin(), owner_.end(), shard) == owner_.end()) {
-      pulls_.push_back({shard, {}});
+      pulls_.push_back({shard, {}, 0});
     }
   }
 }
 
-void Router::Add(uint32_t chunk, std::vector<OpenGroup>* open, std::vector<Group>* groups) const {
-  OpenGroup& to = (*open)[owner_[chunk]];
+void Router::Add(uint32_t chunk, std::vector<Group>* open, std::vector<Group>* groups) const {
+  Group& to = (*open)[owner_[chunk]];
   const size_t bytes = chunks_[chunk].elements * sizeof(float);
   const bool full = to.bytes + bytes > message_bytes_[owner_[chunk]] ||
-                    to.group.chunks.size() == kMaxGroupChunks;
-  if (!to.group.chunks.empty() && full) {
-    groups->push_back(std::move(to.group));
-    to = OpenGroup();
+                    to.chunks.size() == kMaxGroupChunks;
+  if (!to.chunks.empty() && full) {
+    groups->push_back(std::move(to));
+    to = Group();
   }
-  to.group.shard = owner_[chunk];
-  to.group.chunks.push_back(chunk);
+  to.shard = owner_[chunk];
+  to.chunks.push_back(chunk);
   to.bytes += bytes;
 }
 
 std::vector<Router::Group> Router::GroupsOf(absl::Span<const size_t> tensors) const {
-  std::vector<OpenGroup> open(shards_);
+  std::vector<Group> open(shards_);
   std::vector<Group> groups;
   for (const size_t tensor : tensors) {
     for (size_t i = 0; i < tensor_chunks_[tensor]; ++i) {
       Add(first_chunk_[tensor] + static_cast<uint32_t>(i), &open, &groups);
     }
   }
-  for (OpenGroup& o : open) {
-    if (!o.group.chunks.empty()) groups.push_back(std::move(o.group));
+  for (Group& group : open) {
+    if (!group.chunks.empty()) groups.push_back(std::move(group));
   }
   return groups;
 }

@@ -20,6 +20,7 @@ class Router {
   struct Group {
     uint32_t shard = 0;
     std::vector<uint32_t> chunks;
+    size_t bytes = 0;  // of their elements
   };
 
   // `message_bytes`: by shard.
@@ -39,12 +40,8 @@ class Router {
   std::vector<Group> GroupsOf(absl::Span<const size_t> tensors) const;
 
  private:
-  struct OpenGroup {
-    Group group;
-    size_t bytes = 0;
-  };
   // Adds a chunk to its shard's open group, which goes to `groups` first if the chunk does not fit.
-  void Add(uint32_t chunk, std::vector<OpenGroup>* open, std::vector<Group>* groups) const;
+  void Add(uint32_t chunk, std::vector<Group>* open, std::vector<Group>* groups) const;
 
   const std::vector<ChunkInfo> chunks_;
   const std::vector<uint32_t> owner_;  // by chunk id

@@ -1,6 +1,7 @@
 #include "worker/client/shard_connection.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -43,6 +44,13 @@ bool WaitsForOthers(Method method) {
   return method == Method::kPull || method == Method::kPushPull;
 }
 
+// On a link messages name places, and the bytes stay where they are.
+constexpr size_t kLinkBytes = size_t{256} << 20;
+
+double Seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
 absl::Duration AttemptTimeout(Method method) {
   return WaitsForOthers(method) ? absl::Seconds(20) : absl::Seconds(10);
 }
@@ -52,13 +60,17 @@ absl::Duration AttemptTimeout(Method method) {
 // One call with all its attempts. Deletes itself when it has told its end.
 class ShardConnection::Attempts final : public CompletionEvent {
  public:
-  Attempts(ShardConnection* connection, Method method, MakeRequest request, Done done)
+  Attempts(ShardConnection* connection, Method method, size_t bytes, MakeRequest request, Done done)
       : connection_(connection),
         method_(method),
+        bytes_(bytes),
         make_request_(std::move(request)),
         done_(std::move(done)) {}
 
   Method method() const { return method_; }
+  size_t bytes() const { return bytes_; }
+  // As it was sent for the first time.
+  FlowWindow::Call call_begun;
 
   void Begin() {
     if (channel_ == nullptr) give_up_ = absl::Now() + connection_->options_.patience;
@@ -148,16 +160,16 @@ class ShardConnection::Attempts final : public CompletionEvent {
   void End() {
     const Done done = std::move(done_);
     ShardConnection* const connection = connection_;
-    const Method method = method_;
     auto result = std::move(result_);
+    connection->Finished(*this, result.ok());
     delete this;
-    connection->Finished(method);
     done(std::move(result));
     connection->group_->Leave();
   }
 
   ShardConnection* const connection_;
   const Method method_;
+  const size_t bytes_;
   const MakeRequest make_request_;
   Done done_;
   absl::Time give_up_;
@@ -188,34 +200,50 @@ absl::StatusOr<std::unique_ptr<ShardConnection>> ShardConnection::Create(const O
   return connection;
 }
 
-void ShardConnection::Send(Method method, MakeRequest request, Done done) {
+// A lane without calls takes one of any size.
+bool ShardConnection::HasRoom(const Lane& lane, size_t bytes) const {
+  const bool local = link_ != nullptr && !link_->ended();
+  return lane.bytes == 0 || lane.bytes + bytes <= (local ? kLinkBytes : window_.limit());
+}
+
+void ShardConnection::Send(Method method, size_t bytes, MakeRequest request, Done done) {
   if (!group_->Enter()) return done(absl::CancelledError("the client is closing"));
-  auto* attempts = new Attempts(this, method, std::move(request), std::move(done));
+  auto* attempts = new Attempts(this, method, bytes, std::move(request), std::move(done));
   {
     absl::MutexLock lock(&mu_);
     Lane& lane = lanes_[static_cast<int>(method)];
-    if (lane.in_flight >= options_.max_in_flight) {
+    if (!lane.waiting.empty() || !HasRoom(lane, bytes)) {
       lane.waiting.push_back(attempts);
       return;
     }
-    ++lane.in_flight;
+    lane.bytes += bytes;
+    attempts->call_begun = window_.Begin(Seconds());
   }
   attempts->Begin();
 }
 
-void ShardConnection::Finished(Method method) {
-  Attempts* next;
+void ShardConnection::Grant(size_t bytes) {
+  absl::MutexLock lock(&mu_);
+  window_.Grant(bytes);
+}
+
+void ShardConnection::Finished(const Attempts& attempts, bool delivered) {
+  std::vector<Attempts*> next;
   {
     absl::MutexLock lock(&mu_);
-    Lane& lane = lanes_[static_cast<int>(method)];
-    if (lane.waiting.empty()) {
-      --lane.in_flight;
-      return;
+    if (delivered && attempts.method() == Method::kPush) {
+      window_.Delivered(attempts.call_begun, attempts.bytes(), Seconds());
     }
-    next = lane.waiting.front();
-    lane.waiting.pop_front();
+    Lane& lane = lanes_[static_cast<int>(attempts.method())];
+    lane.bytes -= attempts.bytes();
+    while (!lane.waiting.empty() && HasRoom(lane, lane.waiting.front()->bytes())) {
+      next.push_back(lane.waiting.front());
+      lane.waiting.pop_front();
+      lane.bytes += next.back()->bytes();
+      next.back()->call_begun = window_.Begin(Seconds());
+    }
   }
-  next->Begin();
+  for (Attempts* const call : next) call->Begin();
 }
 
 }  // namespace syncline

@@ -19,6 +19,7 @@
 #include "grpcpp/generic/generic_stub.h"
 #include "grpcpp/support/byte_buffer.h"
 #include "worker/client/call_group.h"
+#include "worker/client/flow_window.h"
 #include "worker/client/local_link.h"
 
 namespace syncline {
@@ -43,10 +44,10 @@ class ShardConnection {
     int channels = 2;
     // How long a shard may be away.
     absl::Duration patience = absl::Seconds(60);
-    // Calls of one method under way at a time; others wait here. HTTP/2 sends the messages under way
-    // in turns, piece by piece, so with many of them all arrive late, and the first bytes of each
-    // have left the receiver's cache before the last ones come.
-    int max_in_flight = 8;
+    // Bytes of pushes under way at a time, and of what pulls ask for; other calls wait here. HTTP/2
+    // sends the messages under way in turns, piece by piece, so with many of them all arrive late, and
+    // the first bytes of each have left the receiver's cache before the last ones come.
+    FlowWindow::Options window;
   };
 
   // Channels take turns on `queues`, which CompletionLoops serve. They and `group` must outlive the
@@ -63,14 +64,17 @@ class ShardConnection {
     if (link_ != nullptr) link_->Close();
   }
 
-  // `done` runs once, on a loop's or the link's thread, never inside Send (but with CANCELLED when
-  // the group is closing).
-  void Send(Method method, MakeRequest request, Done done);
+  // `bytes` of tensors go one way or the other. `done` runs once, on a loop's or the link's thread,
+  // never inside Send (but with CANCELLED when the group is closing).
+  void Send(Method method, size_t bytes, MakeRequest request, Done done);
+  // The shard has room for so many bytes of this worker's pushes.
+  void Grant(size_t bytes);
 
  private:
   class Attempts;
+  // Calls of a method.
   struct Lane {
-    int in_flight = 0;
+    size_t bytes = 0;  // under way
     std::deque<Attempts*> waiting;
   };
 
@@ -79,8 +83,10 @@ class ShardConnection {
     grpc::CompletionQueue* queue;
   };
 
-  ShardConnection(Options options, CallGroup* group) : options_(std::move(options)), group_(group) {}
-  void Finished(Method method);
+  ShardConnection(Options options, CallGroup* group)
+      : options_(std::move(options)), group_(group), window_(options_.window) {}
+  bool HasRoom(const Lane& lane, size_t bytes) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Finished(const Attempts& attempts, bool delivered);
 
   const Options options_;
   CallGroup* const group_;
@@ -88,6 +94,7 @@ class ShardConnection {
   std::unique_ptr<LocalLink> link_;
   std::atomic<uint32_t> turn_{0};
   absl::Mutex mu_;
+  FlowWindow window_ ABSL_GUARDED_BY(mu_);  // of pushes; pulls keep to it too
   Lane lanes_[4] ABSL_GUARDED_BY(mu_);
 };
 

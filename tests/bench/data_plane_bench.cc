@@ -8,9 +8,11 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -215,7 +217,31 @@ void ReportSpeed(const char* name, double bytes, const std::vector<double>& ours
          "at_least", at_least);
 }
 
-void OverTcp(const std::string& coordinator, int port) {
+// Processor time of this process and another, in seconds.
+class ProcessorTime {
+ public:
+  explicit ProcessorTime(pid_t other) {
+    if (clock_getcpuclockid(other, &other_) != 0) Die("no clock of another process");
+  }
+  double Now() const { return Read(CLOCK_PROCESS_CPUTIME_ID) + Read(other_); }
+
+ private:
+  static double Read(clockid_t clock) {
+    timespec time;
+    clock_gettime(clock, &time);
+    return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+  }
+  clockid_t other_;
+};
+
+// Both sides' processor time: what bounds the speed where all cores are busy.
+void ReportCost(const char* name, const std::vector<double>& ours,
+                const std::vector<double>& reference) {
+  Report(name, 1e9 * Median(ours) / kBytes, "s/GB", 1e9 * Median(reference) / kBytes, "at_most", 0);
+}
+
+// `socket` and `shard` are the processes at the other ends.
+void OverTcp(const std::string& coordinator, int port, pid_t socket, pid_t shard) {
   sockaddr_in there;
   const int s = Loopback(&there);
   there.sin_port = htons(static_cast<uint16_t>(port));
@@ -223,25 +249,36 @@ void OverTcp(const std::string& coordinator, int port) {
   setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   if (connect(s, reinterpret_cast<sockaddr*>(&there), sizeof(there)) != 0) Die("cannot connect");
   Worker worker(coordinator, /*shared=*/false);
-  std::vector<double> pushes, pulls, writes, reads;
+  struct Measured {
+    std::vector<double> seconds, costs;
+  } pushes, pulls, writes, reads;
+  const auto measure = [](pid_t other, Measured* to, const std::function<void()>& body) {
+    const ProcessorTime cost(other);
+    const double begin = cost.Now();
+    to->seconds.push_back(Seconds(body));
+    to->costs.push_back(cost.Now() - begin);
+  };
   for (int round = 0; round < kRounds; ++round) {
-    writes.push_back(Seconds([&] {
+    measure(socket, &writes, [&] {
       char command = 'w';
       if (write(s, &command, 1) != 1) Die("the socket broke");
       Whole(write, s, reinterpret_cast<const char*>(worker.gradient), kBytes);
       if (read(s, &command, 1) != 1) Die("the socket broke");
-    }));
-    pushes.push_back(worker.PushAll());
-    reads.push_back(Seconds([&] {
+    });
+    measure(shard, &pushes, [&] { worker.PushAll(); });
+    measure(socket, &reads, [&] {
       const char command = 'r';
       if (write(s, &command, 1) != 1) Die("the socket broke");
       Whole(read, s, reinterpret_cast<char*>(worker.weights), kBytes);
-    }));
-    pulls.push_back(worker.PullAll());
+    });
+    measure(shard, &pulls, [&] { worker.PullAll(); });
   }
   close(s);
-  ReportSpeed("push and update over TCP / plain socket", kBytes, pushes, kBytes, writes, 1.0);
-  ReportSpeed("pull over TCP / plain socket", kBytes, pulls, kBytes, reads, 1.0);
+  ReportSpeed("push and update over TCP / plain socket", kBytes, pushes.seconds, kBytes,
+              writes.seconds, 1.0);
+  ReportSpeed("pull over TCP / plain socket", kBytes, pulls.seconds, kBytes, reads.seconds, 1.0);
+  ReportCost("processor time of push and update over TCP / plain socket", pushes.costs, writes.costs);
+  ReportCost("processor time of pull over TCP / plain socket", pulls.costs, reads.costs);
 }
 
 void ThroughSharedMemory(const std::string& coordinator) {
@@ -392,7 +429,9 @@ int Main(const std::string& part) {
   for (int i = 0; i < kWorkers; ++i) workers.push_back(std::make_unique<ChildProcess>(WorkAlong));
 
   large.Start();
-  if (wanted("tcp")) OverTcp(large.address, std::stoi(socket.pipe().ReadLine()));
+  if (wanted("tcp")) {
+    OverTcp(large.address, std::stoi(socket.pipe().ReadLine()), socket.pid(), large.shard.pid());
+  }
   if (wanted("shared")) ThroughSharedMemory(large.address);
   small.Start();
   if (wanted("small")) SmallPulls(small.address, small.empty);

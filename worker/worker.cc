@@ -1,9 +1,11 @@
 #include "worker/worker.h"
 
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "common/memory/shared_memory.h"
@@ -12,6 +14,10 @@
 #include "spdlog/spdlog.h"
 #include "worker/client/client.h"
 #include "worker/data/dataset_factory.h"
+#include "worker/local/helper.h"
+#include "worker/local/host_group.h"
+#include "worker/local/host_sum.h"
+#include "worker/local/local_team.h"
 #include "worker/model/model_builder.h"
 #include "worker/model/network.h"
 #include "worker/model/open_device.h"
@@ -76,32 +82,40 @@ absl::StatusOr<std::unique_ptr<StatusPage>> ServePage(const WorkerOptions& optio
   return StatusPage::Start(std::move(page));
 }
 
-absl::StatusOr<std::unique_ptr<Client>> Join(const WorkerOptions& options) {
+ClientOptions ClientOptionsOf(const WorkerOptions& options) {
   ClientOptions client;
   client.coordinator = options.coordinator;
   client.security = options.security;
   client.name = options.name;
   client.io_threads = options.io_threads;
-  return Client::Connect(client);
+  return client;
 }
 
-// Memory that shards on this host can read and write.
-std::shared_ptr<void> Lend(Client* client, size_t bytes) {
+// Memory that shards on this host can read and write (if the job wants that), and other processes.
+std::shared_ptr<void> Lend(Client* client, size_t bytes, std::shared_ptr<SharedMemory>* first) {
   const auto memory = SharedMemory::Create(bytes);
   if (!memory.ok()) {
     spdlog::warn("tensors go through the network: {}", std::string(memory.status().message()));
     return nullptr;
   }
-  client->Lend(*memory);
+  if (client->job().shared_memory()) client->Lend(*memory);
+  if (*first == nullptr) *first = *memory;
   return std::shared_ptr<void>(*memory, (*memory)->data());
 }
 
 // One membership, from join to leave.
-absl::Status Train(const WorkerOptions& options, ProgressBoard* board, bool* given_up) {
+// `listener`: for the other processes of this host, if it leads any; `before`: who led them.
+absl::Status Train(const WorkerOptions& options, ProgressBoard* board,
+                   std::optional<LocalSocket> listener, const HelperResult& before,
+                   bool* given_up) {
   // The client goes before the network, which it may still be writing to.
   std::unique_ptr<Device> device;
   std::unique_ptr<Network> network;
-  SYNCLINE_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Join(options));
+  std::unique_ptr<LocalTeam> team;
+  ClientOptions join = ClientOptionsOf(options);
+  join.replaces_rank = before.rank;
+  join.replaces_incarnation = before.incarnation;
+  SYNCLINE_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Client::Connect(join));
   const JobManifest& job = client->job();
   spdlog::info("rank {} (incarnation {}) of job {}", client->rank(), client->incarnation(),
                job.name());
@@ -120,7 +134,10 @@ absl::Status Train(const WorkerOptions& options, ProgressBoard* board, bool* giv
   spdlog::info("{} samples of {} features", training.data.train->size(),
                training.data.train->features());
   Network::HostMemory lent;
-  if (job.shared_memory()) lent = [&client](size_t bytes) { return Lend(client.get(), bytes); };
+  std::shared_ptr<SharedMemory> values;
+  if (job.shared_memory() || listener) {
+    lent = [&](size_t bytes) { return Lend(client.get(), bytes, &values); };
+  }
   SYNCLINE_ASSIGN_OR_RETURN(
       network, Network::Create(job.model(), device.get(), static_cast<int>(job.batch_size()),
                                job.seed(), lent));
@@ -128,6 +145,24 @@ absl::Status Train(const WorkerOptions& options, ProgressBoard* board, bool* giv
   if (client->shards_on_this_host() > 0) {
     spdlog::info("shared memory with the {} shards on this host", client->shards_on_this_host());
   }
+  std::optional<HostSum> host;
+  if (listener && values != nullptr) {
+    LocalTeam::Options leading;
+    leading.listener = *std::move(listener);
+    leading.rank = client->rank();
+    leading.incarnation = client->incarnation();
+    leading.values = values;
+    leading.parameters = network->parameters().size();
+    leading.changed = [&client](int processes) { client->SetProcesses(processes); };
+    team = std::make_unique<LocalTeam>(std::move(leading));
+    host.emplace(HostSum::Options{team.get(), network.get(), device.get(), values, job});
+    training.host = &*host;
+  }
+  // Before the client goes: the team calls it.
+  bool over = false;
+  const auto stop_team = absl::MakeCleanup([&] {
+    if (team != nullptr) team->Stop(over);
+  });
   training.client = client.get();
   training.network = network.get();
   training.device = device.get();
@@ -138,6 +173,7 @@ absl::Status Train(const WorkerOptions& options, ProgressBoard* board, bool* giv
   training.report = [board](const WorkerProgress& progress) { board->Set(progress); };
   SYNCLINE_ASSIGN_OR_RETURN(const auto trainer, Trainer::Create(std::move(training)));
   const absl::Status trained = trainer->Run();
+  over = trained.ok() && (trainer->finished() || client->stopping());
   *given_up = client->expelled() || absl::IsFailedPrecondition(trained);
   const WorkerProgress& p = trainer->progress();
   spdlog::info("{} steps, {} samples in {:.1f} s: compute {:.1f} s, pull wait {:.1f} s, push wait "
@@ -145,6 +181,26 @@ absl::Status Train(const WorkerOptions& options, ProgressBoard* board, bool* giv
                p.clock(), p.samples(), p.total_seconds(), p.compute_seconds(),
                p.pull_wait_seconds(), p.push_wait_seconds());
   return trained;
+}
+
+// The place of this process among those of its host; leads none if the job does not want that.
+absl::StatusOr<HostPlace> FindPlace(const WorkerOptions& options, JobManifest* job) {
+  SYNCLINE_ASSIGN_OR_RETURN(*job, Client::AskJob(ClientOptionsOf(options)));
+  if (!job->local_aggregation()) return HostPlace{true, LocalSocket()};
+  return JoinHostGroup(HostGroupName(job->name(), options.coordinator, options.host_part),
+                       options.stop);
+}
+
+absl::StatusOr<HelperResult> Help(const WorkerOptions& options, const JobManifest& job,
+                                  const LocalSocket& leader) {
+  HelperOptions help;
+  help.leader = &leader;
+  help.job = job;
+  help.device = options.device.empty() ? job.device() : options.device;
+  help.threads = options.threads > 0 ? options.threads : static_cast<int>(job.worker_threads());
+  help.step_delay = options.step_delay;
+  help.stop = options.stop;
+  return RunHelper(help);
 }
 
 }  // namespace
@@ -155,14 +211,31 @@ absl::Status RunWorker(const WorkerOptions& options) {
   if (options.serving) {
     options.serving(page == nullptr ? "" : absl::StrCat(options.page_host, ":", page->port()));
   }
-  for (int joins = 1;; ++joins) {
+  HelperResult before;
+  for (int joins = 1;;) {
+    JobManifest job;
+    auto place = FindPlace(options, &job);
+    // The leader had no time to say that training was over.
+    if (absl::IsFailedPrecondition(place.status()) && before.incarnation > 0) break;
+    if (absl::IsCancelled(place.status())) break;
+    SYNCLINE_RETURN_IF_ERROR(place.status());
+    if (!place->leads) {
+      SYNCLINE_ASSIGN_OR_RETURN(const HelperResult help, Help(options, job, place->socket));
+      if (help.end != HelperResult::kLeaderLost) break;
+      if (help.incarnation > 0) before = help;
+      continue;
+    }
     bool given_up = false;
-    const absl::Status status = Train(options, &board, &given_up);
+    std::optional<LocalSocket> listener;
+    if (job.local_aggregation()) listener = std::move(place->socket);
+    const absl::Status status = Train(options, &board, std::move(listener), before, &given_up);
     const bool stopping = options.stop && options.stop();
-    if (!given_up || stopping || joins == kMaxJoins) return status;
+    ++joins;
+    if (!given_up || stopping || joins > kMaxJoins) return status;
     spdlog::warn("the cluster gave this worker up ({}): joining again",
                  std::string(status.message()));
   }
+  return absl::OkStatus();
 }
 
 }  // namespace syncline

@@ -18,6 +18,8 @@ struct WorkerOptions {
   std::string device;  // auto, cpu, cuda or cuda:N; empty: the job's
   int threads = 0;     // of a CPU; 0: the job's
   int io_threads = 0;  // ClientOptions::io_threads
+  // local_aggregation: adds up only with workers that say the same, for tests of several hosts on one.
+  std::string host_part;
   absl::Duration step_delay;
   std::string page_host = "127.0.0.1";
   int http_port = -1;  // of the status page; -1: none

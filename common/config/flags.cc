@@ -122,6 +122,7 @@ SYNCLINE_VALUE(local_steps);
 SYNCLINE_VALUE(outer_learning_rate);
 SYNCLINE_VALUE(outer_momentum);
 SYNCLINE_VALUE(tensor_codecs);
+SYNCLINE_SWITCH(local_aggregation);
 
 namespace syncline {
 namespace {
@@ -132,6 +133,8 @@ bool SwitchGiven(absl::string_view name) {
     return staleness_scaled_lr_updates > staleness_scaled_lr_updates_at_start;
   if (name == "allow_tf32") return allow_tf32_updates > allow_tf32_updates_at_start;
   if (name == "shared_memory") return shared_memory_updates > shared_memory_updates_at_start;
+  if (name == "local_aggregation")
+    return local_aggregation_updates > local_aggregation_updates_at_start;
   return false;
 }
 

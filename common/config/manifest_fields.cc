@@ -136,6 +136,8 @@ constexpr ManifestField kFields[] = {
     {"allow_tf32", "false", Any(), false, "Lets cuBLAS round products to TF32."},
     {"shared_memory", "true", Any(), false,
      "Workers and shards on one host exchange tensors through shared memory."},
+    {"local_aggregation", "false", Any(), false,
+     "The workers of one host add up their gradients there and push them once."},
     {"push_codec", "none", Any(), false,
      "How gradients are sent: none, fp16, bf16, int8, topk or onebit. With another than none, always "
      "through the network."},

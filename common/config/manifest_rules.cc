@@ -198,6 +198,16 @@ void CheckCluster(const JobManifest& job, FieldLog* log) {
                     absl::StrCat(job.local_steps(), " needs sync_mode sync, where the shards apply the "
                                  "mean of all workers' changes; take it out or set 1"));
   }
+  if (job.local_aggregation() && job.local_steps() > 1) {
+    log->AddProblem("local_aggregation",
+                    "needs local_steps 1: with more, the processes of a host have weights of their "
+                    "own, and their gradients are not of the same weights; take one of them out");
+  }
+  if (job.local_aggregation() && job.backup_workers() > 0) {
+    log->AddProblem("local_aggregation",
+                    "needs backup_workers 0: a host is one member, and leaving the slowest behind "
+                    "would leave out all its processes; take one of them out");
+  }
   if (job.checkpoint().interval_steps() > 0 && job.checkpoint().directory().empty()) {
     log->AddProblem("checkpoint.directory",
                     "missing; checkpoint.interval_steps needs a folder to write to");

@@ -95,6 +95,22 @@ TEST(ManifestRulesTest, LocalStepsNeedSync) {
   });
 }
 
+TEST(ManifestRulesTest, AddingUpOnTheHostNeedsOneStepAndAllWorkers) {
+  ExpectErrors({
+      {"local_aggregation: needs local_steps 1",
+       [](JobManifest* j) {
+         j->set_local_aggregation(true);
+         j->set_local_steps(4);
+       }},
+      {"local_aggregation: needs backup_workers 0",
+       [](JobManifest* j) {
+         j->set_local_aggregation(true);
+         j->set_workers(4);
+         j->set_backup_workers(1);
+       }},
+  });
+}
+
 TEST(ManifestRulesTest, ChecksNames) {
   ExpectErrors({
       {"name: missing", [](JobManifest* j) { j->clear_name(); }},

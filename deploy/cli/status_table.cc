@@ -39,7 +39,9 @@ std::string StatusTable(const ClusterStatusReply& status) {
     workers.push_back({absl::StrCat(worker.rank()), absl::StrCat(worker.incarnation()),
                        absl::StrCat(worker.progress().clock()),
                        absl::StrCat(worker.progress().samples()), worker.live() ? "live" : "gone",
-                       worker.name()});
+                       worker.processes() > 1
+                           ? absl::StrCat(worker.name(), " (", worker.processes(), " processes)")
+                           : worker.name()});
   }
   absl::StrAppend(&text, "\nworkers\n", FormatTable(workers));
 

@@ -68,6 +68,7 @@ class CoordinatorImpl final : public CoordinatorCore {
 
  private:
   bool sync() const { return job_.sync_mode() == SYNC; }
+  absl::Status Replace(const JoinWorkerRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mu_);
   absl::Status AdmitAtFirstStep(Rank rank) ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mu_);
   absl::Status RemoveWorker(Rank rank, bool left) ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mu_);
   absl::StatusOr<ShardMap> PlanMap(absl::Span<const TensorSpec> tensors,
@@ -169,13 +170,19 @@ absl::StatusOr<JoinWorkerReply> CoordinatorImpl::JoinWorker(const JoinWorkerRequ
   absl::MutexLock control(&control_mu_);
   JoinWorkerReply reply;
   Rank rank;
+  SYNCLINE_RETURN_IF_ERROR(Replace(request));
   {
     absl::MutexLock lock(&mu_);
     if (draining_ || finished_) {
       return absl::FailedPreconditionError(
           absl::StrCat("job ", job_.name(), " is over: it takes no more workers"));
     }
+    if (request.ask_only()) {
+      *reply.mutable_job() = job_;
+      return reply;
+    }
     rank = members_.Join(request.name(), options_.now());
+    members_.SetProcesses(rank, std::max(request.processes(), 1u));
     reply.set_rank(rank);
     reply.set_incarnation(members_.at(rank).incarnation);
   }
@@ -185,10 +192,22 @@ absl::StatusOr<JoinWorkerReply> CoordinatorImpl::JoinWorker(const JoinWorkerRequ
     members_.Remove(rank);
     return admitted;
   }
-  started_ = started_ || members_.Live().size() >= job_.workers();
+  started_ = started_ || members_.LiveProcesses() >= job_.workers();
   *reply.mutable_job() = job_;
   reply.set_lease_ms(absl::ToInt64Milliseconds(options_.member_lease));
   return reply;
+}
+
+// Gives up the worker that the one who joins saw die, if it is still a member.
+absl::Status CoordinatorImpl::Replace(const JoinWorkerRequest& request) {
+  if (request.ask_only() || request.replaces_incarnation() == 0) return absl::OkStatus();
+  {
+    absl::MutexLock lock(&mu_);
+    const absl::Status member =
+        members_.Check(request.replaces_rank(), request.replaces_incarnation());
+    if (!member.ok()) return absl::OkStatus();
+  }
+  return RemoveWorker(request.replaces_rank(), false);
 }
 
 // Nothing to do before the shards are configured: CreateTensors admits who is there by then.
@@ -212,7 +231,10 @@ absl::Status CoordinatorImpl::AdmitAtFirstStep(Rank rank) {
   absl::MutexLock lock(&mu_);
   if (leases_ == nullptr) return admitted;
   leases_->Hold(false);
-  if (admitted.ok()) leases_->Join(rank, clock);
+  if (admitted.ok()) {
+    leases_->Join(rank, clock);
+    leases_->SetProcesses(rank, members_.at(rank).processes);
+  }
   return admitted;
 }
 
@@ -281,6 +303,8 @@ absl::StatusOr<LeaseReply> CoordinatorImpl::Lease(const LeaseRequest& request) {
                      ": give every worker the same training data"));
   }
   samples_ = request.samples();
+  members_.SetProcesses(request.rank(), std::max(request.processes(), 1u));
+  started_ = started_ || members_.LiveProcesses() >= job_.workers();
   LeaseReply reply;
   if (!map_ || !started_) return reply;
   if (leases_ == nullptr) {
@@ -294,8 +318,12 @@ absl::StatusOr<LeaseReply> CoordinatorImpl::Lease(const LeaseRequest& request) {
     options.horizon = options_.lease_steps;
     leases_ = std::make_unique<DataLeases>(options);
     if (restored_) leases_->Restore(*restored_);
-    for (const Rank rank : members_.Live()) leases_->Join(rank, first_step_);
+    for (const Rank rank : members_.Live()) {
+      leases_->Join(rank, first_step_);
+      leases_->SetProcesses(rank, members_.at(rank).processes);
+    }
   }
+  leases_->SetProcesses(request.rank(), members_.at(request.rank()).processes);
   leases_->Committed(request.rank(), request.committed());
   // A shard may have sent the worker here before all had agreed on the step; it goes on then.
   if (stopped_at_ && request.from_clock() >= *stopped_at_) {
@@ -387,7 +415,7 @@ std::string CoordinatorImpl::WaitingFor() const {
   }
   const std::vector<Rank> live = members_.Live();
   if (!started_) {
-    return absl::StrCat("waiting for workers: ", live.size(), " of ", job_.workers(),
+    return absl::StrCat("waiting for workers: ", members_.LiveProcesses(), " of ", job_.workers(),
                         " have joined");
   }
   if (!map_) return "waiting for a worker to declare the model's tensors";
@@ -423,6 +451,7 @@ absl::StatusOr<ClusterStatusReply> CoordinatorImpl::ClusterStatus() {
     worker->set_incarnation(member.incarnation);
     worker->set_name(member.name);
     worker->set_live(member.live);
+    worker->set_processes(member.processes);
     *worker->mutable_progress() = member.progress;
   }
   if (leases_ != nullptr) reply.set_epoch(leases_->Epoch());

@@ -24,6 +24,7 @@ Clock DataLeases::FirstStep(Rank rank) const {
 void DataLeases::Join(Rank rank, Clock clock) {
   Member& member = members_[rank];
   member.live = true;
+  member.processes = 1;
   member.committed = clock;
 }
 
@@ -150,17 +151,28 @@ void DataLeases::GiveBack(Range range) {
   free_.insert(after, range);
 }
 
-// Cuts the next positions evenly among the live workers.
+uint64_t DataLeases::LiveProcesses() const {
+  uint64_t processes = 0;
+  for (const auto& [rank, member] : members_) processes += member.live ? member.processes : 0;
+  return processes;
+}
+
+// Cuts the next positions among the live workers, evenly by processes.
 void DataLeases::PlanStep() {
   std::vector<Rank> live;
   for (const auto& [rank, member] : members_) {
     if (member.live) live.push_back(rank);
   }
-  const Range step = Take(options_.batch_size * live.size());
+  const Range step = Take(options_.batch_size * LiveProcesses());
   const uint64_t total = step.end - step.begin;
-  for (size_t i = 0; i < live.size(); ++i) {
-    members_.at(live[i]).held[planned_] = {step.epoch, step.begin + total * i / live.size(),
-                                           step.begin + total * (i + 1) / live.size()};
+  const uint64_t processes = LiveProcesses();
+  uint64_t before = 0;
+  for (const Rank rank : live) {
+    Member& member = members_.at(rank);
+    const uint64_t after = before + member.processes;
+    member.held[planned_] = {step.epoch, step.begin + total * before / processes,
+                             step.begin + total * after / processes};
+    before = after;
   }
   contributors_[planned_++] = std::move(live);
 }
@@ -180,7 +192,7 @@ void DataLeases::PlanFor(Member& member, Clock until) {
   // What is left is given out in ever smaller parts, so that all finish at about the same time.
   const Clock fair = next + FairShare();
   for (; next < std::min(until, fair) && !Exhausted(); ++next) {
-    member.held[next] = Take(options_.batch_size);
+    member.held[next] = Take(options_.batch_size * member.processes);
   }
   if (options_.mode != BOUNDED || !Exhausted()) return;
   // The others may not run ahead of a worker without work: it keeps up with steps of no samples.
@@ -196,10 +208,8 @@ uint64_t DataLeases::FairShare() const {
   uint64_t left = 0;
   for (const Range& range : free_) left += range.end - range.begin;
   if (next_epoch_ < options_.epochs) left += (options_.epochs - next_epoch_) * options_.samples;
-  const auto live = std::count_if(members_.begin(), members_.end(),
-                                  [](const auto& member) { return member.second.live; });
   const uint64_t batches = left / options_.batch_size;
-  return std::max<uint64_t>(batches / (2 * std::max<uint64_t>(live, 1)), 1);
+  return std::max<uint64_t>(batches / (2 * std::max<uint64_t>(LiveProcesses(), 1)), 1);
 }
 
 // With all its contributors lost, a step has nobody to make it: it and those after it, which have

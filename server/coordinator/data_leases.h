@@ -19,7 +19,8 @@ namespace syncline {
 //
 // sync: steps are planned in order, ahead of the workers. A step takes the next batch_size x N
 // positions, cut evenly among the N workers live when it is planned, in rank order: they are its
-// contributors, and every one of them gets it. What a step is thus depends on the workers live at
+// contributors, and every one of them gets it. A worker that stands for several processes counts as
+// that many, here and below. What a step is thus depends on the workers live at
 // planning time and nothing else.
 //
 // bounded, async: each worker is given batches as it asks, so a fast one takes more; in bounded one
@@ -59,6 +60,9 @@ class DataLeases {
   // `rank` joins at `clock` (sync: FirstStep; otherwise the lowest live clock).
   void Join(Rank rank, Clock clock);
 
+  // `rank`, which has joined, stands for `count` processes from now on (1 unless said); at least 1.
+  void SetProcesses(Rank rank, uint32_t count) { members_.at(rank).processes = count; }
+
   // Steps for `rank` from `from_clock` on. Empty and not finished: nothing for now, as others may
   // yet be lost; ask again. The rank must have joined.
   LeaseReply Lease(Rank rank, Clock from_clock);
@@ -93,6 +97,7 @@ class DataLeases {
   };
   struct Member {
     bool live = false;
+    uint32_t processes = 1;
     Clock committed = 0;
     // Leased and not committed, by clock; from the pin on, committed ones too.
     std::map<Clock, Range> held;
@@ -102,6 +107,7 @@ class DataLeases {
   };
 
   bool Exhausted() const;
+  uint64_t LiveProcesses() const;
   uint64_t FairShare() const;
   Range Take(uint64_t count);
   void GiveBack(Range range);

@@ -137,6 +137,17 @@ TEST(DataLeasesTest, TheLastBatchesAreSharedOut) {
   EXPECT_EQ(leases.Lease(1, 0).steps_size(), 9);
 }
 
+TEST(DataLeasesTest, AWorkerCountsAsItsProcesses) {
+  for (const SyncMode mode : {SYNC, ASYNC}) {
+    DataLeases leases(Options(mode));
+    leases.Join(0, 0);
+    leases.Join(1, 0);
+    leases.SetProcesses(1, 3);
+    EXPECT_THAT(Steps(leases.Lease(0, 0))[0], "0:0[0,2)");
+    EXPECT_THAT(Steps(leases.Lease(1, 0))[0], "0:0[2,8)");
+  }
+}
+
 TEST(DataLeasesTest, MaxStepsEndsTheJob) {
   DataLeases::Options options = Options(SYNC);
   options.max_steps = 1;

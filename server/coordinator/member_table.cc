@@ -46,6 +46,12 @@ std::vector<Rank> MemberTable::SilentSince(absl::Time time) const {
 
 std::vector<Rank> MemberTable::Live() const { return SilentSince(absl::InfiniteFuture()); }
 
+uint64_t MemberTable::LiveProcesses() const {
+  uint64_t sum = 0;
+  for (const Rank rank : Live()) sum += members_.at(rank).processes;
+  return sum;
+}
+
 uint64_t MemberTable::samples() const {
   uint64_t sum = past_samples_;
   for (const auto& [rank, member] : members_) sum += member.progress.samples();

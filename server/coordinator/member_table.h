@@ -22,6 +22,7 @@ class MemberTable {
     Incarnation incarnation = 0;
     std::string name;
     bool live = false;
+    uint32_t processes = 1;  // it stands for, at least 1
     absl::Time last_seen;
     WorkerProgress progress;
   };
@@ -34,11 +35,14 @@ class MemberTable {
   void Touch(Rank rank, absl::Time now) { members_.at(rank).last_seen = now; }
   // Keeps the newest report: sums only grow, except with a new incarnation.
   void Report(Rank rank, const WorkerProgress& progress);
+  void SetProcesses(Rank rank, uint32_t count) { members_.at(rank).processes = count; }
   void Remove(Rank rank) { members_.at(rank).live = false; }
 
   // Live members not heard of since `time`.
   std::vector<Rank> SilentSince(absl::Time time) const;
   std::vector<Rank> Live() const;
+  // Of live members, all together.
+  uint64_t LiveProcesses() const;
   const std::map<Rank, Member>& members() const { return members_; }
   const Member& at(Rank rank) const { return members_.at(rank); }
 

@@ -89,6 +89,7 @@ class ClientImpl final : public Client {
   void PushPull(const StepEnd& step, absl::Span<const Gradient> gradients, const Destination& to,
                 PullDone done) override;
   absl::StatusOr<LeaseReply> Lease(uint64_t samples, Clock from_clock, Clock committed) override;
+  void SetProcesses(int count) override { processes_ = count; }
   void Report(const WorkerProgress& progress) override { heartbeat_.Report(progress); }
   bool expelled() const override { return heartbeat_.expelled(); }
   bool stopping() const override { return heartbeat_.stopping(); }
@@ -132,6 +133,7 @@ class ClientImpl final : public Client {
   std::unique_ptr<ChunkVersions> versions_;
   std::unique_ptr<HeldWeights> held_;
   std::unique_ptr<TensorRequests> requests_;
+  std::atomic<int> processes_{options_.processes};
   // One more than the last clock of which a shard skipped something.
   std::atomic<Clock> skipped_{0};
   CallGroup calls_;
@@ -398,6 +400,7 @@ absl::StatusOr<LeaseReply> ClientImpl::Lease(uint64_t samples, Clock from_clock,
   request.set_samples(samples);
   request.set_from_clock(from_clock);
   request.set_committed(committed);
+  request.set_processes(static_cast<uint32_t>(processes_.load()));
   return CallUntil<LeaseReply>(Deadline(), CoordinatorName(), *coordinator_,
                                &Coordinator::Stub::Lease, request, kCallTimeout);
 }
@@ -413,6 +416,16 @@ absl::Status ClientImpl::Leave(Clock clock, const WorkerProgress& progress) {
       .status();
 }
 
+absl::StatusOr<JoinWorkerReply> CallJoin(const ClientOptions& options,
+                                         Coordinator::Stub* coordinator,
+                                         JoinWorkerRequest request) {
+  request.set_protocol(kProtocolVersion);
+  return CallUntil<JoinWorkerReply>(
+      absl::Now() + options.deadline,
+      absl::StrCat("joining the coordinator at ", options.coordinator), *coordinator,
+      &Coordinator::Stub::JoinWorker, request, kCallTimeout);
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Client>> Client::Connect(const ClientOptions& options) {
@@ -420,14 +433,20 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Connect(const ClientOptions& opt
   auto coordinator = Coordinator::NewStub(channel);
   JoinWorkerRequest request;
   request.set_name(options.name.empty() ? DefaultName() : options.name);
-  request.set_protocol(kProtocolVersion);
-  SYNCLINE_ASSIGN_OR_RETURN(
-      auto joined,
-      CallUntil<JoinWorkerReply>(absl::Now() + options.deadline,
-                                 absl::StrCat("joining the coordinator at ", options.coordinator),
-                                 *coordinator, &Coordinator::Stub::JoinWorker, request,
-                                 kCallTimeout));
+  request.set_processes(static_cast<uint32_t>(options.processes));
+  request.set_replaces_rank(options.replaces_rank);
+  request.set_replaces_incarnation(options.replaces_incarnation);
+  SYNCLINE_ASSIGN_OR_RETURN(auto joined, CallJoin(options, coordinator.get(), request));
   return std::make_unique<ClientImpl>(options, std::move(coordinator), std::move(joined));
+}
+
+absl::StatusOr<JobManifest> Client::AskJob(const ClientOptions& options) {
+  SYNCLINE_ASSIGN_OR_RETURN(auto channel, MakeChannel(options.coordinator, options.security));
+  auto coordinator = Coordinator::NewStub(channel);
+  JoinWorkerRequest request;
+  request.set_ask_only(true);
+  SYNCLINE_ASSIGN_OR_RETURN(const auto reply, CallJoin(options, coordinator.get(), request));
+  return reply.job();
 }
 
 }  // namespace syncline

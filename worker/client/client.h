@@ -29,6 +29,11 @@ struct ClientOptions {
   // How long a call is retried while its peer is away. A pull that waits for other workers is not
   // away: it waits as long as they take.
   absl::Duration deadline = absl::Seconds(60);
+  // The member stands for this many processes of its host (local_aggregation).
+  int processes = 1;
+  // The worker that this one knows to be dead and takes the place of; incarnation 0: none.
+  Rank replaces_rank = 0;
+  Incarnation replaces_incarnation = 0;
   // Connections to each shard.
   int channels_per_shard = 2;
   // Threads that read and write them; at most one a connection. 0: a quarter of the cores, at least
@@ -70,6 +75,8 @@ class Client {
 
   // Joins the cluster; waits for the coordinator until the deadline.
   static absl::StatusOr<std::unique_ptr<Client>> Connect(const ClientOptions& options);
+  // What the job is, without joining. Waits likewise.
+  static absl::StatusOr<JobManifest> AskJob(const ClientOptions& options);
   // Calls under way end with CANCELLED first. Does not leave the cluster in good order: see Leave.
   virtual ~Client() = default;
 
@@ -135,6 +142,9 @@ class Client {
 
   // More steps; see LeaseRequest. Blocks for a round trip.
   virtual absl::StatusOr<LeaseReply> Lease(uint64_t samples, Clock from_clock, Clock committed) = 0;
+
+  // From the next Lease on, this member stands for `count` processes of its host.
+  virtual void SetProcesses(int) {}
 
   // What the next heartbeat reports.
   virtual void Report(const WorkerProgress& progress) = 0;

@@ -143,6 +143,7 @@ Client::PullDone Trainer::BeginPull(Clock clock) {
   pulling_ = clock;
   commits_ = false;
   pull_ = std::make_shared<PullWait>(values_.size());
+  if (options_.host != nullptr) options_.host->team()->BeginPull();
   waits_->communication.Begin(absl::Now());
   return PullWait::Done(pull_,
                         [waits = waits_] { waits->communication.End(absl::Now()); });
@@ -150,7 +151,15 @@ Client::PullDone Trainer::BeginPull(Clock clock) {
 
 Client::Destination Trainer::Destination() const {
   // With local_steps the weights go on from where they were put.
-  return {values_, PullWait::Ready(pull_), stepper_ == nullptr};
+  return {values_, Ready(), stepper_ == nullptr};
+}
+
+Client::TensorReady Trainer::Ready() const {
+  if (options_.host == nullptr) return PullWait::Ready(pull_);
+  return [ready = PullWait::Ready(pull_), team = options_.host->team()](size_t tensor) {
+    team->Ready(tensor);
+    ready(tensor);
+  };
 }
 
 void Trainer::StartPull(Clock clock) {
@@ -208,6 +217,8 @@ absl::Status Trainer::Compute(const StepLease& step) {
   made_ = 0;
   if (stepper_ != nullptr) {
     SYNCLINE_RETURN_IF_ERROR(ComputeHere(step));
+  } else if (options_.host != nullptr) {
+    SYNCLINE_RETURN_IF_ERROR(ComputeTogether(step));
   } else {
     SYNCLINE_ASSIGN_OR_RETURN(const Batch batch, Load(step, 0, step.count()));
     SYNCLINE_RETURN_IF_ERROR(Forward(batch));
@@ -221,6 +232,35 @@ absl::Status Trainer::Compute(const StepLease& step) {
   progress_.set_pull_wait_seconds(progress_.pull_wait_seconds() + waited_);
   progress_.set_compute_seconds(progress_.compute_seconds() + SecondsSince(begin) - waited_);
   return absl::OkStatus();
+}
+
+// As in Compute, with this process's part, then what the others of this host made.
+absl::Status Trainer::ComputeTogether(const StepLease& step) {
+  HostSum& host = *options_.host;
+  const auto push = [&](size_t parameter) {
+    if (!clips_) Push(step.clock(), {parameter, options_.network->gradient(parameter)});
+  };
+  const HostPart own = host.Begin(step);
+  SYNCLINE_ASSIGN_OR_RETURN(const Batch batch, Load(step, own.first, own.count));
+  const absl::Status forward = Forward(batch);
+  if (!forward.ok()) {
+    host.Abort();
+    return forward;
+  }
+  SYNCLINE_RETURN_IF_ERROR(options_.network->Backward([&](size_t parameter) {
+    host.Made(parameter, push);
+    return absl::OkStatus();
+  }));
+  SYNCLINE_RETURN_IF_ERROR(AddLoss());
+  const auto compute = [&](Network* network, const HostPart& part) -> absl::StatusOr<double> {
+    SYNCLINE_ASSIGN_OR_RETURN(const Batch missing, Load(step, part.first, part.count));
+    SYNCLINE_RETURN_IF_ERROR(network->Forward(missing));
+    SYNCLINE_RETURN_IF_ERROR(network->Backward());
+    return network->LossSum();
+  };
+  SYNCLINE_ASSIGN_OR_RETURN(const double loss, host.Finish(compute, push));
+  progress_.set_loss_sum(progress_.loss_sum() + loss);
+  return clips_ ? PushClipped(step.clock()) : absl::OkStatus();
 }
 
 absl::Status Trainer::ComputeHere(const StepLease& step) {

@@ -13,6 +13,7 @@
 #include "worker/client/client.h"
 #include "worker/data/dataset_factory.h"
 #include "worker/data/permutation.h"
+#include "worker/local/host_sum.h"
 #include "worker/model/network.h"
 #include "worker/train/batch_loader.h"
 #include "worker/train/local_stepper.h"
@@ -40,6 +41,8 @@ class Trainer {
     Client* client = nullptr;
     Network* network = nullptr;
     const Device* device = nullptr;
+    // local_aggregation: the other processes of this host; otherwise null.
+    HostSum* host = nullptr;
     TrainingData data;
     // Asked between steps: true ends the run in good order.
     std::function<bool()> stop;
@@ -56,6 +59,8 @@ class Trainer {
   absl::Status Run();
 
   const WorkerProgress& progress() const { return progress_; }
+  // The leases ended: no other worker has anything left to do either, once theirs are made.
+  bool finished() const { return source_.finished(); }
 
  private:
   // What became of a step that was tried.
@@ -65,6 +70,7 @@ class Trainer {
   absl::StatusOr<Outcome> RunStep(const StepLease& step);
   absl::StatusOr<Outcome> WaitForPull();
   absl::Status Compute(const StepLease& step);
+  absl::Status ComputeTogether(const StepLease& step);
   absl::Status ComputeHere(const StepLease& step);
   absl::StatusOr<Batch> Load(const StepLease& step, uint64_t first, uint64_t count);
   absl::Status Forward(const Batch& batch);
@@ -81,6 +87,7 @@ class Trainer {
   // A pull of `clock` is under way from now on. What to give to the client for it:
   Client::PullDone BeginPull(Clock clock);
   Client::Destination Destination() const;
+  Client::TensorReady Ready() const;
   absl::Status Evaluate();
   void Report(const StepLease& step);
   void NoteTime();

@@ -1,0 +1,119 @@
+#include "worker/local/host_sum.h"
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include "common/status/status_macros.h"
+
+namespace syncline {
+
+HostPart HostSum::Begin(const StepLease& step) {
+  parts_ = options_.team->Begin(step, options_.job.batch_size());
+  total_ = step.count();
+  if (spares_.size() < parts_.size()) spares_.resize(parts_.size());
+  for (Spare& spare : spares_) spare.computed = false;
+  order_.clear();
+  added_ = 0;
+  return parts_[0];
+}
+
+const float* HostSum::Gradient(size_t part, size_t parameter, bool wait) {
+  if (spares_[part].computed) return spares_[part].network->gradient(parameter);
+  const char* const block = options_.team->Gradients(part, parameter, wait);
+  if (block == nullptr) return nullptr;
+  // Both blocks have one layout.
+  const char* const value = reinterpret_cast<const char*>(options_.network->value(parameter));
+  return reinterpret_cast<const float*>(block + (value - options_.values->data()));
+}
+
+bool HostSum::AllThere(size_t parameter) {
+  for (size_t part = 1; part < parts_.size(); ++part) {
+    if (Gradient(part, parameter, false) == nullptr) return false;
+  }
+  return true;
+}
+
+void HostSum::AddUp(size_t parameter) {
+  if (parts_.size() == 1) return;
+  const auto share = [this](size_t part) {
+    return static_cast<float>(static_cast<double>(parts_[part].count) /
+                              static_cast<double>(total_));
+  };
+  float* const sum = options_.network->gradient(parameter);
+  const int64_t size = options_.network->parameters()[parameter].size();
+  const float own = share(0);
+  for (int64_t i = 0; i < size; ++i) sum[i] *= own;
+  for (size_t part = 1; part < parts_.size(); ++part) {
+    const float* const gradient = Gradient(part, parameter, false);
+    const float weight = share(part);
+    for (int64_t i = 0; i < size; ++i) sum[i] += weight * gradient[i];
+  }
+}
+
+void HostSum::Made(size_t parameter, const Complete& complete) {
+  order_.push_back(parameter);
+  for (; added_ < order_.size() && AllThere(order_[added_]); ++added_) {
+    AddUp(order_[added_]);
+    complete(order_[added_]);
+  }
+}
+
+absl::StatusOr<double> HostSum::Finish(const Compute& compute, const Complete& complete) {
+  for (; added_ < order_.size(); ++added_) {
+    const size_t parameter = order_[added_];
+    for (size_t part = 1; part < parts_.size(); ++part) {
+      if (Gradient(part, parameter, true) != nullptr) continue;
+      SYNCLINE_RETURN_IF_ERROR(ComputeHere(part, compute));
+    }
+    // One that was there may be lost by now.
+    while (!AllThere(parameter)) {
+      for (size_t part = 1; part < parts_.size(); ++part) {
+        if (Gradient(part, parameter, false) != nullptr) continue;
+        SYNCLINE_RETURN_IF_ERROR(ComputeHere(part, compute));
+      }
+    }
+    AddUp(parameter);
+    complete(parameter);
+  }
+  double loss = 0;
+  for (size_t part = 1; part < parts_.size(); ++part) {
+    std::optional<double> there;
+    if (!spares_[part].computed) there = options_.team->Loss(part);
+    if (!there && !spares_[part].computed) SYNCLINE_RETURN_IF_ERROR(ComputeHere(part, compute));
+    loss += there ? *there : spares_[part].loss;
+  }
+  return loss;
+}
+
+absl::Status HostSum::ComputeHere(size_t part, const Compute& compute) {
+  Spare& spare = spares_[part];
+  Network& own = *options_.network;
+  if (spare.network == nullptr) {
+    // On a CPU it reads the leader's weights in place. Memory is pinned only once, so with a GPU they
+    // are copied.
+    bool values = options_.device->host_memory();
+    const auto memory = [&](size_t) {
+      return std::exchange(values, false)
+                 ? std::shared_ptr<void>(options_.values, options_.values->data())
+                 : nullptr;
+    };
+    SYNCLINE_ASSIGN_OR_RETURN(
+        spare.network,
+        Network::Create(options_.job.model(), options_.device,
+                        static_cast<int>(options_.job.batch_size()), options_.job.seed(), memory));
+  }
+  if (!options_.device->host_memory()) {
+    for (size_t p = 0; p < own.parameters().size(); ++p) {
+      std::memcpy(spare.network->value(p), own.value(p),
+                  sizeof(float) * static_cast<size_t>(own.parameters()[p].size()));
+    }
+    SYNCLINE_RETURN_IF_ERROR(spare.network->UploadValues());
+  }
+  SYNCLINE_ASSIGN_OR_RETURN(spare.loss, compute(spare.network.get(), parts_[part]));
+  spare.computed = true;
+  return absl::OkStatus();
+}
+
+}  // namespace syncline

@@ -124,6 +124,7 @@ absl::Status Train(const WorkerOptions& options, ProgressBoard* board,
   open.device = options.device.empty() ? job.device() : options.device;
   open.threads = options.threads > 0 ? options.threads : static_cast<int>(job.worker_threads());
   open.allow_tf32 = job.allow_tf32();
+  open.allow_bf16 = job.allow_bf16();
   std::string note;
   SYNCLINE_ASSIGN_OR_RETURN(device, OpenDevice(open, &note));
   if (!note.empty()) spdlog::info("{}", note);

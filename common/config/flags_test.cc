@@ -47,8 +47,9 @@ TEST(FlagsTest, SaysWhichWereGiven) {
 
 TEST(FlagsTest, SwitchesMayStandAlone) {
   absl::FlagSaver saver;
-  EXPECT_THAT(OverridesOf({"--allow_tf32", "--nodata_header"}),
-              ElementsAre("--data_header data.header false", "--allow_tf32 allow_tf32 true"));
+  EXPECT_THAT(OverridesOf({"--allow_tf32", "--noallow_bf16", "--nodata_header"}),
+              ElementsAre("--data_header data.header false", "--allow_tf32 allow_tf32 true",
+                          "--allow_bf16 allow_bf16 false"));
 }
 
 TEST(FlagsTest, DefaultsAreShown) {

@@ -134,6 +134,8 @@ constexpr ManifestField kFields[] = {
     {"worker_threads", "1", In(1, 1024), false, "Compute threads a worker may use on a CPU."},
     {"device", "auto", Any(), false, "Where workers compute: auto, cpu, cuda or cuda:N."},
     {"allow_tf32", "false", Any(), false, "Lets cuBLAS round products to TF32."},
+    {"allow_bf16", "false", Any(), false,
+     "Lets cuBLAS round the inputs of products to bfloat16; not together with allow_tf32."},
     {"shared_memory", "true", Any(), false,
      "Workers and shards on one host exchange tensors through shared memory."},
     {"local_aggregation", "false", Any(), false,

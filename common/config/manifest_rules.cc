@@ -71,6 +71,13 @@ void CheckDevice(const std::string& device, FieldLog* log) {
   }
 }
 
+void CheckProducts(const JobManifest& job, FieldLog* log) {
+  if (!job.allow_bf16() || !job.allow_tf32()) return;
+  log->AddProblem("allow_bf16",
+                  "true, and so is allow_tf32: products round their inputs to one of the two; set only "
+                  "one of them");
+}
+
 void CheckLayers(const Model& model, FieldLog* log) {
   if (model.layers_size() == 0) {
     log->AddProblem("model.layers", "missing; name at least one, as in `- linear: {units: 10}`");
@@ -230,6 +237,7 @@ void CheckManifestRules(const JobManifest& job, FieldLog* log) {
   CheckModel(job.model(), log);
   CheckData(job.data(), log);
   CheckDevice(job.device(), log);
+  CheckProducts(job, log);
   CheckCluster(job, log);
   CheckCodecs(job, log);
 }

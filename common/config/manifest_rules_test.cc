@@ -84,6 +84,19 @@ TEST(ManifestRulesTest, WeightsHaveNoErrorFeedback) {
   });
 }
 
+TEST(ManifestRulesTest, ProductsRoundToOneFormat) {
+  JobManifest job = GoodJob();
+  job.set_allow_bf16(true);
+  SYNCLINE_EXPECT_OK(Check(job));
+  ExpectErrors({
+      {"allow_bf16: true, and so is allow_tf32",
+       [](JobManifest* j) {
+         j->set_allow_bf16(true);
+         j->set_allow_tf32(true);
+       }},
+  });
+}
+
 TEST(ManifestRulesTest, LocalStepsNeedSync) {
   ExpectErrors({
       {"local_steps: 0 is not in [1, 100000]", [](JobManifest* j) { j->set_local_steps(0); }},

@@ -24,7 +24,9 @@ namespace syncline {
 namespace {
 
 void Train(const JobManifest& job, uint64_t epochs) {
-  const auto device = Must(OpenDevice({"cpu", 1, false, ""}));
+  OpenDeviceOptions cpu;
+  cpu.device = "cpu";
+  const auto device = Must(OpenDevice(cpu));
   const TrainingData data = Must(LoadTrainingData(job));
   const int batch = static_cast<int>(job.batch_size());
   const auto network = Must(Network::Create(job.model(), device.get(), batch, job.seed()));

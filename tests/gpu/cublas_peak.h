@@ -3,9 +3,12 @@
 
 namespace syncline {
 
+// What a product of float32 matrices may round its inputs to.
+enum class Products { kFloat32, kTf32, kBf16 };
+
 // What cuBLAS itself reaches on device 0 with one n x n x n product, without our code between. 0 if
 // it can't be run.
-double CublasPeakGflops(int n, bool tf32);
+double CublasPeakGflops(int n, Products products);
 
 }  // namespace syncline
 

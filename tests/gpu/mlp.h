@@ -25,7 +25,14 @@ class Mlp {
   void SetBatch(const std::vector<float>& features, const std::vector<int32_t>& labels);
 
   // Submits one forward and backward pass over the batch.
-  void Step();
+  void Step() { Submit(/*copies=*/false); }
+  // The same with all that a shard would see of it, as worker/model does it: a layer's parameters
+  // come from pinned host memory before it computes, its gradients go there as soon as they are
+  // made. The next step's parameters wait for this one's gradients, as they would in `sync`; they are
+  // those that were set when this was first called.
+  void StepWithCopies();
+  // Those copies without the computing.
+  void CopiesOfAStep();
   void Synchronize();
   float LossSum();
 
@@ -36,6 +43,7 @@ class Mlp {
  private:
   struct Layer {
     int in, out;
+    size_t at;  // where it begins in the two blocks
     float *weight, *bias, *weight_gradient, *bias_gradient;  // into the two blocks
     float *output, *slope;                                   // [rows, out]
   };
@@ -43,6 +51,13 @@ class Mlp {
   float* Floats(size_t count);
   void Check(int code) const;
   void Copy(void* to, const void* from, size_t bytes);
+  void PrepareCopies();
+  void Submit(bool copies);
+  void Forward(bool copies);
+  void Backward(bool copies);
+  void Upload(const Layer& layer);
+  void Download(const Layer& layer);
+  void EndOfDownloads();
 
   const Backend& table_;
   const int rows_;
@@ -55,6 +70,12 @@ class Mlp {
   float* features_;
   float* loss_sum_;
   int32_t* labels_;
+  // Null until copies are wanted.
+  float* host_parameters_ = nullptr;
+  float* host_gradients_ = nullptr;
+  BackendEvent* uploaded_ = nullptr;    // each is recorded anew for every layer
+  BackendEvent* made_ = nullptr;
+  BackendEvent* downloaded_ = nullptr;  // the end of a step's last download
 };
 
 }  // namespace syncline

@@ -30,7 +30,7 @@
 namespace syncline {
 
 // Raised whenever a field of the table changes place or meaning.
-constexpr uint32_t kBackendVersion = 2;
+constexpr uint32_t kBackendVersion = 3;
 
 enum BackendCode {
   kBackendOk = 0,
@@ -58,6 +58,8 @@ struct BackendOptions {
   int threads;     // CPU: threads in a product, at least 1. OpenBLAS has one count per process:
                    // the device opened last decides
   int allow_tf32;  // CUDA: products may round their inputs to TF32 (10-bit mantissa)
+  int allow_bf16;  // CUDA: to bfloat16 (7-bit mantissa); sums and results stay float32. Not with
+                   // allow_tf32: kBackendInvalid
 };
 
 struct BackendDevice;  // one device and its streams

@@ -76,6 +76,7 @@ absl::Status Helper::Prepare(int weights) {
   open.device = options_.device;
   open.threads = options_.threads;
   open.allow_tf32 = options_.job.allow_tf32();
+  open.allow_bf16 = options_.job.allow_bf16();
   std::string note;
   SYNCLINE_ASSIGN_OR_RETURN(device_, OpenDevice(open, &note));
   if (!note.empty()) spdlog::info("{}", note);

@@ -21,7 +21,7 @@ class Device {
  public:
   // `backend` must live as long as the process: CpuBackend() or what the loader returned.
   static absl::StatusOr<std::unique_ptr<Device>> Open(const Backend* backend,
-                                                      BackendOptions options = {0, 1, 0});
+                                                      BackendOptions options = {0, 1, 0, 0});
   ~Device();
   Device(const Device&) = delete;
   Device& operator=(const Device&) = delete;

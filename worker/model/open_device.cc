@@ -12,8 +12,8 @@ absl::StatusOr<std::unique_ptr<Device>> OpenDevice(const OpenDeviceOptions& opti
     return absl::InvalidArgumentError(error);
   }
   if (note != nullptr) *note = loaded.note;
-  return Device::Open(loaded.backend,
-                      {loaded.ordinal, options.threads, options.allow_tf32 ? 1 : 0});
+  return Device::Open(loaded.backend, {loaded.ordinal, options.threads, options.allow_tf32 ? 1 : 0,
+                                       options.allow_bf16 ? 1 : 0});
 }
 
 }  // namespace syncline

@@ -12,7 +12,8 @@ namespace syncline {
 struct OpenDeviceOptions {
   std::string device = "auto";  // auto, cpu, cuda or cuda:N
   int threads = 1;              // of a CPU
-  bool allow_tf32 = false;
+  bool allow_tf32 = false;      // of a GPU: see BackendOptions
+  bool allow_bf16 = false;
   std::string directory;  // of libsyncline_cuda.so; empty: the usual places
 };
 

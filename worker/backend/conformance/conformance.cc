@@ -13,7 +13,7 @@ namespace {
 class Run {
  public:
   Run(const Backend& backend, int seed) : backend_(backend), random_(seed) {
-    const BackendOptions options = {0, 1, 0};
+    const BackendOptions options = {0, 1, 0, 0};
     Check(backend_.open_device(&options, &device_));
   }
   ~Run() {

@@ -31,19 +31,18 @@ int CheckCublas(cublasStatus_t status, const char* call) {
   return BackendFail(kBackendFailed, "%s: %s", call, cublasGetStatusString(status));
 }
 
-int Fill(const BackendOptions& options, BackendDevice* device) {
+int Fill(BackendDevice* device) {
   if (const int code = Use(device)) return code;
   for (cudaStream_t& stream : device->streams) {
     SYNCLINE_CUDA(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
   }
   if (const int code = CheckCublas(cublasCreate(&device->cublas), "cublasCreate")) return code;
-  if (const int code =
-          CheckCublas(cublasSetStream(device->cublas, device->compute()), "cublasSetStream")) {
-    return code;
-  }
-  const cublasMath_t math =
-      options.allow_tf32 != 0 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH;
-  return CheckCublas(cublasSetMathMode(device->cublas, math), "cublasSetMathMode");
+  return CheckCublas(cublasSetStream(device->cublas, device->compute()), "cublasSetStream");
+}
+
+cublasComputeType_t Products(const BackendOptions& options) {
+  if (options.allow_bf16 != 0) return CUBLAS_COMPUTE_32F_FAST_16BF;
+  return options.allow_tf32 != 0 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
 }
 
 int OpenDevice(const BackendOptions* options, BackendDevice** device) {
@@ -53,8 +52,11 @@ int OpenDevice(const BackendOptions* options, BackendDevice** device) {
     return BackendFail(kBackendInvalid, "device %d was asked for, but there are %d",
                        options->ordinal, count);
   }
-  BackendDevice* opened = new BackendDevice{options->ordinal, {}, nullptr};
-  if (const int code = Fill(*options, opened)) {
+  if (options->allow_tf32 != 0 && options->allow_bf16 != 0) {
+    return BackendFail(kBackendInvalid, "products round to TF32 or to bfloat16, not to both");
+  }
+  BackendDevice* opened = new BackendDevice{options->ordinal, {}, nullptr, Products(*options)};
+  if (const int code = Fill(opened)) {
     CloseDevice(opened);
     return code;
   }
@@ -65,10 +67,11 @@ int OpenDevice(const BackendOptions* options, BackendDevice** device) {
 int Describe(BackendDevice* device, char* text, size_t size) {
   cudaDeviceProp properties;
   SYNCLINE_CUDA(cudaGetDeviceProperties(&properties, device->ordinal));
-  cublasMath_t math = CUBLAS_DEFAULT_MATH;
-  cublasGetMathMode(device->cublas, &math);
+  const char* products = "";
+  if (device->products == CUBLAS_COMPUTE_32F_FAST_TF32) products = ", TF32 products";
+  if (device->products == CUBLAS_COMPUTE_32F_FAST_16BF) products = ", bfloat16 products";
   std::snprintf(text, size, "%s, %zu GiB%s", properties.name, properties.totalGlobalMem >> 30,
-                math == CUBLAS_TF32_TENSOR_OP_MATH ? ", TF32 products" : "");
+                products);
   return kBackendOk;
 }
 

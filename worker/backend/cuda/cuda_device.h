@@ -13,8 +13,9 @@ namespace syncline {
 
 struct BackendDevice {
   int ordinal;
-  cudaStream_t streams[3];  // by BackendStream
-  cublasHandle_t cublas;    // on the compute stream
+  cudaStream_t streams[3];       // by BackendStream
+  cublasHandle_t cublas;         // on the compute stream
+  cublasComputeType_t products;  // what they may round their inputs to
 
   cudaStream_t compute() const { return streams[kComputeStream]; }
 };

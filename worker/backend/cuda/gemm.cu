@@ -14,12 +14,13 @@ int Gemm(BackendDevice* device, int transpose_a, int transpose_b, int m, int n, 
   }
   if (m == 0 || n == 0) return kBackendOk;
   if (const int code = Use(device)) return code;
-  const cublasStatus_t status = cublasSgemm(
+  const cublasStatus_t status = cublasGemmEx(
       device->cublas, transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N,
-      transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N, n, m, k, &alpha, b,
-      AtLeastOne(transpose_b ? k : n), a, AtLeastOne(transpose_a ? m : k), &beta, c, n);
+      transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N, n, m, k, &alpha, b, CUDA_R_32F,
+      AtLeastOne(transpose_b ? k : n), a, CUDA_R_32F, AtLeastOne(transpose_a ? m : k), &beta, c,
+      CUDA_R_32F, n, device->products, CUBLAS_GEMM_DEFAULT);
   if (status == CUBLAS_STATUS_SUCCESS) return kBackendOk;
-  return BackendFail(kBackendFailed, "cublasSgemm: %s", cublasGetStatusString(status));
+  return BackendFail(kBackendFailed, "cublasGemmEx: %s", cublasGetStatusString(status));
 }
 
 }  // namespace

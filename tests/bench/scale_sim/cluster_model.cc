@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "tests/bench/scale_sim/cores.h"
 #include "tests/bench/scale_sim/event_queue.h"
 #include "tests/bench/scale_sim/resource.h"
 
@@ -19,9 +20,10 @@ namespace {
 
 using Event = EventQueue::Event;
 
-// A host: its cores and its card. Without a network, cards pass everything on at once.
+// A process and its host: threads, cores and a card. Without a network, cards pass everything on at once.
 struct Host {
-  std::shared_ptr<Resource> cores;
+  std::shared_ptr<Cores> cores;
+  std::unique_ptr<Threads> messages, compute;
   std::unique_ptr<Resource> in, out;
 };
 
@@ -38,18 +40,18 @@ class Cluster {
         needed_(std::max(senders_ - what.backup_workers, 1)),
         random_(what.seed) {
     if (costs_.one_host_cores > 0) {
-      shared_ = std::make_shared<Resource>(&events_, costs_.one_host_cores);
+      shared_ = std::make_shared<Cores>(&events_, costs_.one_host_cores);
     }
     for (int s = 0; s < simulated_; ++s) {
       shards_.emplace_back();
-      shards_.back().host = MakeHost(costs_.shard_cores);
+      shards_.back().host = MakeHost(costs_.shard_cores, costs_.shard_threads, 2, 8);
       shards_.back().committed.assign(static_cast<size_t>(senders_), 0);
       shards_.back().at.assign(static_cast<size_t>(what.steps) + 1, 0);
       shards_.back().at[0] = senders_;
     }
     for (int w = 0; w < senders_; ++w) {
       workers_.emplace_back();
-      workers_.back().host = MakeHost(costs_.worker_cores);
+      workers_.back().host = MakeHost(costs_.worker_cores, costs_.worker_threads, 4, 2);
     }
   }
 
@@ -68,7 +70,7 @@ class Cluster {
     speed.worker_steps = counted / (end - begin) * case_.workers / senders_;
     for (const Shard& shard : shards_) {
       speed.shard_busy += shard.host.cores->busy() / simulated_ / events_.now() /
-                          std::max(costs_.one_host_cores, costs_.shard_cores);
+                          (shared_ ? costs_.one_host_cores : costs_.shard_cores);
     }
     return speed;
   }
@@ -92,9 +94,14 @@ class Cluster {
     std::vector<int> pulls;      // workers that wait
   };
 
-  Host MakeHost(int cores) {
+  // Unless `threads` says so, one for every `cores_a_thread`.
+  Host MakeHost(int cores, int threads, int cores_a_thread, int most) {
     Host host;
-    host.cores = shared_ ? shared_ : std::make_shared<Resource>(&events_, cores);
+    host.cores = shared_ ? shared_ : std::make_shared<Cores>(&events_, cores);
+    if (shared_) cores = costs_.one_host_cores;
+    if (threads == 0) threads = std::clamp(cores / cores_a_thread, 1, most);
+    host.messages = std::make_unique<Threads>(host.cores, threads);
+    host.compute = std::make_unique<Threads>(host.cores, 1);
     host.in = std::make_unique<Resource>(&events_, 1);
     host.out = std::make_unique<Resource>(&events_, 1);
     return host;
@@ -149,43 +156,59 @@ class Cluster {
   void AnswerPull(int w, Shard* shard) {
     const double bytes = shard_bytes_ * case_.pull_share;
     const double codec = shard_bytes_ * CodecSeconds(case_.pull_share);
-    shard->host.cores->Serve(
+    shard->host.messages->Serve(
         costs_.shard_message + bytes * costs_.shard_byte + codec, [this, w, shard, bytes, codec] {
           Host* const host = &workers_[w].host;
           Travel(&shard->host, host, bytes, bytes * standing_for_, [this, w, host, bytes, codec] {
             const double here = costs_.worker_message + bytes * costs_.worker_byte + codec;
-            host->cores->Serve(here * standing_for_, [this, w] {
+            host->messages->Serve(here * standing_for_, [this, w] {
               if (--workers_[w].waiting == 0) Compute(w);
             });
           });
         });
   }
 
+  // Parts of a shard's gradient that leave one by one. Of many shards each has one; they are made in turn.
+  int PartsAShard() const { return std::max(1, (case_.push_parts + simulated_ - 1) / simulated_); }
+
   void Compute(int w) {
-    workers_[w].host.cores->Serve(ComputeSeconds(), [this, w] { Push(w); });
+    Worker& worker = workers_[w];
+    const double seconds = ComputeSeconds();
+    const double backward = case_.backward_share * seconds;
+    worker.waiting = simulated_ * PartsAShard();
+    worker.host.compute->Serve(seconds - backward, [this, w, backward] {
+      Backward(w, 0, backward / (simulated_ * PartsAShard()));
+    });
   }
 
-  void Push(int w) {
-    Worker& worker = workers_[w];
-    worker.waiting = simulated_;
-    const double bytes = shard_bytes_ * case_.push_share;
-    const double codec = shard_bytes_ * CodecSeconds(case_.push_share);
-    for (Shard& shard : shards_) {
-      const double here = costs_.worker_message + bytes * costs_.worker_byte + codec;
-      worker.host.cores->Serve(here * standing_for_, [this, w, &shard, bytes, codec] {
-        Travel(&workers_[w].host, &shard.host, bytes * standing_for_, bytes,
-               [this, w, &shard, bytes, codec] {
-                 const double apply =
-                     case_.mode == SYNC ? 0 : codec + shard_bytes_ * costs_.apply_byte;
-                 shard.host.cores->Serve(
-                     costs_.shard_message + bytes * costs_.shard_byte + apply, [this, w] {
-                       events_.After(costs_.latency, [this, w] {
-                         if (--workers_[w].waiting == 0) Commit(w);
-                       });
+  // Makes gradients, and pushes each part as soon as it is made.
+  void Backward(int w, int part, double seconds) {
+    if (part == simulated_ * PartsAShard()) return;
+    const auto made = [this, w, part, seconds] {
+      Push(w, &shards_[part % simulated_]);
+      Backward(w, part + 1, seconds);
+    };
+    // What takes no time does not wait for a turn either.
+    seconds > 0 ? workers_[w].host.compute->Serve(seconds, made) : made();
+  }
+
+  void Push(int w, Shard* shard) {
+    const double floats = shard_bytes_ / PartsAShard();
+    const double bytes = floats * case_.push_share;
+    const double codec = floats * CodecSeconds(case_.push_share);
+    const double here = costs_.worker_message + bytes * costs_.worker_byte + codec;
+    workers_[w].host.messages->Serve(here * standing_for_, [this, w, shard, floats, bytes, codec] {
+      Travel(&workers_[w].host, &shard->host, bytes * standing_for_, bytes,
+             [this, w, shard, floats, bytes, codec] {
+               const double apply = case_.mode == SYNC ? 0 : codec + floats * costs_.apply_byte;
+               shard->host.messages->Serve(
+                   costs_.shard_message + bytes * costs_.shard_byte + apply, [this, w] {
+                     events_.After(costs_.latency, [this, w] {
+                       if (--workers_[w].waiting == 0) Commit(w);
                      });
-               });
-      });
-    }
+                   });
+             });
+    });
   }
 
   // The worker goes on to its next pull without waiting for the answer.
@@ -194,7 +217,7 @@ class Cluster {
     const int clock = worker.clock;
     for (Shard& shard : shards_) {
       events_.After(costs_.latency, [this, w, clock, &shard] {
-        shard.host.cores->Serve(costs_.shard_message, [this, w, clock, &shard] {
+        shard.host.messages->Serve(costs_.shard_message, [this, w, clock, &shard] {
           Count(&shard, w, clock + 1);
         });
       });
@@ -262,7 +285,7 @@ class Cluster {
     const double seconds = needed_ * (codec + shard_bytes_ * costs_.apply_byte) / cores;
     const auto left = std::make_shared<int>(cores);
     for (int core = 0; core < cores; ++core) {
-      shard->host.cores->Serve(seconds, [this, shard, left] {
+      shard->host.cores->Run(seconds, [this, shard, left] {
         if (--*left > 0) return;
         shard->applying = false;
         ++shard->step;
@@ -284,7 +307,7 @@ class Cluster {
   const int needed_;
   std::mt19937_64 random_;
   EventQueue events_;
-  std::shared_ptr<Resource> shared_;
+  std::shared_ptr<Cores> shared_;
   std::deque<Shard> shards_;
   std::deque<Worker> workers_;
   int finished_ = 0;
@@ -309,6 +332,10 @@ absl::StatusOr<ClusterSpeed> Simulate(const ClusterCosts& costs, const ClusterCa
   }
   if (costs.compute_seconds <= 0) return Outside("compute_seconds", costs.compute_seconds, "above 0");
   if (what.model_bytes < 0) return Outside("model_bytes", what.model_bytes, "at least 0");
+  if (what.push_parts < 1 || what.push_parts > 1000) return Outside("push_parts", what.push_parts, "1 to 1000");
+  if (!(what.backward_share >= 0 && what.backward_share <= 1)) {
+    return Outside("backward_share", what.backward_share, "0 to 1");
+  }
   return Cluster(costs, what).Run();
 }
 

@@ -24,7 +24,11 @@ struct ClusterCosts {
   double bandwidth = 0;          // bytes a second of each host's card, each way; 0: no network between
   double latency = 0;            // seconds, one way
   int shard_cores = 1;
-  int worker_cores = 1;          // that one worker may use for messages; it computes on one of them
+  int worker_cores = 1;
+  // Threads that serve messages, one at a time each. 0: as many as the daemons take (--io_threads), at a
+  // shard half the cores and at most 8, at a worker a quarter and at most 2, beside the one that computes.
+  int shard_threads = 0;
+  int worker_threads = 0;
   // Above 0: one host with so many cores has all workers and shards.
   int one_host_cores = 0;
 };
@@ -38,6 +42,10 @@ struct ClusterCase {
   double model_bytes = 0;        // float32
   double push_share = 1;         // bytes of a coded gradient, of those of float32
   double pull_share = 1;
+  // A step's gradient leaves in this many parts, at equal distances during backward, or in one a shard
+  // where there are more shards.
+  int push_parts = 1;
+  double backward_share = 0;     // of compute_seconds
   int workers_a_host = 1;        // above 1: their gradients are added up there before one push
   int steps = 30;                // a worker; the first fifth is not counted
   uint64_t seed = 1;
@@ -50,9 +58,10 @@ struct ClusterSpeed {
 };
 
 // Simulates a cluster, event by event: each worker pulls from all shards, computes, pushes to all shards
-// and commits; shards and network cards serve one thing after the other; the sync policy says when pulls
-// are answered. A step is not overlapped with its own communication, which is what a cluster does at
-// worst.
+// while backward goes on, and commits; the threads of shards and workers serve one message after the
+// other, and so do network cards; threads share the cores of a host in time slices; the sync policy says
+// when pulls are answered. Forward waits for all of a pull, and a message is received when it has been
+// sent in full: a cluster does at least as well.
 //
 // Shards are alike, so of more than kShardsSimulated only that many are simulated, each with its own
 // load; a worker's traffic with them stands for its traffic with all. What is lost is that the slowest

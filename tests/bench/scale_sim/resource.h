@@ -11,8 +11,7 @@
 
 namespace syncline {
 
-// Some equal servers with one queue, first come, first served: the cores of a host, or one direction of
-// its network card. Not thread-safe.
+// Some equal servers with one queue, first come, first served, such as one direction of a network card. Not thread-safe.
 class Resource {
  public:
   Resource(EventQueue* events, int servers) : events_(events) {

@@ -26,6 +26,8 @@ ABSL_FLAG(Names, shards, Names({"1", "10", "100", "1000"}), "Numbers of shards."
 ABSL_FLAG(int, staleness, 3, "bounded: steps ahead of the slowest.");
 ABSL_FLAG(double, backup_share, 0, "sync: share of the workers that a step does not wait for.");
 ABSL_FLAG(int, workers_a_host, 1, "Workers that add up their gradients before one push.");
+ABSL_FLAG(int, push_parts, 4, "A step's gradient leaves in so many parts while backward goes on.");
+ABSL_FLAG(double, backward_share, 0.667, "Of compute_ms: two of a linear layer's three products.");
 ABSL_FLAG(int, steps, 20, "Steps simulated of each worker.");
 ABSL_FLAG(double, model_mb, 100, "Weights, in 10^6 bytes of float32.");
 ABSL_FLAG(double, push_share, 1, "Bytes of a coded gradient, of those of float32.");
@@ -45,6 +47,8 @@ ABSL_FLAG(double, encode_byte_ns, 0.2, "Of a core, to encode or decode a byte of
 ABSL_FLAG(double, add_byte_ns, 0.1, "Of a core, to add up a byte of a gradient on the host.");
 ABSL_FLAG(int, shard_cores, 16, "Of each shard's host.");
 ABSL_FLAG(int, worker_cores, 4, "Of each worker.");
+ABSL_FLAG(int, shard_threads, 0, "That serve messages, of each shard; 0: as syncline-ps chooses.");
+ABSL_FLAG(int, worker_threads, 0, "The same of each worker; 0: as syncline-worker chooses.");
 ABSL_FLAG(int, one_host_cores, 0, "Above 0: all run on one host of so many cores.");
 ABSL_FLAG(std::string, json, "", "Also writes the rows here.");
 
@@ -68,6 +72,8 @@ ClusterCosts Costs() {
   costs.latency = absl::GetFlag(FLAGS_latency_us) * 1e-6;
   costs.shard_cores = absl::GetFlag(FLAGS_shard_cores);
   costs.worker_cores = absl::GetFlag(FLAGS_worker_cores);
+  costs.shard_threads = absl::GetFlag(FLAGS_shard_threads);
+  costs.worker_threads = absl::GetFlag(FLAGS_worker_threads);
   costs.one_host_cores = absl::GetFlag(FLAGS_one_host_cores);
   return costs;
 }
@@ -107,6 +113,8 @@ absl::StatusOr<std::string> Row(const ClusterCosts& costs, const std::string& mo
   what.model_bytes = absl::GetFlag(FLAGS_model_mb) * 1e6;
   what.push_share = absl::GetFlag(FLAGS_push_share);
   what.pull_share = absl::GetFlag(FLAGS_pull_share);
+  what.push_parts = absl::GetFlag(FLAGS_push_parts);
+  what.backward_share = absl::GetFlag(FLAGS_backward_share);
   what.steps = absl::GetFlag(FLAGS_steps);
   const auto speed = Simulate(costs, what);
   if (!speed.ok()) return speed.status();

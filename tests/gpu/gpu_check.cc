@@ -1,6 +1,6 @@
 // Compares the CUDA backend with the CPU's, operation by operation and over training runs, times it
-// beside cuBLAS' own peak, and says how much of the copies between host and device a step hides. Exits
-// 1 if a comparison failed.
+// beside cuBLAS' own peak, and says how much of the copies between host and device a step hides.
+// Exits 1 if a comparison failed.
 //
 //   gpu_check [FOLDER_OF_THE_LIBRARY [DEVICE]]
 //
@@ -33,8 +33,8 @@ constexpr double kParity = 1e-4;
 struct Format {
   Products products;
   const char* name;
-  // Allowed of one product: of the sum of its terms' sizes. Two inputs rounded to the nearest, or cut
-  // off, are off by at most 2 units in the last place.
+  // Allowed of one product: of the sum of its terms' sizes. Two inputs rounded to the nearest, or
+  // cut off, are off by at most 2 units in the last place.
   double product;
   // Allowed of training. Rounding the inputs on a CPU gives 6e-4 with either format.
   double parity;
@@ -171,9 +171,9 @@ bool CompareProducts(const LoadedBackend& cuda, const Format& format) {
     }
   }
   const bool passed = !failed && worst <= format.product;
-  std::printf("%-28s %10.1e %10.0e   %s %s\n",
-              (std::string("a product, ") + format.name).c_str(), worst, format.product,
-              passed ? "passed" : "FAILED", failed ? table.last_error() : "");
+  std::printf("%-28s %10.1e %10.0e   %s %s\n", (std::string("a product, ") + format.name).c_str(),
+              worst, format.product, passed ? "passed" : "FAILED",
+              failed ? table.last_error() : "");
   for (void* memory : {on_a, on_b, on_c}) {
     if (memory != nullptr) table.release(device, memory);
   }
@@ -235,7 +235,8 @@ void TimeSteps(const LoadedBackend& cuda, const Widths& widths, const std::vecto
   const std::vector<float> parameters = MakeParameters(widths, &random);
   for (const Format& format : kFormats) {
     const double peak = cuda.backend->host_memory ? 0 : CublasPeakGflops(8192, format.products);
-    std::printf("\nThe step alone, %s: cuBLAS' own peak (8192^3) %.0f GFLOP/s\n", format.name, peak);
+    std::printf("\nThe step alone, %s: cuBLAS' own peak (8192^3) %.0f GFLOP/s\n", format.name,
+                peak);
     std::printf("%-28s %10s %12s %12s %8s\n", (NameOf(widths) + ", batch").c_str(), "us",
                 "samples/s", "GFLOP/s", "of peak");
     for (const int rows : batches) {
@@ -248,8 +249,8 @@ void TimeSteps(const LoadedBackend& cuda, const Widths& widths, const std::vecto
   }
 }
 
-// What a step hides of the copies it needs: parameters in before each layer's forward, gradients out
-// during backward.
+// What a step hides of the copies it needs: parameters in before each layer's forward, gradients
+// out during backward.
 void TimeCopies(const LoadedBackend& cuda, const Widths& widths, const std::vector<int>& batches,
                 int steps) {
   std::mt19937 random(1);

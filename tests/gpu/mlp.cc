@@ -20,8 +20,7 @@ Mlp::Mlp(const Backend& backend, const BackendOptions& options, std::vector<int>
   for (size_t i = 0; i + 1 < widths.size(); ++i) {
     const size_t in = widths[i], out = widths[i + 1], bias = at + in * out;
     layers_.push_back({widths[i], widths[i + 1], at, parameters_ + at, parameters_ + bias,
-                       gradients_ + at, gradients_ + bias, Floats(rows * out),
-                       Floats(rows * out)});
+                       gradients_ + at, gradients_ + bias, Floats(rows * out), Floats(rows * out)});
     at = bias + out;
   }
 }

@@ -28,8 +28,8 @@ class Mlp {
   void Step() { Submit(/*copies=*/false); }
   // The same with all that a shard would see of it, as worker/model does it: a layer's parameters
   // come from pinned host memory before it computes, its gradients go there as soon as they are
-  // made. The next step's parameters wait for this one's gradients, as they would in `sync`; they are
-  // those that were set when this was first called.
+  // made. The next step's parameters wait for this one's gradients, as they would in `sync`; they
+  // are those that were set when this was first called.
   void StepWithCopies();
   // Those copies without the computing.
   void CopiesOfAStep();
@@ -43,7 +43,7 @@ class Mlp {
  private:
   struct Layer {
     int in, out;
-    size_t at;  // where it begins in the two blocks
+    size_t at;                                               // where it begins in the two blocks
     float *weight, *bias, *weight_gradient, *bias_gradient;  // into the two blocks
     float *output, *slope;                                   // [rows, out]
   };
@@ -73,7 +73,7 @@ class Mlp {
   // Null until copies are wanted.
   float* host_parameters_ = nullptr;
   float* host_gradients_ = nullptr;
-  BackendEvent* uploaded_ = nullptr;    // each is recorded anew for every layer
+  BackendEvent* uploaded_ = nullptr;  // each is recorded anew for every layer
   BackendEvent* made_ = nullptr;
   BackendEvent* downloaded_ = nullptr;  // the end of a step's last download
 };

@@ -5,7 +5,9 @@
 
 Costs come from runs with one worker alone: what a step computes, what the shard's updates take, and what
 processor time is left, which is that of messages. Then the simulator says how long a step takes with 1, 2,
-4, 8 and 16 workers that share this machine's cores, and so do real runs. Tensors go over TCP.
+4, 8 and 16 workers that share this machine's cores, and so do real runs. Tensors go over TCP. The last
+column is the processor time a real step of one worker took of all processes, starting up included: above the
+costs printed before, workers and shard slow each other down; at the costs, with real runs slower, cores idle.
 """
 import json
 import os
@@ -98,20 +100,21 @@ def simulated(program, mode, workers, compute, apply, messages):
 def main():
     real, simulator = build()
     worst, row = 0, ""
-    print(f"{'mode':>6} {'workers':>8} {'real ms':>9} {'simulated ms':>13} {'error':>7}")
+    print(f"{'mode':>6} {'workers':>8} {'real ms':>9} {'simulated ms':>13} {'error':>7} {'cpu ms':>7}")
     for mode in MODES:
         compute, apply, messages = costs(real, mode)
         print(f"{mode:>6} alone: computes {1e3 * compute:.2f} ms, applies {1e3 * apply:.2f} ms, "
               f"messages {1e3 * messages:.2f} ms", file=sys.stderr)
         for workers in WORKERS:
             steps = max(2000 // workers, 150)
-            step = statistics.median(run(real, mode, workers, steps)["step"]
-                                     for _ in range(ROUNDS))
+            rounds = [run(real, mode, workers, steps) for _ in range(ROUNDS)]
+            step = statistics.median(r["step"] for r in rounds)
+            cpu = statistics.median(r["cpu"] for r in rounds) / steps / workers
             guess = simulated(simulator, mode, workers, compute, apply, messages)
             error = guess / step - 1
             if abs(error) >= abs(worst):
                 worst, row = error, f"{mode}, {workers} workers"
-            print(f"{mode:>6} {workers:8} {1e3 * step:9.2f} {1e3 * guess:13.2f} {100 * error:+6.0f} %"
+            print(f"{mode:>6} {workers:8} {1e3 * step:9.2f} {1e3 * guess:13.2f} {100 * error:+6.0f}% {1e3 * cpu:7.2f}"
                   f"{'' if abs(error) <= 0.15 else '  beyond 15 %'}", flush=True)
     print(f"largest error {100 * worst:+.0f} %: {row}")
 

@@ -12,8 +12,8 @@
 
 namespace syncline {
 
-// The cores of a host, which all that wants to run shares in time slices: with more of it than cores,
-// each gets an equal part of them and none waits for another to end. Not thread-safe.
+// The cores of a host, which all that wants to run shares in time slices: with more of it than
+// cores, each gets an equal part of them and none waits for another to end. Not thread-safe.
 class Cores {
  public:
   Cores(EventQueue* events, int cores) : events_(events), cores_(cores) {}
@@ -72,8 +72,8 @@ class Cores {
   uint64_t added_ = 0, plans_ = 0;
 };
 
-// Threads of one process: each does one thing after the other, first come, first served, on cores that
-// others share. Not thread-safe.
+// Threads of one process: each does one thing after the other, first come, first served, on cores
+// that others share. Not thread-safe.
 class Threads {
  public:
   Threads(std::shared_ptr<Cores> cores, int threads) : cores_(std::move(cores)), idle_(threads) {}

@@ -91,6 +91,15 @@ ClientOptions ClientOptionsOf(const WorkerOptions& options) {
   return client;
 }
 
+OpenDeviceOptions DeviceOptionsOf(const WorkerOptions& options, const JobManifest& job) {
+  OpenDeviceOptions device;
+  device.device = options.device.empty() ? job.device() : options.device;
+  device.threads = options.threads > 0 ? options.threads : static_cast<int>(job.worker_threads());
+  device.allow_tf32 = job.allow_tf32();
+  device.allow_bf16 = job.allow_bf16();
+  return device;
+}
+
 // Memory that shards on this host can read and write (if the job wants that), and other processes.
 std::shared_ptr<void> Lend(Client* client, size_t bytes, std::shared_ptr<SharedMemory>* first) {
   const auto memory = SharedMemory::Create(bytes);
@@ -120,13 +129,8 @@ absl::Status Train(const WorkerOptions& options, ProgressBoard* board,
   spdlog::info("rank {} (incarnation {}) of job {}", client->rank(), client->incarnation(),
                job.name());
 
-  OpenDeviceOptions open;
-  open.device = options.device.empty() ? job.device() : options.device;
-  open.threads = options.threads > 0 ? options.threads : static_cast<int>(job.worker_threads());
-  open.allow_tf32 = job.allow_tf32();
-  open.allow_bf16 = job.allow_bf16();
   std::string note;
-  SYNCLINE_ASSIGN_OR_RETURN(device, OpenDevice(open, &note));
+  SYNCLINE_ASSIGN_OR_RETURN(device, OpenDevice(DeviceOptionsOf(options, job), &note));
   if (!note.empty()) spdlog::info("{}", note);
   spdlog::info("computing on {}", device->Describe());
 
@@ -197,8 +201,7 @@ absl::StatusOr<HelperResult> Help(const WorkerOptions& options, const JobManifes
   HelperOptions help;
   help.leader = &leader;
   help.job = job;
-  help.device = options.device.empty() ? job.device() : options.device;
-  help.threads = options.threads > 0 ? options.threads : static_cast<int>(job.worker_threads());
+  help.device = DeviceOptionsOf(options, job);
   help.step_delay = options.step_delay;
   help.stop = options.stop;
   return RunHelper(help);

@@ -231,10 +231,7 @@ absl::Status CoordinatorImpl::AdmitAtFirstStep(Rank rank) {
   absl::MutexLock lock(&mu_);
   if (leases_ == nullptr) return admitted;
   leases_->Hold(false);
-  if (admitted.ok()) {
-    leases_->Join(rank, clock);
-    leases_->SetProcesses(rank, members_.at(rank).processes);
-  }
+  if (admitted.ok()) leases_->Join(rank, clock, members_.at(rank).processes);
   return admitted;
 }
 
@@ -319,8 +316,7 @@ absl::StatusOr<LeaseReply> CoordinatorImpl::Lease(const LeaseRequest& request) {
     leases_ = std::make_unique<DataLeases>(options);
     if (restored_) leases_->Restore(*restored_);
     for (const Rank rank : members_.Live()) {
-      leases_->Join(rank, first_step_);
-      leases_->SetProcesses(rank, members_.at(rank).processes);
+      leases_->Join(rank, first_step_, members_.at(rank).processes);
     }
   }
   leases_->SetProcesses(request.rank(), members_.at(request.rank()).processes);

@@ -21,10 +21,10 @@ Clock DataLeases::FirstStep(Rank rank) const {
   return member->second.open()->first;
 }
 
-void DataLeases::Join(Rank rank, Clock clock) {
+void DataLeases::Join(Rank rank, Clock clock, uint32_t processes) {
   Member& member = members_[rank];
   member.live = true;
-  member.processes = 1;
+  member.processes = processes;
   member.committed = clock;
 }
 
@@ -163,9 +163,9 @@ void DataLeases::PlanStep() {
   for (const auto& [rank, member] : members_) {
     if (member.live) live.push_back(rank);
   }
-  const Range step = Take(options_.batch_size * LiveProcesses());
-  const uint64_t total = step.end - step.begin;
   const uint64_t processes = LiveProcesses();
+  const Range step = Take(options_.batch_size * processes);
+  const uint64_t total = step.end - step.begin;
   uint64_t before = 0;
   for (const Rank rank : live) {
     Member& member = members_.at(rank);

@@ -57,10 +57,11 @@ class DataLeases {
   // shard is still the first not planned when it joins. Others get what is planned already.
   void Hold(bool hold) { hold_ = hold; }
 
-  // `rank` joins at `clock` (sync: FirstStep; otherwise the lowest live clock).
-  void Join(Rank rank, Clock clock);
+  // `rank`, which stands for so many processes, joins at `clock` (sync: FirstStep; otherwise the lowest
+  // live clock).
+  void Join(Rank rank, Clock clock, uint32_t processes = 1);
 
-  // `rank`, which has joined, stands for `count` processes from now on (1 unless said); at least 1.
+  // `rank`, which has joined, stands for `count` processes from now on; at least 1.
   void SetProcesses(Rank rank, uint32_t count) { members_.at(rank).processes = count; }
 
   // Steps for `rank` from `from_clock` on. Empty and not finished: nothing for now, as others may

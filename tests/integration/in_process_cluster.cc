@@ -1,5 +1,7 @@
 #include "tests/integration/in_process_cluster.h"
 
+#include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -11,6 +13,7 @@
 #include "common/rpc/channel.h"
 #include "common/status/status_macros.h"
 #include "common/status/status_matchers.h"
+#include "common/wire/protocol_version.h"
 #include "gtest/gtest.h"
 #include "server/durability/checkpoint_reader.h"
 
@@ -136,6 +139,29 @@ Weights TrainedWeights(JobManifest job, const std::string& restore) {
   auto weights = CheckpointWeights(cluster.job().checkpoint().directory());
   SYNCLINE_EXPECT_OK(weights.status());
   return weights.ok() ? *std::move(weights) : Weights();
+}
+
+double Difference(const Weights& a, const Weights& b) {
+  double largest = 0;
+  EXPECT_EQ(a.size(), b.size());
+  for (const auto& [name, values] : a) {
+    double size = 1e-3, difference = 0;
+    for (size_t i = 0; i < values.size(); ++i) {
+      size = std::max<double>(size, std::abs(values[i]));
+      difference = std::max<double>(difference, std::abs(values[i] - b.at(name)[i]));
+    }
+    largest = std::max(largest, difference / size);
+  }
+  return largest;
+}
+
+Sender SenderOf(const Client& client) {
+  Sender sender;
+  sender.set_rank(client.rank());
+  sender.set_incarnation(client.incarnation());
+  sender.set_protocol(kProtocolVersion);
+  sender.set_map_epoch(1);
+  return sender;
 }
 
 }  // namespace syncline

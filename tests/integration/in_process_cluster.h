@@ -13,8 +13,10 @@
 #include "common/io/posix_file_system.h"
 #include "proto/coordinator.grpc.pb.h"
 #include "proto/job.pb.h"
+#include "proto/parameter_server.pb.h"
 #include "server/coordinator/coordinator_server.h"
 #include "server/shard_server.h"
+#include "worker/client/client.h"
 #include "worker/worker.h"
 
 namespace syncline {
@@ -74,6 +76,12 @@ absl::StatusOr<Weights> CheckpointWeights(const std::string& directory);
 
 // Trains `job` to its end with all its workers and returns the weights; fails the test otherwise.
 Weights TrainedWeights(JobManifest job, const std::string& restore = "");
+
+// The largest difference, as a share of the largest weight of its tensor.
+double Difference(const Weights& a, const Weights& b);
+
+// What a client says of itself, under the first shard map.
+Sender SenderOf(const Client& client);
 
 // An empty folder of this test's own.
 std::string FreshFolder(const std::string& name);

@@ -1,8 +1,5 @@
 // The workers of one host add up their gradients there: what the cluster learns stays the same.
 
-#include <algorithm>
-#include <cmath>
-
 #include "gtest/gtest.h"
 #include "tests/integration/in_process_cluster.h"
 
@@ -16,21 +13,6 @@ JobManifest Job(bool together, uint32_t workers = 4) {
   job.set_batch_size(4);
   job.set_local_aggregation(together);
   return job;
-}
-
-// The largest difference, as a share of the largest weight of its tensor.
-double Difference(const Weights& a, const Weights& b) {
-  double largest = 0;
-  EXPECT_EQ(a.size(), b.size());
-  for (const auto& [name, values] : a) {
-    double size = 1e-3, difference = 0;
-    for (size_t i = 0; i < values.size(); ++i) {
-      size = std::max<double>(size, std::abs(values[i]));
-      difference = std::max<double>(difference, std::abs(values[i] - b.at(name)[i]));
-    }
-    largest = std::max(largest, difference / size);
-  }
-  return largest;
 }
 
 TEST(LocalAggregationTest, TheSameWeightsAsSeparateWorkers) {

@@ -7,7 +7,6 @@
 #include "common/rpc/call.h"
 #include "common/rpc/channel.h"
 #include "common/status/status_matchers.h"
-#include "common/wire/protocol_version.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "proto/parameter_server.grpc.pb.h"
@@ -84,14 +83,6 @@ class PushPullTest : public testing::TestWithParam<Setting> {
       client_->PushPull({clock, samples, {0}, clock + 1}, gradients, {weights_, nullptr, true},
                         std::move(done));
     });
-  }
-  Sender Self() const {
-    Sender sender;
-    sender.set_rank(client_->rank());
-    sender.set_incarnation(client_->incarnation());
-    sender.set_protocol(kProtocolVersion);
-    sender.set_map_epoch(1);
-    return sender;
   }
   // Of all shards together.
   uint64_t Sum(uint64_t (ShardStatusReply::*field)() const) {
@@ -185,7 +176,7 @@ TEST_P(PushPullTest, AnErrorOfOnePartIsTheErrorOfAll) {
 
 TEST_P(PushPullTest, EachWorkerIsGrantedItsPartOfTheShardsMemory) {
   PushRequest request;
-  *request.mutable_header()->mutable_sender() = Self();
+  *request.mutable_header()->mutable_sender() = SenderOf(*client_);
   const auto granted = [&]() -> uint64_t {
     const auto reply =
         Call<PushReply>(*Stub(0), &ParameterServer::Stub::Push, request, absl::Seconds(10));
@@ -203,7 +194,7 @@ TEST_P(PushPullTest, EachWorkerIsGrantedItsPartOfTheShardsMemory) {
 // What another client might send.
 TEST_P(PushPullTest, ChecksWhatComesTogether) {
   PushRequest request;
-  *request.mutable_header()->mutable_sender() = Self();
+  *request.mutable_header()->mutable_sender() = SenderOf(*client_);
   const auto call = [&](auto method) {
     return Call<PullReply>(*Stub(0), method, request, absl::Seconds(10)).status();
   };

@@ -1,7 +1,5 @@
 // Promise 4: the weights of sync depend on the global batch, not on who computed them where.
 
-#include <cmath>
-
 #include "gtest/gtest.h"
 #include "tests/integration/in_process_cluster.h"
 
@@ -14,21 +12,6 @@ JobManifest Job(uint32_t workers, uint32_t shards) {
   job.set_shards(shards);
   job.set_batch_size(16 / workers);
   return job;
-}
-
-// The largest difference, as a share of the largest weight of its tensor.
-double Difference(const Weights& a, const Weights& b) {
-  double largest = 0;
-  EXPECT_EQ(a.size(), b.size());
-  for (const auto& [name, values] : a) {
-    double size = 1e-3, difference = 0;
-    for (size_t i = 0; i < values.size(); ++i) {
-      size = std::max<double>(size, std::abs(values[i]));
-      difference = std::max<double>(difference, std::abs(values[i] - b.at(name)[i]));
-    }
-    largest = std::max(largest, difference / size);
-  }
-  return largest;
 }
 
 void ExpectSameEverywhere(const std::function<void(JobManifest*)>& change) {

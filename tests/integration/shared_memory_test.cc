@@ -10,7 +10,6 @@
 #include "common/rpc/call.h"
 #include "common/rpc/channel.h"
 #include "common/status/status_matchers.h"
-#include "common/wire/protocol_version.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "proto/parameter_server.grpc.pb.h"
@@ -92,14 +91,6 @@ class LendingClientTest : public testing::Test {
     return result;
   }
 
-  Sender Self() const {
-    Sender sender;
-    sender.set_rank(client_->rank());
-    sender.set_incarnation(client_->incarnation());
-    sender.set_protocol(kProtocolVersion);
-    sender.set_map_epoch(1);
-    return sender;
-  }
   const std::shared_ptr<SharedMemory> memory_ = *SharedMemory::Create(4096);
   float* const floats_ = reinterpret_cast<float*>(memory_->data());
   InProcessCluster cluster_;
@@ -138,14 +129,14 @@ TEST_F(LendingClientTest, AClientThatHasGoneLendsNothing) {
 
 TEST_F(LendingClientTest, PlacesMeanNothingToTheNetwork) {
   PushRequest push;
-  *push.mutable_header()->mutable_sender() = Self();
+  *push.mutable_header()->mutable_sender() = SenderOf(*client_);
   push.mutable_header()->set_segment(1);
   push.add_chunks();
   EXPECT_THAT(
       Call<PushReply>(*shard_, &ParameterServer::Stub::Push, push, absl::Seconds(10)).status(),
       StatusIs(StatusCode::kInvalidArgument, HasSubstr("segment")));
   PullRequest pull;
-  *pull.mutable_sender() = Self();
+  *pull.mutable_sender() = SenderOf(*client_);
   pull.set_segment(1);
   pull.add_chunks(0);
   EXPECT_THAT(

@@ -216,10 +216,14 @@ void ShardConnection::Send(Method method, size_t bytes, MakeRequest request, Don
       lane.waiting.push_back(attempts);
       return;
     }
-    lane.bytes += bytes;
-    attempts->call_begun = window_.Begin(Seconds());
+    Enter(&lane, attempts);
   }
   attempts->Begin();
+}
+
+void ShardConnection::Enter(Lane* lane, Attempts* attempts) {
+  lane->bytes += attempts->bytes();
+  attempts->call_begun = window_.Begin(Seconds());
 }
 
 void ShardConnection::Grant(size_t bytes) {
@@ -239,8 +243,7 @@ void ShardConnection::Finished(const Attempts& attempts, bool delivered) {
     while (!lane.waiting.empty() && HasRoom(lane, lane.waiting.front()->bytes())) {
       next.push_back(lane.waiting.front());
       lane.waiting.pop_front();
-      lane.bytes += next.back()->bytes();
-      next.back()->call_begun = window_.Begin(Seconds());
+      Enter(&lane, next.back());
     }
   }
   for (Attempts* const call : next) call->Begin();

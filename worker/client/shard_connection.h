@@ -86,6 +86,8 @@ class ShardConnection {
   ShardConnection(Options options, CallGroup* group)
       : options_(std::move(options)), group_(group), window_(options_.window) {}
   bool HasRoom(const Lane& lane, size_t bytes) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Counts a call that is about to begin.
+  void Enter(Lane* lane, Attempts* attempts) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Finished(const Attempts& attempts, bool delivered);
 
   const Options options_;

@@ -17,7 +17,6 @@
 #include "worker/local/host_group.h"
 #include "worker/model/model_builder.h"
 #include "worker/model/network.h"
-#include "worker/model/open_device.h"
 #include "worker/train/batch_loader.h"
 
 namespace syncline {
@@ -72,13 +71,8 @@ absl::Status Helper::Tell(HostMessage::Kind kind, uint64_t clock, size_t paramet
 absl::Status Helper::Prepare(int weights) {
   SYNCLINE_ASSIGN_OR_RETURN(values_, SharedMemory::Adopt(weights));
   SYNCLINE_ASSIGN_OR_RETURN(gradients_, SharedMemory::Create(values_->size()));
-  OpenDeviceOptions open;
-  open.device = options_.device;
-  open.threads = options_.threads;
-  open.allow_tf32 = options_.job.allow_tf32();
-  open.allow_bf16 = options_.job.allow_bf16();
   std::string note;
-  SYNCLINE_ASSIGN_OR_RETURN(device_, OpenDevice(open, &note));
+  SYNCLINE_ASSIGN_OR_RETURN(device_, OpenDevice(options_.device, &note));
   if (!note.empty()) spdlog::info("{}", note);
   SYNCLINE_ASSIGN_OR_RETURN(data_, LoadTrainingData(options_.job));
   std::vector<std::shared_ptr<SharedMemory>> blocks = {gradients_, values_};

@@ -2,13 +2,13 @@
 #define SYNCLINE_WORKER_LOCAL_HELPER_H_
 
 #include <functional>
-#include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/cluster/ids.h"
 #include "common/memory/local_socket.h"
 #include "proto/job.pb.h"
+#include "worker/model/open_device.h"
 
 namespace syncline {
 
@@ -16,8 +16,7 @@ struct HelperOptions {
   // To the leader of this host's processes.
   const LocalSocket* leader = nullptr;
   JobManifest job;
-  std::string device;  // auto, cpu, cuda or cuda:N
-  int threads = 1;     // of a CPU
+  OpenDeviceOptions device;
   // Waited before each part, to see what a slow process does to others.
   absl::Duration step_delay;
   // Asked between steps: true ends the help in good order. May be null.

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "common/optimizer/kernels.h"
 #include "common/status/status_macros.h"
 
 namespace syncline {
@@ -28,9 +29,12 @@ const float* HostSum::Gradient(size_t part, size_t parameter, bool wait) {
   return reinterpret_cast<const float*>(block + (value - options_.values->data()));
 }
 
-bool HostSum::AllThere(size_t parameter) {
+bool HostSum::Gather(size_t parameter) {
+  others_.clear();
   for (size_t part = 1; part < parts_.size(); ++part) {
-    if (Gradient(part, parameter, false) == nullptr) return false;
+    const float* const gradient = Gradient(part, parameter, false);
+    if (gradient == nullptr) return false;
+    others_.push_back(gradient);
   }
   return true;
 }
@@ -42,19 +46,16 @@ void HostSum::AddUp(size_t parameter) {
                               static_cast<double>(total_));
   };
   float* const sum = options_.network->gradient(parameter);
-  const int64_t size = options_.network->parameters()[parameter].size();
-  const float own = share(0);
-  for (int64_t i = 0; i < size; ++i) sum[i] *= own;
+  const auto size = static_cast<size_t>(options_.network->parameters()[parameter].size());
+  ScaleInto(share(0), sum, sum, size);
   for (size_t part = 1; part < parts_.size(); ++part) {
-    const float* const gradient = Gradient(part, parameter, false);
-    const float weight = share(part);
-    for (int64_t i = 0; i < size; ++i) sum[i] += weight * gradient[i];
+    AddScaled(share(part), others_[part - 1], sum, size);
   }
 }
 
 void HostSum::Made(size_t parameter, const Complete& complete) {
   order_.push_back(parameter);
-  for (; added_ < order_.size() && AllThere(order_[added_]); ++added_) {
+  for (; added_ < order_.size() && Gather(order_[added_]); ++added_) {
     AddUp(order_[added_]);
     complete(order_[added_]);
   }
@@ -63,14 +64,10 @@ void HostSum::Made(size_t parameter, const Complete& complete) {
 absl::StatusOr<double> HostSum::Finish(const Compute& compute, const Complete& complete) {
   for (; added_ < order_.size(); ++added_) {
     const size_t parameter = order_[added_];
-    for (size_t part = 1; part < parts_.size(); ++part) {
-      if (Gradient(part, parameter, true) != nullptr) continue;
-      SYNCLINE_RETURN_IF_ERROR(ComputeHere(part, compute));
-    }
-    // One that was there may be lost by now.
-    while (!AllThere(parameter)) {
+    // Again if one that was there is lost while another is waited for.
+    while (!Gather(parameter)) {
       for (size_t part = 1; part < parts_.size(); ++part) {
-        if (Gradient(part, parameter, false) != nullptr) continue;
+        if (Gradient(part, parameter, true) != nullptr) continue;
         SYNCLINE_RETURN_IF_ERROR(ComputeHere(part, compute));
       }
     }

@@ -65,7 +65,9 @@ class HostSum {
   absl::Status ComputeHere(size_t part, const Compute& compute);
   // The gradient of a part, if it is there; see LocalTeam::Gradients.
   const float* Gradient(size_t part, size_t parameter, bool wait);
-  bool AllThere(size_t parameter);
+  // Finds the gradients of all parts but the leader's, unless one is missing.
+  bool Gather(size_t parameter);
+  // Adds up what Gather found. A helper that is lost in between has made it, and its block stays.
   void AddUp(size_t parameter);
 
   const Options options_;
@@ -74,6 +76,7 @@ class HostSum {
   std::vector<Spare> spares_;   // by part; networks are kept for later steps
   std::vector<size_t> order_;   // parameters the leader has made
   size_t added_ = 0;            // how many of them are complete
+  std::vector<const float*> others_;  // found by Gather: of parts 1, 2, ...
 };
 
 }  // namespace syncline

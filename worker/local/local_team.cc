@@ -127,11 +127,17 @@ void LocalTeam::TellProcesses() {
   if (options_.changed) options_.changed(processes);
 }
 
-void LocalTeam::TellAll(const HostMessage& message) {
-  // A helper that has not read a socket full of messages is lost; its reader notices.
-  for (const auto& helper : parts_) {
-    if (helper->live && !Send(helper->socket, message).ok()) helper->socket.Shutdown();
-  }
+// A helper that has not read a socket full of messages is lost; its reader notices.
+void LocalTeam::Tell(const Helper& helper, const HostMessage& message) {
+  if (helper.live && !Send(helper.socket, message).ok()) helper.socket.Shutdown();
+}
+
+void LocalTeam::TellAll(HostMessage::Kind kind, size_t parameter) {
+  HostMessage message;
+  message.kind = kind;
+  message.clock = clock_;
+  message.parameter = static_cast<uint32_t>(parameter);
+  for (const auto& helper : parts_) Tell(*helper, message);
 }
 
 void LocalTeam::BeginPull() {
@@ -143,12 +149,7 @@ void LocalTeam::BeginPull() {
 void LocalTeam::Ready(size_t parameter) {
   absl::MutexLock lock(&mu_);
   ready_[parameter] = true;
-  if (!computing_) return;
-  HostMessage ready;
-  ready.kind = HostMessage::kReady;
-  ready.clock = clock_;
-  ready.parameter = static_cast<uint32_t>(parameter);
-  TellAll(ready);
+  if (computing_) TellAll(HostMessage::kReady, parameter);
 }
 
 std::vector<HostPart> LocalTeam::Begin(const StepLease& step, uint64_t batch_size) {
@@ -168,15 +169,10 @@ std::vector<HostPart> LocalTeam::Begin(const StepLease& step, uint64_t batch_siz
     told.count = cut[i + 1].count;
     parts_[i]->made.assign(ready_.size(), false);
     parts_[i]->loss.reset();
-    if (!Send(parts_[i]->socket, told).ok()) parts_[i]->socket.Shutdown();
+    Tell(*parts_[i], told);
   }
-  HostMessage ready;
-  ready.kind = HostMessage::kReady;
-  ready.clock = clock_;
   for (size_t p = 0; p < ready_.size(); ++p) {
-    if (!ready_[p]) continue;
-    ready.parameter = static_cast<uint32_t>(p);
-    TellAll(ready);
+    if (ready_[p]) TellAll(HostMessage::kReady, p);
   }
   return cut;
 }
@@ -184,10 +180,7 @@ std::vector<HostPart> LocalTeam::Begin(const StepLease& step, uint64_t batch_siz
 void LocalTeam::Abort() {
   absl::MutexLock lock(&mu_);
   computing_ = false;
-  HostMessage abort;
-  abort.kind = HostMessage::kAbort;
-  abort.clock = clock_;
-  TellAll(abort);
+  TellAll(HostMessage::kAbort, 0);
 }
 
 // Whether `there` came true before the helper was lost.

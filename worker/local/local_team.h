@@ -78,7 +78,9 @@ class LocalTeam {
   void Lose(Helper* helper) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool Await(Helper* helper, const std::function<bool()>& there)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void TellAll(const HostMessage& message) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Tell(const Helper& helper, const HostMessage& message) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // All who take part in the step under way.
+  void TellAll(HostMessage::Kind kind, size_t parameter) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void TellProcesses();
 
   const Options options_;

@@ -31,6 +31,8 @@ using google::protobuf::util::MessageDifferencer;
 
 // An interval checkpoint is asked of the shards this many steps ahead; the leases reach further.
 constexpr uint64_t kCheckpointAhead = 32;
+// How often a checkpoint on demand is asked for when the shards were past its step.
+constexpr int kCheckpointTries = 250;
 
 // The restored tensors must be those of the model, cut the same way.
 absl::Status CheckSameTensors(const ShardMap& have, absl::Span<const TensorSpec> want,
@@ -516,8 +518,10 @@ absl::StatusOr<CheckpointReply> CoordinatorImpl::Checkpoint() {
     }
   }
   absl::MutexLock one(&checkpoint_mu_);
-  // A training cluster goes on meanwhile, so the step asked for lies ahead; further if it was past.
-  for (uint64_t margin = 2;; margin *= 2) {
+  // A training cluster goes on meanwhile, so the step asked for lies ahead; further if it was past. With no
+  // step ahead the shards may be between two: they are asked again.
+  uint64_t margin = 2;
+  for (int tries = 0;; ++tries) {
     SYNCLINE_ASSIGN_OR_RETURN(const auto steps, Steps());
     uint64_t step = steps.second;
     bool moving;
@@ -528,7 +532,10 @@ absl::StatusOr<CheckpointReply> CoordinatorImpl::Checkpoint() {
     }
     if (moving) step += margin;
     auto reply = CheckpointAt(step);
-    if (reply.ok() || !absl::IsFailedPrecondition(reply.status()) || margin > 1 << 16) return reply;
+    const bool again = absl::IsFailedPrecondition(reply.status()) && tries < kCheckpointTries;
+    if (!again || closing_.HasBeenNotified()) return reply;
+    margin = moving ? 2 * margin : 2;
+    if (!moving) closing_.WaitForNotificationWithTimeout(absl::Milliseconds(20));
   }
 }
 

@@ -38,6 +38,17 @@ std::string ChunkId(const ShardMap& map, const ChunkInfo& chunk) {
 
 std::string StatePrefix(size_t slot) { return absl::StrCat("state.", slot); }
 
+std::string WorkerPrefix(uint32_t rank, uint32_t slot) {
+  return absl::StrCat("worker.", rank, ".", slot);
+}
+
+bool ParseWorkerPrefix(absl::string_view prefix, uint32_t* rank, uint32_t* slot) {
+  if (!absl::ConsumePrefix(&prefix, "worker.")) return false;
+  const size_t dot = prefix.find('.');
+  return dot != absl::string_view::npos && absl::SimpleAtoi(prefix.substr(0, dot), rank) &&
+         absl::SimpleAtoi(prefix.substr(dot + 1), slot);
+}
+
 absl::Status Naming(const std::string& path, const absl::Status& status) {
   if (status.ok() || absl::StrContains(status.message(), path)) return status;
   return absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));

@@ -37,12 +37,18 @@ std::string ShardFileName(uint32_t shard);
 inline constexpr char kChunksTensor[] = "chunks";
 // U64 [n, 4]: chunk, rank, incarnation, next.
 inline constexpr char kAppliedTensor[] = "applied";
+// Only where workers carry state. U64 [n, 3]: rank, clock, updates.
+inline constexpr char kWorkersTensor[] = "workers";
 // A chunk's bytes are "weights/ID" and "state.K/ID" for each slot K, F32, where ID is the chunk's
 // tensor and first element: "linear0.weight@65536". Names of tensors may hold any character, so a
 // reader compares whole names and splits none of them but at the first slash.
 inline constexpr char kWeights[] = "weights";
 std::string ChunkId(const ShardMap& map, const ChunkInfo& chunk);
 std::string StatePrefix(size_t slot);
+// What the worker of a rank carries is in "worker.R.K/ID", F32; K is 0 for what its codec holds back.
+std::string WorkerPrefix(uint32_t rank, uint32_t slot);
+// False for a prefix that is none of these.
+bool ParseWorkerPrefix(absl::string_view prefix, uint32_t* rank, uint32_t* slot);
 
 // The same error with `path` in its message, if it is not there yet.
 absl::Status Naming(const std::string& path, const absl::Status& status);

@@ -1,5 +1,7 @@
 #include "server/durability/checkpoint_reader.h"
 
+#include <map>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -120,6 +122,7 @@ absl::StatusOr<ShardSnapshot> ReadChunks(FileSystem& files, const std::string& f
                                          const std::vector<uint32_t>& chunks, bool with_state) {
   ShardSnapshot snapshot;
   snapshot.step = manifest.step();
+  std::map<Rank, WorkerState> workers;
   // Only the files in which the chunks lie.
   for (uint32_t writer = 0; writer < static_cast<uint32_t>(manifest.map().shards_size());
        ++writer) {
@@ -134,9 +137,17 @@ absl::StatusOr<ShardSnapshot> ReadChunks(FileSystem& files, const std::string& f
                      absl::StrCat(ShardFileName(writer), " is not among its files"));
     }
     SYNCLINE_ASSIGN_OR_RETURN(
-        std::vector<ChunkSnapshot> read,
+        ShardFilePart read,
         ReadShardFile(files, folder, *file, manifest.map(), wanted, with_state));
-    for (ChunkSnapshot& chunk : read) snapshot.chunks.push_back(std::move(chunk));
+    for (ChunkSnapshot& chunk : read.chunks) snapshot.chunks.push_back(std::move(chunk));
+    for (WorkerState& part : read.workers) {
+      auto slots = std::move(part.slots);
+      WorkerState& worker = workers.emplace(part.rank, std::move(part)).first->second;
+      worker.slots.merge(slots);
+    }
+  }
+  for (auto& [rank, worker] : workers) {
+    snapshot.workers.push_back(std::make_shared<const WorkerState>(std::move(worker)));
   }
   return snapshot;
 }

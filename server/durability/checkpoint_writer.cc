@@ -24,6 +24,7 @@ struct Contents {
   std::map<std::string, Fragments> bytes;
   std::vector<uint64_t> chunks;
   std::vector<uint64_t> applied;
+  std::vector<uint64_t> workers;
 
   void AddFloats(const std::string& name, const Fragments& floats) {
     tensors.push_back({name, "F32", {floats.size() / sizeof(float)}});
@@ -51,6 +52,15 @@ void Fill(const ShardMap& map, const ShardSnapshot& snapshot, Contents* contents
   }
   contents->AddTable(kChunksTensor, contents->chunks, 2);
   contents->AddTable(kAppliedTensor, contents->applied, 4);
+  for (const auto& worker : snapshot.workers) {
+    contents->workers.insert(contents->workers.end(),
+                             {worker->rank, worker->clock, worker->updates});
+    for (const auto& [place, floats] : worker->slots) {
+      const std::string id = ChunkId(map, infos[place.first]);
+      contents->AddFloats(absl::StrCat(WorkerPrefix(worker->rank, place.second), "/", id), floats);
+    }
+  }
+  if (!contents->workers.empty()) contents->AddTable(kWorkersTensor, contents->workers, 3);
 }
 
 absl::StatusOr<SafetensorsWriter::Written> WriteContents(FileSystem& files, const std::string& path,

@@ -43,6 +43,7 @@ class ShardFileContents {
   absl::StatusOr<char*> Place(const SafetensorsTensor& tensor) {
     if (tensor.name == kChunksTensor) return PlaceTable(tensor, 2, &chunks_);
     if (tensor.name == kAppliedTensor) return PlaceTable(tensor, 4, &applied_);
+    if (tensor.name == kWorkersTensor) return PlaceTable(tensor, 3, &worker_table_);
     const size_t slash = tensor.name.find('/');
     if (slash == std::string::npos) return nullptr;
     const auto found = entries_.find(tensor.name.substr(slash + 1));
@@ -50,6 +51,11 @@ class ShardFileContents {
     Entry& entry = found->second;
     absl::string_view part = absl::string_view(tensor.name).substr(0, slash);
     if (part == kWeights) return PlaceFloats(tensor, entry.bytes, &entry.chunk.weights);
+    uint32_t rank = 0, worker_slot = 0;
+    if (with_state_ && ParseWorkerPrefix(part, &rank, &worker_slot)) {
+      return PlaceFloats(tensor, entry.bytes,
+                         &worker_slots_[rank][{entry.chunk.chunk, worker_slot}]);
+    }
     size_t slot = 0;
     if (!with_state_ || !absl::ConsumePrefix(&part, "state.") || !absl::SimpleAtoi(part, &slot) ||
         slot >= kMaxSlots) {
@@ -60,14 +66,21 @@ class ShardFileContents {
   }
 
   // After the scan: the chunks, or which is not whole.
-  absl::StatusOr<std::vector<ChunkSnapshot>> Take() {
+  absl::StatusOr<ShardFilePart> Take() {
     ReadTables();
-    std::vector<ChunkSnapshot> taken;
+    ShardFilePart taken;
+    for (size_t i = 0; with_state_ && i < worker_table_.size(); i += 3) {
+      WorkerState& worker = taken.workers.emplace_back();
+      worker.rank = static_cast<Rank>(worker_table_[i]);
+      worker.clock = worker_table_[i + 1];
+      worker.updates = worker_table_[i + 2];
+      worker.slots = std::move(worker_slots_[worker.rank]);
+    }
     for (auto& [chunk, entry] : by_chunk_) {
       bool whole = entry->listed && !entry->chunk.weights.empty();
       for (const Fragments& slot : entry->chunk.state) whole = whole && !slot.empty();
       if (!whole) return absl::DataLossError(absl::StrCat("chunk ", chunk, " is not in it"));
-      taken.push_back(std::move(entry->chunk));
+      taken.chunks.push_back(std::move(entry->chunk));
     }
     return taken;
   }
@@ -119,6 +132,8 @@ class ShardFileContents {
   std::map<uint64_t, Entry*> by_chunk_;
   std::vector<uint64_t> chunks_;
   std::vector<uint64_t> applied_;
+  std::vector<uint64_t> worker_table_;
+  std::map<Rank, decltype(WorkerState::slots)> worker_slots_;
 };
 
 // Before anything of it is read, so that a short file is not taken for a garbled one.
@@ -132,12 +147,9 @@ absl::Status CheckSize(FileSystem& files, const std::string& path, uint64_t byte
 
 }  // namespace
 
-absl::StatusOr<std::vector<ChunkSnapshot>> ReadShardFile(FileSystem& files,
-                                                         const std::string& folder,
-                                                         const CheckpointFile& file,
-                                                         const ShardMap& map,
-                                                         const std::vector<uint32_t>& wanted,
-                                                         bool with_state) {
+absl::StatusOr<ShardFilePart> ReadShardFile(FileSystem& files, const std::string& folder,
+                                            const CheckpointFile& file, const ShardMap& map,
+                                            const std::vector<uint32_t>& wanted, bool with_state) {
   const std::string path = folder + "/" + file.name();
   SYNCLINE_RETURN_IF_ERROR(CheckSize(files, path, file.bytes()));
   ShardFileContents contents(map, wanted, with_state);
@@ -152,9 +164,9 @@ absl::StatusOr<std::vector<ChunkSnapshot>> ReadShardFile(FileSystem& files,
     return Damaged(path, absl::StrFormat("has the checksum %08x, and should have %08x",
                                          scanned->crc32c, file.crc32c()));
   }
-  auto chunks = contents.Take();
-  if (!chunks.ok()) return Damaged(path, std::string(chunks.status().message()));
-  return chunks;
+  auto part = contents.Take();
+  if (!part.ok()) return Damaged(path, std::string(part.status().message()));
+  return part;
 }
 
 }  // namespace syncline

@@ -6,17 +6,22 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/synchronization/notification.h"
 #include "common/rpc/grpc_status.h"
 #include "common/status/status_macros.h"
 #include "server/durability/checkpoint_writer.h"
 #include "server/service/request_checks.h"
+#include "server/service/worker_state_calls.h"
+#include "spdlog/spdlog.h"
 
 namespace syncline {
 namespace {
 
 // Calls of a method taken from the network before they can be served.
 constexpr int kReadyCalls = 16;
+// How long a checkpoint waits for what the workers carry. Each hands it in after its next pull.
+constexpr absl::Duration kWorkerStatePatience = absl::Seconds(10);
 
 TensorCalls::Done ReplyTo(RawCall* call) {
   return [call](absl::StatusOr<grpc::ByteBuffer> reply) { call->Reply(std::move(reply)); };
@@ -72,6 +77,22 @@ grpc::Status ParameterService::AttachMemory(grpc::ServerContext*,
   return ToGrpcStatus(sender);
 }
 
+grpc::Status ParameterService::KeepWorkerState(grpc::ServerContext*,
+                                               grpc::ServerReader<WorkerStatePart>* parts,
+                                               KeepWorkerStateReply*) {
+  const auto shard = host_->shard();
+  if (!shard.ok()) return ToGrpcStatus(shard.status());
+  return ToGrpcStatus(ReceiveWorkerState(parts, shard->get()));
+}
+
+grpc::Status ParameterService::FetchWorkerState(grpc::ServerContext*,
+                                                const FetchWorkerStateRequest* request,
+                                                grpc::ServerWriter<WorkerStatePart>* parts) {
+  const auto shard = host_->shard();
+  if (!shard.ok()) return ToGrpcStatus(shard.status());
+  return ToGrpcStatus(SendWorkerState(request->sender(), shard->get(), parts));
+}
+
 grpc::Status ParameterService::Configure(grpc::ServerContext*, const ConfigureRequest* request,
                                          ConfigureReply* reply) {
   auto configured = host_->Configure(*request);
@@ -105,6 +126,11 @@ grpc::Status ParameterService::WriteCheckpoint(grpc::ServerContext*,
     });
     done.WaitForNotification();
     SYNCLINE_RETURN_IF_ERROR(snapshot.status());
+    const auto missing = shard.AwaitWorkerStates(kWorkerStatePatience, &*snapshot);
+    if (!missing.empty()) {
+      spdlog::warn("the checkpoint of step {} is without what workers of rank {} carry: they have "
+                   "not handed it in", snapshot->step, absl::StrJoin(missing, ", "));
+    }
     WriteCheckpointReply out;
     out.set_step(snapshot->step);
     SYNCLINE_ASSIGN_OR_RETURN(const auto configuration, host_->configuration());

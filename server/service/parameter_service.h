@@ -31,6 +31,12 @@ class ParameterService final
 
   grpc::Status AttachMemory(grpc::ServerContext* context, const AttachMemoryRequest* request,
                             AttachMemoryReply* reply) override;
+  grpc::Status KeepWorkerState(grpc::ServerContext* context,
+                               grpc::ServerReader<WorkerStatePart>* parts,
+                               KeepWorkerStateReply* reply) override;
+  grpc::Status FetchWorkerState(grpc::ServerContext* context,
+                                const FetchWorkerStateRequest* request,
+                                grpc::ServerWriter<WorkerStatePart>* parts) override;
   grpc::Status Configure(grpc::ServerContext* context, const ConfigureRequest* request,
                          ConfigureReply* reply) override;
   grpc::Status UpdateMember(grpc::ServerContext* context, const UpdateMemberRequest* request,

@@ -208,6 +208,7 @@ absl::StatusOr<grpc::ByteBuffer> TensorCalls::ReplyTo(const Shard::PullResult& r
                                                       PullReply head, const Place& place) {
   head.set_clock(result.clock);
   head.set_verdict(result.verdict);
+  head.set_state_wanted(result.state_wanted);
   head.set_placed(place.segment != 0 && result.verdict == PullReply::GRANTED);
   std::vector<WireChunk> chunks(result.chunks.size());
   std::vector<WorkerLink::Part> parts;

@@ -101,6 +101,21 @@ absl::StatusOr<size_t> ChunkTable::Elements(uint32_t chunk) const {
   return Find(chunk)->info.elements;
 }
 
+absl::Status ChunkTable::CheckFits(const WorkerState& state) const {
+  for (const auto& [place, floats] : state.slots) {
+    SYNCLINE_ASSIGN_OR_RETURN(const size_t elements, Elements(place.first));
+    if (place.second > kMaxStateSlots) {
+      return absl::InvalidArgumentError(absl::StrCat("slot is ", place.second,
+                                                     ": it must be from 0 to ", kMaxStateSlots));
+    }
+    if (floats.size() == elements * sizeof(float)) continue;
+    return absl::InvalidArgumentError(absl::StrCat("data: slot ", place.second, " of chunk ",
+                                                   place.first, " has ", floats.size(),
+                                                   " bytes, the chunk ", elements * sizeof(float)));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ChunkTable::CheckSize(const ChunkGradient& gradient) const {
   SYNCLINE_ASSIGN_OR_RETURN(const size_t elements, Elements(gradient.chunk));
   const size_t bytes = EncodedBytes(gradient.codec, elements);

@@ -77,6 +77,8 @@ class ChunkTable {
   std::vector<uint32_t> ids() const;
   // INVALID_ARGUMENT for a chunk that is not here.
   absl::Status CheckOwned(uint32_t chunk) const;
+  // What a worker hands in is of chunks of this table, and as long as they are.
+  absl::Status CheckFits(const WorkerState& state) const;
   // How many floats a chunk has; INVALID_ARGUMENT if it is not here.
   absl::StatusOr<size_t> Elements(uint32_t chunk) const;
 

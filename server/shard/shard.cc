@@ -1,106 +1,14 @@
-#include "server/shard/shard.h"
-
 #include <algorithm>
 #include <map>
 #include <optional>
-#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "common/status/status_macros.h"
 #include "server/policy/policy_factory.h"
-#include "server/shard/histogram.h"
-#include "server/shard/norm_exchange.h"
+#include "server/shard/shard_impl.h"
 
 namespace syncline {
-namespace {
-
-// Callbacks gathered under the lock, to run after it.
-using Calls = std::vector<std::function<void()>>;
-
-StepCommit ToStepCommit(const CommitRequest& c) {
-  return {c.clock(), c.samples(), {c.contributors().begin(), c.contributors().end()}};
-}
-
-// The members' side of a shard: it asks the policy what may happen, and has the chunk table do it.
-class ShardImpl final : public Shard {
- public:
-  ShardImpl(ShardOptions options, std::unique_ptr<SyncPolicy> policy,
-            std::unique_ptr<ChunkTable> chunks)
-      : options_(std::move(options)),
-        staged_(policy->staged()),
-        chunks_(std::move(chunks)),
-        norms_(options_.map.owner_size()),
-        policy_(std::move(policy)) {}
-
-  ~ShardImpl() override { ShardImpl::Close(); }
-  void Close() override;
-
-  bool commits_with_push() const override {
-    return !staged_ || options_.map.shards_size() == 1;
-  }
-  absl::StatusOr<size_t> Elements(uint32_t chunk) const override {
-    return chunks_->Elements(chunk);
-  }
-  absl::StatusOr<PushResult> Push(const Sender& sender, Clock clock,
-                                  absl::Span<const ChunkGradient> gradients) override;
-  PullTicket Pull(const Sender& sender, PullSpec pull, PullDone done) override;
-  void CancelPull(PullTicket ticket) override;
-  absl::StatusOr<bool> Commit(const Sender& sender, Clock clock, uint64_t samples,
-                              std::vector<Rank> contributors) override;
-  absl::StatusOr<UpdateMemberReply> UpdateMember(const UpdateMemberRequest& request) override;
-  StopAtReply StopAt(uint64_t step) override;
-  void SnapshotAt(uint64_t step, SnapshotDone done) override;
-  absl::Status Restore(const ShardSnapshot& snapshot) override;
-  absl::StatusOr<StepNormsReply> StepNorms(uint64_t step) const override {
-    return norms_.Own(step);
-  }
-  absl::Status SetPeerNorms(uint64_t step, const StepNormsReply& norms) override;
-  ShardStatusReply Status() const override;
-
- private:
-  struct Waiting {
-    Sender sender;
-    PullSpec spec;
-    PullDone done;
-  };
-
-  absl::Status CheckSender(const Sender& sender) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  size_t LiveWorkers() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::Status Update(const UpdateMemberRequest& request, UpdateMemberReply* reply)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  std::optional<absl::StatusOr<PullResult>> Answer(const Waiting& pull)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void Deliver(const Waiting& pull, absl::StatusOr<PullResult> answer);
-  void Proceed();
-  void ApplyReadySteps(Calls* calls) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  bool TryApply(const SyncPolicy::ReadyStep& step, Calls* calls);
-  void TakeSnapshots(Calls* calls) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void AnswerWaiting(Calls* calls) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-
-  const ShardOptions options_;
-  const bool staged_;
-  const std::unique_ptr<ChunkTable> chunks_;
-  NormExchange norms_;
-
-  // Shared by pushes and commits; a change of members takes it alone, so that nothing of a fenced
-  // worker is under way when it returns. Before mu_.
-  absl::Mutex members_mu_ ABSL_ACQUIRED_BEFORE(mu_);
-  mutable absl::Mutex mu_;
-  std::unique_ptr<SyncPolicy> policy_ ABSL_GUARDED_BY(mu_);
-  // A thread is applying a step, without mu_. It looks at everything again before it goes.
-  bool applying_ ABSL_GUARDED_BY(mu_) = false;
-  bool closed_ ABSL_GUARDED_BY(mu_) = false;
-  std::map<PullTicket, Waiting> waiting_ ABSL_GUARDED_BY(mu_);
-  PullTicket last_ticket_ ABSL_GUARDED_BY(mu_) = 0;
-  std::multimap<Clock, SnapshotDone> snapshots_ ABSL_GUARDED_BY(mu_);
-  Histogram clock_staleness_ ABSL_GUARDED_BY(mu_);
-  uint64_t pushes_ ABSL_GUARDED_BY(mu_) = 0;
-  uint64_t dropped_ ABSL_GUARDED_BY(mu_) = 0;
-};
-
-absl::Status Closing() { return absl::CancelledError("the shard is closing"); }
 
 void ShardImpl::Close() {
   std::map<PullTicket, Waiting> pulls;
@@ -111,8 +19,9 @@ void ShardImpl::Close() {
     pulls.swap(waiting_);
     snapshots.swap(snapshots_);
   }
-  for (auto& [ticket, pull] : pulls) pull.done(Closing());
-  for (auto& [step, done] : snapshots) done(Closing());
+  worker_states_.Close();
+  for (auto& [ticket, pull] : pulls) pull.done(ShardClosing());
+  for (auto& [step, done] : snapshots) done(ShardClosing());
 }
 
 absl::Status ShardImpl::CheckSender(const Sender& sender) const {
@@ -181,7 +90,7 @@ Shard::PullTicket ShardImpl::Pull(const Sender& sender, PullSpec spec, PullDone 
   {
     absl::MutexLock lock(&mu_);
     answer = Answer(pull);
-    if (!answer && closed_) answer = Closing();
+    if (!answer && closed_) answer = ShardClosing();
     if (!answer) {
       waiting_.emplace(++last_ticket_, std::move(pull));
       return last_ticket_;
@@ -223,128 +132,10 @@ absl::StatusOr<bool> ShardImpl::Commit(const Sender& sender, Clock clock, uint64
   return accepted;
 }
 
-absl::StatusOr<UpdateMemberReply> ShardImpl::UpdateMember(const UpdateMemberRequest& request) {
-  UpdateMemberReply reply;
-  {
-    absl::WriterMutexLock members(&members_mu_);
-    absl::MutexLock lock(&mu_);
-    // A step being applied has its contributors; nothing may change them now.
-    const auto idle = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return !applying_; };
-    mu_.Await(absl::Condition(&idle));
-    SYNCLINE_RETURN_IF_ERROR(Update(request, &reply));
-    reply.set_clock(policy_->clock());
-  }
-  Proceed();
-  return reply;
-}
-
-absl::Status ShardImpl::Update(const UpdateMemberRequest& request, UpdateMemberReply* reply) {
-  const Rank rank = request.rank();
-  const Incarnation incarnation = request.incarnation();
-  switch (request.action()) {
-    case UpdateMemberRequest::ADMIT:
-      return policy_->Admit(rank, incarnation, request.clock());
-    case UpdateMemberRequest::FENCE: {
-      const auto fenced = policy_->Fence(rank, incarnation);
-      reply->set_committed(fenced.committed);
-      if (!fenced.last_commit) return absl::OkStatus();
-      CommitRequest* commit = reply->mutable_last_commit();
-      commit->set_clock(fenced.last_commit->clock);
-      commit->set_samples(fenced.last_commit->samples);
-      for (const Rank r : fenced.last_commit->contributors) commit->add_contributors(r);
-      return absl::OkStatus();
-    }
-    case UpdateMemberRequest::REMOVE: {
-      std::optional<StepCommit> last;
-      if (request.has_last_commit()) last = ToStepCommit(request.last_commit());
-      const ClockTable::Member* member = policy_->members().Find(rank);
-      const bool commits_here = staged_ && last && last->samples > 0 && member != nullptr &&
-                                member->incarnation == incarnation &&
-                                member->clock < request.clock() && last->clock == policy_->clock();
-      if (commits_here) {
-        SYNCLINE_RETURN_IF_ERROR(chunks_->CheckStaged(rank, incarnation, last->clock));
-      }
-      return policy_->Remove(rank, incarnation, request.clock(), last, request.drop());
-    }
-    default:
-      return absl::InvalidArgumentError(absl::StrCat(
-          "action is ", request.action(), ": it must be ADMIT, FENCE or REMOVE"));
-  }
-}
-
-StopAtReply ShardImpl::StopAt(uint64_t step) {
-  StopAtReply reply;
-  Calls calls;
-  {
-    absl::MutexLock lock(&mu_);
-    reply.set_accepted(policy_->StopAt(step));
-    reply.set_step(policy_->clock());
-    if (reply.accepted() && staged_) {
-      for (auto it = snapshots_.upper_bound(step); it != snapshots_.end();) {
-        calls.push_back([done = std::move(it->second), step] {
-          done(absl::FailedPreconditionError(absl::StrCat("training stops before step ", step)));
-        });
-        it = snapshots_.erase(it);
-      }
-    }
-  }
-  for (const auto& call : calls) call();
-  Proceed();
-  return reply;
-}
-
-void ShardImpl::SnapshotAt(uint64_t step, SnapshotDone done) {
-  absl::Status refused;
-  {
-    absl::MutexLock lock(&mu_);
-    if (closed_) {
-      refused = Closing();
-    } else if (staged_ && policy_->clock() > step) {
-      refused = absl::FailedPreconditionError(
-          absl::StrCat("step ", step, " is past on this shard: ask for a later one"));
-    } else {
-      snapshots_.emplace(staged_ ? step : 0, std::move(done));
-    }
-  }
-  if (!refused.ok()) return done(refused);
-  Proceed();
-}
-
-absl::Status ShardImpl::Restore(const ShardSnapshot& snapshot) {
-  SYNCLINE_ASSIGN_OR_RETURN(auto policy, MakePolicy(options_.job, snapshot.step));
-  absl::MutexLock lock(&mu_);
-  if (!policy_->members().empty()) {
-    return absl::FailedPreconditionError("restore a shard before workers are admitted to it");
-  }
-  SYNCLINE_RETURN_IF_ERROR(chunks_->Restore(snapshot));
-  policy_ = std::move(policy);
-  return absl::OkStatus();
-}
-
 absl::Status ShardImpl::SetPeerNorms(uint64_t step, const StepNormsReply& norms) {
   SYNCLINE_RETURN_IF_ERROR(norms_.AddPeer(step, norms));
   Proceed();
   return absl::OkStatus();
-}
-
-ShardStatusReply ShardImpl::Status() const {
-  ShardStatusReply reply;
-  chunks_->FillStatus(&reply);
-  absl::MutexLock lock(&mu_);
-  reply.set_step(policy_->clock());
-  reply.set_pushes(pushes_);
-  reply.set_dropped(dropped_);
-  for (const auto& [rank, member] : policy_->members().members()) {
-    if (member.state == ClockTable::State::kRemoved) continue;
-    MemberClock* clock = reply.add_members();
-    clock->set_rank(rank);
-    clock->set_incarnation(member.incarnation);
-    clock->set_clock(member.clock);
-  }
-  const auto& counts = clock_staleness_.counts();
-  reply.mutable_clock_staleness()->Assign(counts.begin(), counts.end());
-  for (const std::string& line : policy_->Waiting()) reply.add_waiting(line);
-  return reply;
 }
 
 // The answer to a pull, if it need not wait. Steps are not applied under mu_, so the chunks of a
@@ -366,6 +157,10 @@ std::optional<absl::StatusOr<Shard::PullResult>> ShardImpl::Answer(const Waiting
         break;
       case SyncPolicy::PullVerdict::kGranted:
         clock_staleness_.Add(pull.spec.clock - std::min(pull.spec.clock, policy_->clock()));
+        begun_ = std::max(begun_, pull.spec.clock + 1);
+        result.state_wanted =
+            workers_carry_state_ &&
+            worker_states_.Wanted({pull.sender.rank(), pull.sender.incarnation()}, pull.spec.clock);
     }
   }
   result.clock = policy_->clock();
@@ -446,20 +241,6 @@ void ShardImpl::AnswerWaiting(Calls* calls) {
     it = waiting_.erase(it);
   }
 }
-
-void ShardImpl::TakeSnapshots(Calls* calls) {
-  const auto [begin, end] = snapshots_.equal_range(staged_ ? policy_->clock() : 0);
-  for (auto it = begin; it != end; ++it) {
-    ShardSnapshot snapshot;
-    snapshot.step = policy_->clock();
-    snapshot.chunks =
-        chunks_->Snapshot(staged_ ? std::optional<Clock>(snapshot.step) : std::nullopt);
-    calls->push_back([done = std::move(it->second), snapshot] { done(snapshot); });
-  }
-  snapshots_.erase(begin, end);
-}
-
-}  // namespace
 
 absl::StatusOr<std::unique_ptr<Shard>> Shard::Create(ShardOptions options) {
   SYNCLINE_ASSIGN_OR_RETURN(

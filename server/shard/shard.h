@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "common/cluster/ids.h"
 #include "proto/job.pb.h"
@@ -57,6 +58,8 @@ class Shard {
   struct PullResult {
     Clock clock = 0;
     PullReply::Verdict verdict = PullReply::GRANTED;
+    // A snapshot waits for what the worker carries: see KeepWorkerState.
+    bool state_wanted = false;
     // In the order asked for. Empty unless granted.
     std::vector<PulledChunk> chunks;
   };
@@ -114,9 +117,21 @@ class Shard {
   // with FAILED_PRECONDITION. Refused when the shard has let workers begin that step already.
   virtual StopAtReply StopAt(uint64_t step) = 0;
 
-  // sync: a snapshot when exactly `step` steps are applied; FAILED_PRECONDITION when past it.
+  // sync: a snapshot when exactly `step` steps are applied; FAILED_PRECONDITION when past it, or when
+  // the workers carry state and have begun the step.
   // Otherwise a snapshot now, each chunk between two of its updates.
   virtual void SnapshotAt(uint64_t step, SnapshotDone done) = 0;
+  // Fills in what the workers carry, once they have handed it in, as the answers to their pulls ask
+  // them to. Blocks, for `patience` at most: then some of it is missing, and the ranks are returned.
+  virtual std::vector<Rank> AwaitWorkerStates(absl::Duration patience, ShardSnapshot* snapshot) = 0;
+
+  // A worker hands in what it carries, of this shard's chunks; `leaving`: whoever has its rank next
+  // goes on from it.
+  virtual absl::Status KeepWorkerState(const Sender& sender, WorkerState state, bool leaving) = 0;
+  // What the rank's last worker handed in as it left, or the checkpoint held. Given to one incarnation
+  // only. Null: nothing.
+  virtual absl::StatusOr<std::shared_ptr<const WorkerState>> FetchWorkerState(
+      const Sender& sender) = 0;
 
   // Takes this shard's chunks from `snapshot`, which may hold more. Before any worker is admitted.
   virtual absl::Status Restore(const ShardSnapshot& snapshot) = 0;

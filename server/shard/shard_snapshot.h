@@ -2,6 +2,9 @@
 #define SYNCLINE_SERVER_SHARD_SHARD_SNAPSHOT_H_
 
 #include <cstdint>
+#include <map>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "common/cluster/ids.h"
@@ -27,11 +30,27 @@ struct ChunkSnapshot {
   std::vector<AppliedPushes> applied;
 };
 
+// What a worker carries from step to step beside the weights, of some chunks.
+struct WorkerState {
+  Rank rank = 0;
+  // Steps below this one are in it.
+  Clock clock = 0;
+  // Made by the worker's own optimizer (local_steps).
+  uint64_t updates = 0;
+  // By chunk and slot, float32, as long as the chunk's weights. Slot 0 is what the worker's codec
+  // holds back, the others are its optimizer's.
+  std::map<std::pair<uint32_t, uint32_t>, Fragments> slots;
+};
+
 // A shard, or in Restore any set of chunks that covers the shard's own.
 struct ShardSnapshot {
   // sync: steps applied. Otherwise the lowest live clock.
   uint64_t step = 0;
   std::vector<ChunkSnapshot> chunks;
+  // By rank; see Shard::AwaitWorkerStates.
+  std::vector<std::shared_ptr<const WorkerState>> workers;
+  // Of what workers are asked for; 0: nothing.
+  uint64_t workers_ticket = 0;
 };
 
 }  // namespace syncline

@@ -13,8 +13,10 @@ namespace {
 using testing::HasSubstr;
 
 // One tensor of two floats on one shard, plain SGD with rate 1, two workers.
-std::unique_ptr<Shard> Make(SyncMode mode, bool forget = false, Rank workers = 2) {
+std::unique_ptr<Shard> Make(SyncMode mode, bool forget = false, Rank workers = 2,
+                            Codec codec = CODEC_NONE) {
   ShardOptions options;
+  options.job.set_push_codec(codec);
   options.job.set_sync_mode(mode);
   options.map.set_epoch(1);
   options.map.set_chunk_bytes(4096);
@@ -123,6 +125,77 @@ TEST(Shard, SnapshotComesAtItsStepAndRestores) {
   SYNCLINE_ASSERT_OK(other->Restore(*snapshot));
   EXPECT_EQ(Weight(other.get()), -2);
   EXPECT_EQ(other->Status().step(), 1u);
+}
+
+// What a worker holds back of the one chunk.
+WorkerState HeldBack(Clock clock, const std::vector<float>* floats) {
+  WorkerState state;
+  state.clock = clock;
+  state.slots[{0, 0}] = Fragments::Of(floats->data(), floats->size() * sizeof(float));
+  return state;
+}
+
+TEST(Shard, ASnapshotHasWhatWorkersCarryBeforeItsStep) {
+  const std::vector<float> held = {3, 4};
+  const auto shard = Make(SYNC, false, 1, TOPK);
+  absl::StatusOr<ShardSnapshot> snapshot = absl::UnknownError("not yet");
+  shard->SnapshotAt(1, [&](auto s) { snapshot = std::move(s); });
+  std::vector<bool> wanted;
+  const auto pull = [&](Clock clock) {
+    shard->Pull(Worker(0), {clock, {}, false, {}},
+                [&](auto r) { wanted.push_back(r->state_wanted); });
+  };
+  pull(0);
+  EXPECT_THAT(shard->Commit(Worker(0), 0, 0, {0}), IsOkAndHolds(true));
+  pull(1);
+  SYNCLINE_ASSERT_OK(snapshot);
+  SYNCLINE_ASSERT_OK(shard->KeepWorkerState(Worker(0), HeldBack(1, &held), false));
+  pull(1);
+  EXPECT_EQ(wanted, (std::vector<bool>{false, true, false}));
+  EXPECT_TRUE(shard->AwaitWorkerStates(absl::ZeroDuration(), &*snapshot).empty());
+  const auto other = Make(SYNC, false, 0, TOPK);
+  SYNCLINE_ASSERT_OK(other->Restore(*snapshot));
+  UpdateMemberRequest admit;
+  admit.set_incarnation(2);
+  SYNCLINE_ASSERT_OK(other->UpdateMember(admit));
+  const auto state = other->FetchWorkerState(Worker(0, 2));
+  SYNCLINE_ASSERT_OK(state);
+  ASSERT_NE(*state, nullptr);
+  EXPECT_EQ((*state)->slots.at({0, 0}).pieces()[0].data,
+            reinterpret_cast<const char*>(held.data()));
+}
+
+TEST(Shard, NoSnapshotOfAStepThatCarryingWorkersHaveBegun) {
+  const auto shard = Make(SYNC, false, 1, ONEBIT);
+  shard->Pull(Worker(0), {0, {}, false, {}}, [](const auto&) {});
+  absl::Status status;
+  shard->SnapshotAt(0, [&](const auto& s) { status = s.status(); });
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("begun step 0")));
+  UpdateMemberRequest remove;
+  remove.set_incarnation(1);
+  for (const auto action : {UpdateMemberRequest::FENCE, UpdateMemberRequest::REMOVE}) {
+    remove.set_action(action);
+    remove.set_drop(true);
+    SYNCLINE_EXPECT_OK(shard->UpdateMember(remove));
+  }
+  shard->SnapshotAt(0, [&](const auto& s) { status = s.status(); });
+  SYNCLINE_EXPECT_OK(status) << "nobody is there who could push of it";
+}
+
+TEST(Shard, RefusesWorkerStateThatDoesNotFit) {
+  const std::vector<float> one = {3}, two = {3, 4};
+  const auto shard = Make(ASYNC, false, 1, TOPK);
+  EXPECT_THAT(shard->KeepWorkerState(Worker(0), HeldBack(1, &one), true),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("4 bytes, the chunk 8")));
+  WorkerState slot = HeldBack(1, &two);
+  slot.slots[{0, 9}] = slot.slots[{0, 0}];
+  EXPECT_THAT(shard->KeepWorkerState(Worker(0), slot, true),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("slot is 9")));
+  EXPECT_THAT(shard->KeepWorkerState(Worker(0, 2), HeldBack(1, &two), true),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("join again")));
+  EXPECT_THAT(shard->FetchWorkerState(Worker(0)), IsOkAndHolds(nullptr)) << "nothing was kept";
+  EXPECT_THAT(Make(ASYNC)->KeepWorkerState(Worker(0), HeldBack(1, &two), true),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("carry no state")));
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ class ShardFixture : public testing::Test {
  protected:
   void SetUp() override { Start(NONFINITE_REJECT); }
 
-  void Start(NonFinite on_nonfinite) {
+  void Start(NonFinite on_nonfinite, Codec push_codec = CODEC_NONE) {
     auto started = ShardServer::Start({});
     SYNCLINE_ASSERT_OK(started);
     server_ = *std::move(started);
@@ -38,6 +38,7 @@ class ShardFixture : public testing::Test {
     ConfigureRequest configure;
     configure.mutable_job()->set_sync_mode(ASYNC);
     configure.mutable_job()->set_on_nonfinite(on_nonfinite);
+    configure.mutable_job()->set_push_codec(push_codec);
     configure.mutable_job()->mutable_optimizer()->set_learning_rate(1);
     ShardMap* map = configure.mutable_map();
     map->set_epoch(1);
@@ -173,6 +174,71 @@ TEST_F(ShardFixture, NonFiniteGradientsByPolicy) {
   SYNCLINE_EXPECT_OK(Send(Push({1, NAN})));
   EXPECT_EQ(Weights()[0], -1);
   EXPECT_TRUE(std::isnan(Weights()[1]));
+}
+
+// A stream of a worker's state: whose it is, then slots of chunk 0.
+class WorkerStateFixture : public ShardFixture {
+ protected:
+  void SetUp() override { Start(NONFINITE_REJECT, TOPK); }
+
+  static WorkerStatePart Head(uint64_t parts = 1) {
+    WorkerStatePart head;
+    head.set_parts(parts);
+    head.mutable_sender()->set_incarnation(1);
+    head.mutable_sender()->set_protocol(kProtocolVersion);
+    head.mutable_sender()->set_map_epoch(1);
+    head.set_leaving(true);
+    return head;
+  }
+  static WorkerStatePart Floats(size_t count) {
+    WorkerStatePart part;
+    part.set_data(std::string(count * sizeof(float), '\0'));
+    return part;
+  }
+  absl::Status SendState(const std::vector<WorkerStatePart>& parts, bool break_off = false) {
+    grpc::ClientContext context;
+    KeepWorkerStateReply reply;
+    const auto stream = stub_->KeepWorkerState(&context, &reply);
+    for (const WorkerStatePart& part : parts) stream->Write(part);
+    if (break_off) {
+      context.TryCancel();
+    } else {
+      stream->WritesDone();
+    }
+    return FromGrpcStatus(stream->Finish());
+  }
+  // Messages of what the shard keeps for rank 0.
+  int Kept() {
+    grpc::ClientContext context;
+    FetchWorkerStateRequest request;
+    *request.mutable_sender() = Head().sender();
+    const auto stream = stub_->FetchWorkerState(&context, request);
+    WorkerStatePart part;
+    int parts = 0;
+    while (stream->Read(&part)) ++parts;
+    SYNCLINE_EXPECT_OK(FromGrpcStatus(stream->Finish()));
+    return parts;
+  }
+};
+
+TEST_F(WorkerStateFixture, BadStreamsLeaveNothing) {
+  EXPECT_THAT(SendState({}), StatusIs(StatusCode::kInvalidArgument, HasSubstr("sender")));
+  EXPECT_THAT(SendState({Floats(2)}), StatusIs(StatusCode::kInvalidArgument, HasSubstr("sender")));
+  EXPECT_THAT(SendState({Head(), Floats(3)}),
+              StatusIs(StatusCode::kInvalidArgument, HasSubstr("12 bytes, the chunk 8")));
+  EXPECT_THAT(SendState({Head(2), Floats(2), Floats(2)}),
+              StatusIs(StatusCode::kInvalidArgument, HasSubstr("twice")));
+  WorkerStatePart elsewhere = Floats(2);
+  elsewhere.set_chunk(7);
+  EXPECT_THAT(SendState({Head(), elsewhere}),
+              StatusIs(StatusCode::kInvalidArgument, HasSubstr("chunk 7 is not on shard 0")));
+  EXPECT_THAT(SendState({Head(2), Floats(2)}),
+              StatusIs(StatusCode::kInvalidArgument, HasSubstr("parts is 2, but 1 came")));
+  EXPECT_THAT(SendState({Head(2), Floats(2)}, /*break_off=*/true),
+              StatusIs(StatusCode::kCancelled));
+  EXPECT_EQ(Kept(), 0);
+  SYNCLINE_EXPECT_OK(SendState({Head(), Floats(2)}));
+  EXPECT_EQ(Kept(), 2);
 }
 
 TEST_F(ShardFixture, APortInUse) {

@@ -49,6 +49,49 @@ TEST_P(RestoreTest, GoesOnToTheSameBits) {
 INSTANTIATE_TEST_SUITE_P(Optimizers, RestoreTest, testing::Values(MOMENTUM, ADAM),
                          [](const auto& info) { return OptimizerKind_Name(info.param); });
 
+// Workers that keep something from step to step themselves.
+JobManifest CarryingJob(const std::string& how, uint32_t shards) {
+  JobManifest job = Job(how == "local_steps" ? ADAM : MOMENTUM, shards);
+  if (how == "topk") job.set_push_codec(TOPK);
+  if (how == "onebit") job.set_push_codec(ONEBIT);
+  if (how == "local_steps") {
+    job.set_batch_size(4);
+    job.set_local_steps(3);
+  }
+  return job;
+}
+
+class CarriedStateTest : public testing::TestWithParam<const char*> {};
+
+TEST_P(CarriedStateTest, IsThereAgainAfterADrain) {
+  const Weights whole = TrainedWeights(CarryingJob(GetParam(), 2));
+  JobManifest job = CarryingJob(GetParam(), 2);
+  RunHalf(job);
+  if (HasFatalFailure()) return;
+  job.set_shards(3);
+  EXPECT_EQ(TrainedWeights(job, "latest"), whole);
+}
+
+TEST_P(CarriedStateTest, IsInCheckpointsTakenWhileTrainingGoesOn) {
+  JobManifest job = CarryingJob(GetParam(), 2);
+  job.mutable_checkpoint()->set_interval_steps(5);
+  job.mutable_checkpoint()->set_keep(100);
+  InProcessCluster cluster(job);
+  cluster.StartWorker();
+  cluster.StartWorker(absl::Milliseconds(10));
+  std::string first;
+  SYNCLINE_EXPECT_OK(cluster.WaitUntil([&](const ClusterStatusReply& status) {
+    first = status.last_checkpoint();
+    return !first.empty();
+  }));
+  cluster.Finish();
+  const Weights whole = *CheckpointWeights(job.checkpoint().directory());
+  EXPECT_EQ(TrainedWeights(CarryingJob(GetParam(), 3), first), whole);
+}
+
+INSTANTIATE_TEST_SUITE_P(How, CarriedStateTest, testing::Values("topk", "onebit", "local_steps"),
+                         [](const auto& info) { return info.param; });
+
 TEST(IntervalTest, CheckpointsAreTakenWhileTrainingGoesOn) {
   JobManifest job = Job(MOMENTUM, 2);
   job.mutable_checkpoint()->set_interval_steps(10);

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/cluster/shard_map.h"
+#include "common/cluster/worker_state.h"
 #include "common/codec/tensor_codecs.h"
 #include "common/rpc/call.h"
 #include "common/rpc/channel.h"
@@ -28,6 +29,7 @@
 #include "worker/client/pull_operation.h"
 #include "worker/client/router.h"
 #include "worker/client/shard_connection.h"
+#include "worker/client/state_keeper.h"
 #include "worker/client/tensor_requests.h"
 
 namespace syncline {
@@ -90,6 +92,14 @@ class ClientImpl final : public Client {
                 PullDone done) override;
   absl::StatusOr<LeaseReply> Lease(uint64_t samples, Clock from_clock, Clock committed) override;
   void SetProcesses(int count) override { processes_ = count; }
+  bool carries_state() const override { return WorkersCarryState(job()); }
+  absl::StatusOr<bool> TakeOverState(OwnState* own) override {
+    return state_keeper_ == nullptr ? false : state_keeper_->TakeOver(own);
+  }
+  absl::Status HandInState(Clock clock, const OwnState& own, bool leaving) override {
+    if (state_keeper_ == nullptr) return absl::OkStatus();
+    return state_keeper_->HandIn(clock, own, leaving);
+  }
   void Report(const WorkerProgress& progress) override { heartbeat_.Report(progress); }
   bool expelled() const override { return heartbeat_.expelled(); }
   bool stopping() const override { return heartbeat_.stopping(); }
@@ -122,6 +132,7 @@ class ClientImpl final : public Client {
   CommitRequest MakeCommit(Clock clock, uint64_t samples,
                            const std::vector<Rank>& contributors) const;
   void SendCommit(size_t shard, const CommitRequest& request, CommitDone done);
+  absl::Status ConnectStateKeeper(const ShardMap& map);
   absl::Status ConnectShard(const std::string& address, const ShardConnection::Queues& queues);
 
   const ClientOptions options_;
@@ -141,6 +152,7 @@ class ClientImpl final : public Client {
   std::vector<std::unique_ptr<grpc::CompletionQueue>> queues_;
   std::vector<std::unique_ptr<CompletionLoop>> loops_;
   std::vector<std::unique_ptr<ShardConnection>> shards_;
+  std::unique_ptr<StateKeeper> state_keeper_;  // if the job's workers carry state
   LentBlocks lent_;
   Heartbeat heartbeat_;
 };
@@ -184,6 +196,22 @@ absl::Status ClientImpl::CreateTensors(absl::Span<const TensorSpec> tensors) {
   held_ = std::make_unique<HeldWeights>(router_->chunks().size());
   requests_ = std::make_unique<TensorRequests>(MakeSender(), router_.get(), codecs, job().seed(),
                                                versions_.get(), held_.get());
+  return carries_state() ? ConnectStateKeeper(reply->map()) : absl::OkStatus();
+}
+
+absl::Status ClientImpl::ConnectStateKeeper(const ShardMap& map) {
+  StateKeeper::Options options;
+  options.sender = MakeSender();
+  options.addresses.assign(map.shards().begin(), map.shards().end());
+  for (const std::string& address : options.addresses) {
+    SYNCLINE_ASSIGN_OR_RETURN(const auto channel, MakeChannel(address, options_.security));
+    options.shards.push_back(ParameterServer::NewStub(channel));
+  }
+  options.router = router_.get();
+  options.encoder = requests_->encoder();
+  options.calls = &calls_;
+  options.patience = options_.deadline;
+  state_keeper_ = std::make_unique<StateKeeper>(std::move(options));
   return absl::OkStatus();
 }
 

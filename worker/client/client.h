@@ -66,6 +66,8 @@ class Client {
     // As in PullReply, of all shards together: STOPPED or STEP_CLOSED if any says so.
     PullReply::Verdict verdict = PullReply::GRANTED;
     Clock clock = 0;
+    // A checkpoint wants what this worker carries: HandInState before the next Push.
+    bool state_wanted = false;
   };
   using PullDone = std::function<void(absl::StatusOr<PullOutcome>)>;
   // A tensor is complete at its destination.
@@ -145,6 +147,27 @@ class Client {
 
   // From the next Lease on, this member stands for `count` processes of its host.
   virtual void SetProcesses(int) {}
+
+  // What the caller carries from step to step beside the weights: its own optimizer's state.
+  struct OwnState {
+    uint64_t updates = 0;
+    // slots[s][t] has as many floats as tensor t. At most kMaxStateSlots.
+    std::vector<std::vector<float*>> slots;
+  };
+  // Whether the workers of this job carry something: what codecs hold back, which the client sees to,
+  // or a state of their own. If not, the two calls after this do nothing.
+  virtual bool carries_state() const { return false; }
+  // After CreateTensors and before the first step: goes on from what this rank's last worker carried as it
+  // left, or the checkpoint that the job began from holds; fills in `own`. False: there is none, and
+  // nothing was changed. Blocks.
+  virtual absl::StatusOr<bool> TakeOverState(OwnState*) { return false; }
+  // Gives the shards what this worker carries when it has committed the clocks below `clock`: for a
+  // checkpoint, when a pull's outcome says state_wanted, or for its rank's next worker, before it
+  // leaves. Copies it and sends it while the worker goes on, and returns how the last one fared; when
+  // `leaving`, blocks until it is there. No push may be under way.
+  virtual absl::Status HandInState(Clock, const OwnState&, bool /*leaving*/) {
+    return absl::OkStatus();
+  }
 
   // What the next heartbeat reports.
   virtual void Report(const WorkerProgress& progress) = 0;

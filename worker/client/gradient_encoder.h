@@ -13,7 +13,8 @@ namespace syncline {
 
 // Writes a worker's gradients as the job says, and keeps what codecs with error feedback hold back
 // (Seide et al. 2014; Karimireddy et al., arXiv 1901.09847): that is added to the next gradient of
-// the chunk. A worker that dies loses what it held back, as it loses the gradient it was computing.
+// the chunk. A worker that dies loses what it held back, as it loses the gradient it was computing; one
+// that leaves hands it in (StateKeeper).
 //
 // Chunks may be encoded on several threads at a time, each on one.
 class GradientEncoder {
@@ -25,6 +26,10 @@ class GradientEncoder {
   Codec codec(uint32_t chunk) const { return codecs_[chunks_[chunk].tensor].push; }
   // The encoding depends on what was encoded before: make it once a clock and keep it for retries.
   bool remembers(uint32_t chunk) const;
+
+  // What is held back of a chunk that remembers: as many floats as it has elements. Nothing may be
+  // encoded while it is read or written.
+  float* held_back(uint32_t chunk) { return held_back_[chunk].data(); }
 
   // `gradient` of a coded chunk: the same bytes for the same clock, unless it remembers.
   Fragments Encode(uint32_t chunk, Clock clock, const float* gradient);

@@ -43,6 +43,7 @@ absl::Status PullOperation::Take(const Router::Group& group, const grpc::ByteBuf
   {
     absl::MutexLock lock(&mu_);
     outcome_.clock = std::max(outcome_.clock, decoded.head.clock());
+    outcome_.state_wanted = outcome_.state_wanted || decoded.head.state_wanted();
     if (decoded.head.verdict() != PullReply::GRANTED) outcome_.verdict = decoded.head.verdict();
   }
   if (decoded.head.verdict() != PullReply::GRANTED) return absl::OkStatus();

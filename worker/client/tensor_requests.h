@@ -48,6 +48,9 @@ class TensorRequests {
   TensorRequests(const Sender& sender, const Router* router, const std::vector<TensorCodecs>& codecs,
                  uint64_t seed, const ChunkVersions* versions, const HeldWeights* held);
 
+  // What pushes are encoded with.
+  GradientEncoder* encoder() { return &encoder_; }
+
   MakeRequest Push(const PushFrom& push, const Router::Group& group);
   MakeRequest Pull(const PullTo& pull, const Router::Group& group);
   // `pushed` may be null: nothing is pushed.

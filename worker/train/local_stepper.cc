@@ -67,6 +67,16 @@ void LocalStepper::Step(uint64_t step) {
   }
 }
 
+Client::OwnState LocalStepper::State() {
+  Client::OwnState state;
+  state.updates = updates_;
+  for (int slot = 0; slot < rule_->state_slots(); ++slot) {
+    std::vector<float*>& tensors = state.slots.emplace_back();
+    for (std::vector<float>& tensor : state_[slot]) tensors.push_back(tensor.data());
+  }
+  return state;
+}
+
 void LocalStepper::WriteChange() {
   for (size_t p = 0; p < begun_.size(); ++p) {
     float* const change = network_->gradient(p);

@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "common/optimizer/update_rule.h"
 #include "proto/job.pb.h"
+#include "worker/client/client.h"
 #include "worker/model/network.h"
 
 namespace syncline {
@@ -28,6 +29,11 @@ class LocalStepper {
   // One update of all values with all gradients, clipped as the job says. `step` counts the job's local
   // steps, for the schedule.
   void Step(uint64_t step);
+  // What goes on from one exchange to the next, where it lies.
+  Client::OwnState State();
+  // As it was when another worker stepped so many times; the slots are written by way of State.
+  void SetUpdates(uint64_t updates) { updates_ = updates; }
+
   // Writes what Begin saw less the values now over the gradients: what is pushed.
   void WriteChange();
 

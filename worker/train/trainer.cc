@@ -114,6 +114,7 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(Options options) {
 }
 
 absl::Status Trainer::Run() {
+  SYNCLINE_RETURN_IF_ERROR(TakeOverState());
   SYNCLINE_ASSIGN_OR_RETURN(std::optional<StepLease> step, source_.Next());
   begun_ = absl::Now();  // the others are there too
   bool stopped = false;
@@ -136,7 +137,29 @@ absl::Status Trainer::Run() {
   progress_.set_clock(source_.finished() || !step ? source_.clock() : step->clock());
   NoteTime();
   if (source_.finished() && source_.evaluate()) SYNCLINE_RETURN_IF_ERROR(Evaluate());
+  SYNCLINE_RETURN_IF_ERROR(HandInState(progress_.clock(), true));
   return options_.client->Leave(progress_.clock(), progress_);
+}
+
+absl::Status Trainer::TakeOverState() {
+  if (!options_.client->carries_state()) return absl::OkStatus();
+  Client::OwnState own = stepper_ == nullptr ? Client::OwnState() : stepper_->State();
+  SYNCLINE_ASSIGN_OR_RETURN(const bool found, options_.client->TakeOverState(&own));
+  if (found && stepper_ != nullptr) stepper_->SetUpdates(own.updates);
+  return absl::OkStatus();
+}
+
+// Before the step changes anything of it.
+absl::Status Trainer::HandInStateIfWanted(const StepLease& step) {
+  if (!options_.client->carries_state()) return absl::OkStatus();
+  SYNCLINE_ASSIGN_OR_RETURN(const auto outcome, pull_->Wait());
+  return outcome.state_wanted ? HandInState(step.clock(), false) : absl::OkStatus();
+}
+
+absl::Status Trainer::HandInState(Clock clock, bool leaving) {
+  if (!options_.client->carries_state()) return absl::OkStatus();
+  const auto own = stepper_ == nullptr ? Client::OwnState() : stepper_->State();
+  return options_.client->HandInState(clock, own, leaving);
 }
 
 Client::PullDone Trainer::BeginPull(Clock clock) {
@@ -168,7 +191,7 @@ void Trainer::StartPull(Clock clock) {
 }
 
 absl::StatusOr<Trainer::Outcome> Trainer::RunStep(const StepLease& step) {
-  const absl::Status computed = step.count() > 0 ? Compute(step) : absl::OkStatus();
+  const absl::Status computed = step.count() > 0 ? Compute(step) : HandInStateIfWanted(step);
   // An aborted pass is one whose weights were not granted.
   if (!computed.ok() && !absl::IsAborted(computed)) return computed;
   SYNCLINE_ASSIGN_OR_RETURN(const Outcome outcome, WaitForPull());
@@ -222,6 +245,7 @@ absl::Status Trainer::Compute(const StepLease& step) {
   } else {
     SYNCLINE_ASSIGN_OR_RETURN(const Batch batch, Load(step, 0, step.count()));
     SYNCLINE_RETURN_IF_ERROR(Forward(batch));
+    SYNCLINE_RETURN_IF_ERROR(HandInStateIfWanted(step));
     SYNCLINE_RETURN_IF_ERROR(options_.network->Backward([&](size_t parameter) {
       if (!clips_) Push(step.clock(), {parameter, options_.network->gradient(parameter)});
       return absl::OkStatus();
@@ -246,6 +270,10 @@ absl::Status Trainer::ComputeTogether(const StepLease& step) {
   if (!forward.ok()) {
     host.Abort();
     return forward;
+  }
+  if (const absl::Status given = HandInStateIfWanted(step); !given.ok()) {
+    host.Abort();
+    return given;
   }
   SYNCLINE_RETURN_IF_ERROR(options_.network->Backward([&](size_t parameter) {
     host.Made(parameter, push);
@@ -273,7 +301,10 @@ absl::Status Trainer::ComputeHere(const StepLease& step) {
     SYNCLINE_RETURN_IF_ERROR(Forward(batch));
     SYNCLINE_RETURN_IF_ERROR(options_.network->Backward());
     SYNCLINE_RETURN_IF_ERROR(AddLoss());
-    if (first == 0) stepper_->Begin();
+    if (first == 0) {
+      SYNCLINE_RETURN_IF_ERROR(HandInStateIfWanted(step));
+      stepper_->Begin();
+    }
     stepper_->Step(number);
   }
   stepper_->WriteChange();

@@ -88,6 +88,10 @@ class Trainer {
   Client::PullDone BeginPull(Clock clock);
   Client::Destination Destination() const;
   Client::TensorReady Ready() const;
+  // What is carried from step to step besides the weights, for a checkpoint or whoever comes next.
+  absl::Status TakeOverState();
+  absl::Status HandInStateIfWanted(const StepLease& step);
+  absl::Status HandInState(Clock clock, bool leaving);
   absl::Status Evaluate();
   void Report(const StepLease& step);
   void NoteTime();

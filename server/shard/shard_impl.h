@@ -1,0 +1,118 @@
+#ifndef SYNCLINE_SERVER_SHARD_SHARD_IMPL_H_
+#define SYNCLINE_SERVER_SHARD_SHARD_IMPL_H_
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/synchronization/mutex.h"
+#include "common/cluster/worker_state.h"
+#include "server/policy/sync_policy.h"
+#include "server/shard/chunk_table.h"
+#include "server/shard/histogram.h"
+#include "server/shard/norm_exchange.h"
+#include "server/shard/shard.h"
+#include "server/shard/worker_states.h"
+
+namespace syncline {
+
+// Callbacks gathered under the lock, to run after it.
+using Calls = std::vector<std::function<void()>>;
+
+// The members' side of a shard: it asks the policy what may happen, and has the chunk table do it. What
+// workers ask of it is in shard.cc, and what the coordinator does in shard_control.cc.
+class ShardImpl final : public Shard {
+ public:
+  ShardImpl(ShardOptions options, std::unique_ptr<SyncPolicy> policy,
+            std::unique_ptr<ChunkTable> chunks)
+      : options_(std::move(options)),
+        staged_(policy->staged()),
+        workers_carry_state_(WorkersCarryState(options_.job)),
+        worker_states_(staged_),
+        chunks_(std::move(chunks)),
+        norms_(options_.map.owner_size()),
+        policy_(std::move(policy)) {}
+
+  ~ShardImpl() override { ShardImpl::Close(); }
+  void Close() override;
+
+  bool commits_with_push() const override {
+    return !staged_ || options_.map.shards_size() == 1;
+  }
+  absl::StatusOr<size_t> Elements(uint32_t chunk) const override {
+    return chunks_->Elements(chunk);
+  }
+  absl::StatusOr<PushResult> Push(const Sender& sender, Clock clock,
+                                  absl::Span<const ChunkGradient> gradients) override;
+  PullTicket Pull(const Sender& sender, PullSpec pull, PullDone done) override;
+  void CancelPull(PullTicket ticket) override;
+  absl::StatusOr<bool> Commit(const Sender& sender, Clock clock, uint64_t samples,
+                              std::vector<Rank> contributors) override;
+  absl::StatusOr<UpdateMemberReply> UpdateMember(const UpdateMemberRequest& request) override;
+  StopAtReply StopAt(uint64_t step) override;
+  void SnapshotAt(uint64_t step, SnapshotDone done) override;
+  std::vector<Rank> AwaitWorkerStates(absl::Duration patience, ShardSnapshot* snapshot) override;
+  absl::Status KeepWorkerState(const Sender& sender, WorkerState state, bool leaving) override;
+  absl::StatusOr<std::shared_ptr<const WorkerState>> FetchWorkerState(
+      const Sender& sender) override;
+  absl::Status Restore(const ShardSnapshot& snapshot) override;
+  absl::StatusOr<StepNormsReply> StepNorms(uint64_t step) const override {
+    return norms_.Own(step);
+  }
+  absl::Status SetPeerNorms(uint64_t step, const StepNormsReply& norms) override;
+  ShardStatusReply Status() const override;
+
+ private:
+  struct Waiting {
+    Sender sender;
+    PullSpec spec;
+    PullDone done;
+  };
+
+  absl::Status CheckSender(const Sender& sender) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  size_t LiveWorkers() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  uint64_t AskForWorkerStates() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status Update(const UpdateMemberRequest& request, UpdateMemberReply* reply)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::optional<absl::StatusOr<PullResult>> Answer(const Waiting& pull)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Deliver(const Waiting& pull, absl::StatusOr<PullResult> answer);
+  void Proceed();
+  void ApplyReadySteps(Calls* calls) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool TryApply(const SyncPolicy::ReadyStep& step, Calls* calls);
+  void TakeSnapshots(Calls* calls) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void AnswerWaiting(Calls* calls) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  const ShardOptions options_;
+  const bool staged_;
+  const bool workers_carry_state_;
+  WorkerStates worker_states_;
+  const std::unique_ptr<ChunkTable> chunks_;
+  NormExchange norms_;
+
+  // Shared by pushes and commits; a change of members takes it alone, so that nothing of a fenced
+  // worker is under way when it returns. Before mu_.
+  absl::Mutex members_mu_ ABSL_ACQUIRED_BEFORE(mu_);
+  mutable absl::Mutex mu_;
+  std::unique_ptr<SyncPolicy> policy_ ABSL_GUARDED_BY(mu_);
+  // A thread is applying a step, without mu_. It looks at everything again before it goes.
+  bool applying_ ABSL_GUARDED_BY(mu_) = false;
+  bool closed_ ABSL_GUARDED_BY(mu_) = false;
+  std::map<PullTicket, Waiting> waiting_ ABSL_GUARDED_BY(mu_);
+  PullTicket last_ticket_ ABSL_GUARDED_BY(mu_) = 0;
+  std::multimap<Clock, SnapshotDone> snapshots_ ABSL_GUARDED_BY(mu_);
+  // One more than the highest clock of which a pull was granted.
+  Clock begun_ ABSL_GUARDED_BY(mu_) = 0;
+  Histogram clock_staleness_ ABSL_GUARDED_BY(mu_);
+  uint64_t pushes_ ABSL_GUARDED_BY(mu_) = 0;
+  uint64_t dropped_ ABSL_GUARDED_BY(mu_) = 0;
+};
+
+inline absl::Status ShardClosing() { return absl::CancelledError("the shard is closing"); }
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_SERVER_SHARD_SHARD_IMPL_H_

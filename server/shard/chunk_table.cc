@@ -257,8 +257,9 @@ ChunkTable::Mean ChunkTable::MeanOf(const Slot& slot, const SyncPolicy::ReadySte
   return mean;
 }
 
-void ChunkTable::ForEach(const std::function<void(Slot*)>& body) const {
-  ForEachOf(options_.parallel_for, bytes_, slots_.size(), [&](size_t i) { body(slots_[i].get()); });
+void ChunkTable::ForEach(size_t passes, const std::function<void(Slot*)>& body) const {
+  ForEachOf(options_.parallel_for, passes * bytes_, slots_.size(),
+            [&](size_t i) { body(slots_[i].get()); });
 }
 
 StepNormsReply ChunkTable::MeanNorms(const SyncPolicy::ReadyStep& step) const {
@@ -286,8 +287,10 @@ void ChunkTable::UpdateAll(const SyncPolicy::ReadyStep& step, float gradient_sca
       LearningRate(optimizer.schedule(), base_rate_, static_cast<double>(step.step));
   settings.gradient_scale = gradient_scale;
   settings.clip_value = optimizer.clip_value();
+  // Gradients are read, weights and state read and written.
+  const size_t passes = step.contributions.size() + 2 * (1 + rule_->state_slots());
   if (!rule_->layer_wise()) {
-    ForEach([&](Slot* slot) {
+    ForEach(passes, [&](Slot* slot) {
       absl::MutexLock lock(&slot->mu);
       const Mean mean = MeanOf(*slot, step);
       if (!mean.empty()) slot->chunk.Update(mean, settings);
@@ -295,7 +298,7 @@ void ChunkTable::UpdateAll(const SyncPolicy::ReadyStep& step, float gradient_sca
     });
     return;
   }
-  ForEach([&](Slot* slot) {
+  ForEach(passes, [&](Slot* slot) {
     absl::MutexLock lock(&slot->mu);
     const Mean mean = MeanOf(*slot, step);
     if (mean.empty()) return;
@@ -303,7 +306,7 @@ void ChunkTable::UpdateAll(const SyncPolicy::ReadyStep& step, float gradient_sca
     slot->squared_weights = sums.squared_weights;
     slot->squared_update = sums.squared_update;
   });
-  ForEach([&](Slot* slot) {
+  ForEach(passes, [&](Slot* slot) {
     absl::MutexLock lock(&slot->mu);
     if (!MeanOf(*slot, step).empty()) slot->chunk.Finish(TensorSums(slot->info.tensor), settings);
     slot->Forget(step.step);

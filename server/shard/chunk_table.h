@@ -75,6 +75,7 @@ class ChunkTable {
 
   size_t size() const { return slots_.size(); }
   std::vector<uint32_t> ids() const;
+  size_t bytes() const { return bytes_; }  // of weights
   // INVALID_ARGUMENT for a chunk that is not here.
   absl::Status CheckOwned(uint32_t chunk) const;
   // What a worker hands in is of chunks of this table, and as long as they are.
@@ -138,7 +139,8 @@ class ChunkTable {
 
   ChunkTable(Options options, std::unique_ptr<const UpdateRule> rule);
   Slot* Find(uint32_t chunk) const;
-  void ForEach(const std::function<void(Slot*)>& body) const;
+  // `passes`: how often the body goes over a chunk's weights or as many other bytes.
+  void ForEach(size_t passes, const std::function<void(Slot*)>& body) const;
   absl::Status CheckSize(const ChunkGradient& gradient) const;
   bool TakeOnce(Slot* slot, const Sender& sender, Clock clock)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(slot->mu);

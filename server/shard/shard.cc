@@ -187,7 +187,9 @@ void ShardImpl::Proceed() {
     AnswerWaiting(&calls);
   }
   mu_.Unlock();
-  for (const auto& call : calls) call();
+  // An answer to a pull may copy or encode all of its weights.
+  ForEachOf(options_.parallel_for, calls.size() * 2 * chunks_->bytes(), calls.size(),
+            [&](size_t i) { calls[i](); });
 }
 
 // Lets go of mu_ while a step is applied, so that pushes, pulls and status do not wait for it.

@@ -24,7 +24,7 @@ struct ShardOptions {
   ShardMap map;
   // This shard's place in `map.shards`. Shard 0 decides which backup workers make a step.
   uint32_t shard = 0;
-  // Spreads large pushes and steps over threads. Null does all in the calling thread.
+  // Spreads large pushes, steps and answers over threads. Null does all in the calling thread.
   ParallelFor parallel_for;
   // sync with clip_norm and several shards: a step has all its commits and waits for the squared
   // norms of the other shards; the owner fetches them (StepNorms) and gives them to SetPeerNorms.
@@ -40,7 +40,7 @@ struct ShardOptions {
 // request completely before it changes anything, so a refused request has no effect.
 //
 // Thread-safe. Callbacks run without any lock held, at once in the caller's thread or later in the
-// thread of whoever made them possible.
+// thread of whoever made them possible, or one of parallel_for's.
 //
 // Errors: INVALID_ARGUMENT for a request that can never be right (sizes, chunk numbers, NaN);
 // FAILED_PRECONDITION for one of a worker that is not (or no longer) a member, or of another map.

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Samples a second of the main job (2 shards, 2 workers, batch 128, momentum) in each sync mode,
-beside PyTorch's DistributedDataParallel over gloo on the same machine in the same run, in turn.
+"""Samples a second of the main job (2 shards, 2 workers, batch 128, momentum) in each sync mode, and
+in other set-ups, beside PyTorch's DistributedDataParallel over gloo on the same machine in the same run, in turn.
 
 Debian's OpenBLAS takes processors newer than itself for old ones, which slows PyTorch but not
 Syncline, which names the kernels itself. So there are two references: PyTorch as installed, and
@@ -18,9 +18,16 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 JOB = os.path.join(ROOT, "deploy/examples/fashion_mnist_mlp.yaml")
 DATA = os.environ.get("FASHION_MNIST", "/usr/share/datasets/fashion-mnist")
-MODES = [["--sync_mode=sync"], ["--sync_mode=bounded", "--staleness=3"], ["--sync_mode=async"]]
+MODES = {
+    "sync": ["--sync_mode=sync"],
+    "sync, one shard": ["--sync_mode=sync", "--shards=1"],
+    "sync, one shard, local_aggregation": ["--sync_mode=sync", "--shards=1",
+                                           "--local_aggregation"],
+    "bounded": ["--sync_mode=bounded", "--staleness=3"],
+    "async": ["--sync_mode=async"],
+}
 ROUNDS = 5
-EPOCHS = 2
+EPOCHS = 3
 
 
 def bazel(*arguments):
@@ -38,11 +45,11 @@ def build():
             os.path.join(binaries, "tests/bench/train_alone"))
 
 
-def syncline(program, mode):
+def syncline(program, flags):
     """Samples a second, and where the time went, of one run."""
     with tempfile.TemporaryDirectory() as output:
         subprocess.run([program, "local", "-f", JOB, f"--output={output}", f"--epochs={EPOCHS}",
-                        *mode], check=True, stdout=subprocess.DEVNULL)
+                        *flags], check=True, stdout=subprocess.DEVNULL)
         with open(os.path.join(output, "status.json")) as file:
             status = json.load(file)
     workers = [worker["progress"] for worker in status["workers"]]
@@ -97,29 +104,29 @@ def main():
     if not has_torch:
         print("train: python3-torch is not installed, so there is no reference to compare with",
               file=sys.stderr)
-    speeds = {tuple(mode): [] for mode in MODES}
-    shares = {tuple(mode): [] for mode in MODES}
+    speeds = {mode: [] for mode in MODES}
+    shares = {mode: [] for mode in MODES}
     plain, told, apart = [], [], []
     for _ in range(ROUNDS):
-        for mode in MODES:
-            speed, share = syncline(program, mode)
-            speeds[tuple(mode)].append(speed)
-            shares[tuple(mode)].append(share)
+        for mode, flags in MODES.items():
+            speed, share = syncline(program, flags)
+            speeds[mode].append(speed)
+            shares[mode].append(share)
         apart.append(alone(lonely))
         if has_torch:
             plain.append(torch({}))
             told.append(torch({"OPENBLAS_CORETYPE": kernels()}))
-    for mode in MODES:
-        name = mode[0].split("=")[1]
-        speed = statistics.median(speeds[tuple(mode)])
-        report(f"{name}, beside DDP", speed, "samples/s", statistics.median(plain) if plain else None, 1.0)
+    for name in MODES:
+        speed = statistics.median(speeds[name])
+        report(f"{name}, beside DDP", speed, "samples/s",
+               statistics.median(plain) if plain else None, 1.0)
         report(f"{name}, beside DDP with OPENBLAS_CORETYPE={kernels()}", speed, "samples/s",
                statistics.median(told) if told else None, None)
         report(f"{name}, beside two processes that never communicate", speed, "samples/s",
-               statistics.median(apart), 0.9 if name == "sync" else None)
+               statistics.median(apart), 0.9 if name.startswith("sync") else None)
         for key in ("compute", "pull_wait", "push_wait", "apply"):
             report(f"{name}, share of time: {key}",
-                   statistics.median(share[key] for share in shares[tuple(mode)]), "of 1", None,
+                   statistics.median(share[key] for share in shares[name]), "of 1", None,
                    None)
 
 

@@ -44,6 +44,9 @@ constexpr absl::Duration kCallTimeout = absl::Seconds(15);
 // too much for the network if the link ends.
 constexpr size_t kLentBytes = size_t{32} << 20;
 
+// Where 2 MiB take longer than 5 ms, pulls and pushes go in small messages.
+constexpr double kSlowRate = 400e6;
+
 std::string DefaultName() {
   char host[256] = "";
   gethostname(host, sizeof(host) - 1);
@@ -116,14 +119,16 @@ class ClientImpl final : public Client {
     std::vector<const float*> tensors;  // by tensor
     std::vector<Router::Group> groups;
   };
+  Router::Messages MessagesNow() const;
   absl::Status CheckFits(const Destination& to) const;
   absl::StatusOr<Outgoing> Check(absl::Span<const Gradient> gradients) const;
-  std::shared_ptr<PullOperation> BeginPull(const Destination& to, bool observer, PullDone done);
+  std::shared_ptr<PullOperation> BeginPull(Router::Messages messages, const Destination& to,
+                                           bool observer, PullDone done);
   void SendPull(const TensorRequests::PullTo& to, const Router::Group& group,
                 std::shared_ptr<PullOperation> operation);
   void PullAll(Clock clock, bool observer, const Destination& to, PullDone done);
   void SendPushes(Clock clock, const Outgoing& out, Done done);
-  bool FitOneRoundTrip(const std::vector<Router::Group>& pushes) const;
+  bool FitOneRoundTrip(const std::vector<Router::Group>& pushes, Router::Messages messages) const;
   void SendPushPull(const StepEnd& step, const Outgoing& out, const Destination& to,
                     PullDone done);
   void NotePushed(size_t shard, Clock clock, const grpc::ByteBuffer& reply);
@@ -259,13 +264,23 @@ absl::StatusOr<ClientImpl::Outgoing> ClientImpl::Check(
     out.tensors[gradient.tensor] = gradient.data;
     order.push_back(gradient.tensor);
   }
-  out.groups = router_->GroupsOf(order);
+  out.groups = router_->GroupsOf(order, MessagesNow());
   return out;
 }
 
-std::shared_ptr<PullOperation> ClientImpl::BeginPull(const Destination& to, bool observer,
+// As the slowest path to a shard asks for.
+Router::Messages ClientImpl::MessagesNow() const {
+  const bool slow = std::any_of(shards_.begin(), shards_.end(), [](const auto& shard) {
+    const double rate = shard->has_link() ? 0 : shard->rate();
+    return rate > 0 && rate < kSlowRate;
+  });
+  return slow ? Router::kSmall : Router::kLarge;
+}
+
+std::shared_ptr<PullOperation> ClientImpl::BeginPull(Router::Messages messages,
+                                                     const Destination& to, bool observer,
                                                      PullDone done) {
-  return std::make_shared<PullOperation>(router_.get(), to, std::move(done),
+  return std::make_shared<PullOperation>(router_.get(), messages, to, std::move(done),
                                          observer ? nullptr : versions_.get(), held_.get());
 }
 
@@ -280,8 +295,9 @@ void ClientImpl::SendPull(const TensorRequests::PullTo& to, const Router::Group&
 void ClientImpl::PullAll(Clock clock, bool observer, const Destination& to, PullDone done) {
   const absl::Status fits = CheckFits(to);
   if (!fits.ok()) return done(fits);
-  const auto operation = BeginPull(to, observer, std::move(done));
-  for (const Router::Group& group : router_->pulls()) {
+  const Router::Messages messages = MessagesNow();
+  const auto operation = BeginPull(messages, to, observer, std::move(done));
+  for (const Router::Group& group : router_->pulls(messages)) {
     SendPull({clock, observer, to.tensors, to.untouched}, group, operation);
   }
 }
@@ -361,14 +377,15 @@ void ClientImpl::Commit(Clock clock, uint64_t samples, const std::vector<Rank>& 
   });
 }
 
-bool ClientImpl::FitOneRoundTrip(const std::vector<Router::Group>& pushes) const {
+bool ClientImpl::FitOneRoundTrip(const std::vector<Router::Group>& pushes,
+                                 Router::Messages messages) const {
   if (job().sync_mode() == SYNC && shards_.size() > 1) return false;
   std::vector<int> pushed(shards_.size()), pulled(shards_.size());
   const auto once = [](const std::vector<int>& counts) {
     return std::all_of(counts.begin(), counts.end(), [](int count) { return count <= 1; });
   };
   for (const Router::Group& group : pushes) ++pushed[group.shard];
-  for (const Router::Group& group : router_->pulls()) ++pulled[group.shard];
+  for (const Router::Group& group : router_->pulls(messages)) ++pulled[group.shard];
   return once(pushed) && once(pulled);
 }
 
@@ -378,7 +395,7 @@ void ClientImpl::PushPull(const StepEnd& step, absl::Span<const Gradient> gradie
   if (!fits.ok()) return done(fits);
   const absl::StatusOr<Outgoing> out = Check(gradients);
   if (!out.ok()) return done(out.status());
-  if (!LeadDecides() && FitOneRoundTrip(out->groups)) {
+  if (!LeadDecides() && FitOneRoundTrip(out->groups, MessagesNow())) {
     return SendPushPull(step, *out, to, std::move(done));
   }
   SendPushes(step.clock, *out,
@@ -401,9 +418,10 @@ void ClientImpl::SendPushPull(const StepEnd& step, const Outgoing& out, const De
                               PullDone done) {
   const CommitRequest commit = MakeCommit(step.clock, step.samples, step.contributors);
   const TensorRequests::PullTo pull{step.next, false, to.tensors, to.untouched};
-  const auto operation = BeginPull(to, false, std::move(done));
+  const Router::Messages messages = MessagesNow();
+  const auto operation = BeginPull(messages, to, false, std::move(done));
   std::vector<bool> committed(shards_.size());
-  for (const Router::Group& group : router_->pulls()) {
+  for (const Router::Group& group : router_->pulls(messages)) {
     const bool first = !committed[group.shard];
     committed[group.shard] = true;
     if (!first) {

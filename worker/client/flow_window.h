@@ -17,7 +17,9 @@ namespace syncline {
 class FlowWindow {
  public:
   struct Options {
-    // The window is from `smallest` to `largest`, and `initial` before anything is known.
+    // The window is from `smallest` to `largest`, and `initial` before anything is known. On a path that
+    // needs longer than `queue` seconds for `smallest`, what it carries in that time is enough.
+    double queue = 0.01;
     size_t smallest = size_t{4} << 20;
     size_t initial = size_t{8} << 20;
     size_t largest = size_t{256} << 20;
@@ -39,11 +41,15 @@ class FlowWindow {
   void Grant(size_t bytes) { granted_ = bytes; }
 
   size_t limit() const;
+  // Bytes a second; 0 before anything is known.
+  double rate() const;
 
  private:
   struct Period {
     double rate = 0;  // bytes a second
+    // The shortest time of a call, and what it brought.
     double delay = std::numeric_limits<double>::infinity();
+    size_t bytes = 0;
   };
 
   const Options options_;

@@ -9,8 +9,9 @@
 
 namespace syncline {
 
-PullOperation::PullOperation(const Router* router, const Client::Destination& to,
-                             Client::PullDone done, ChunkVersions* versions, HeldWeights* held)
+PullOperation::PullOperation(const Router* router, Router::Messages messages,
+                             const Client::Destination& to, Client::PullDone done,
+                             ChunkVersions* versions, HeldWeights* held)
     : router_(router),
       to_(to.tensors.begin(), to.tensors.end()),
       ready_(to.ready),
@@ -18,7 +19,7 @@ PullOperation::PullOperation(const Router* router, const Client::Destination& to
       versions_(versions),
       held_(held),
       missing_(router->tensors()),
-      replies_(router->pulls().size()) {
+      replies_(router->pulls(messages).size()) {
   for (size_t t = 0; t < missing_.size(); ++t) missing_[t] = router->tensor_chunks(t);
 }
 

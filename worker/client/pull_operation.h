@@ -23,11 +23,11 @@ namespace syncline {
 // received it, and says when a tensor is complete. Thread-safe.
 class PullOperation {
  public:
-  // All must outlive it; `versions` may be null.
-  PullOperation(const Router* router, const Client::Destination& to, Client::PullDone done,
+  // All must outlive it; `versions` may be null. `messages`: how it is asked for.
+  PullOperation(const Router* router, Router::Messages messages, const Client::Destination& to, Client::PullDone done,
                 ChunkVersions* versions, HeldWeights* held);
 
-  // The reply to one of router->pulls(), or why there is none. The last one calls `done`.
+  // The reply to one of router->pulls(messages), or why there is none. The last one calls `done`.
   void Receive(const Router::Group& group, absl::StatusOr<grpc::ByteBuffer> reply);
 
  private:

@@ -15,25 +15,32 @@ Router::Router(const ShardMap& map, std::vector<size_t> message_bytes)
   for (const ChunkInfo& chunk : chunks_) {
     if (tensor_chunks_[chunk.tensor]++ == 0) first_chunk_[chunk.tensor] = chunk.id;
   }
-  std::vector<size_t> all(map.tensors_size());
+  for (const Messages messages : {kLarge, kSmall}) pulls_[messages] = AllGroups(messages);
+}
+
+std::vector<Router::Group> Router::AllGroups(Messages messages) const {
+  std::vector<size_t> all(tensors());
   for (size_t t = 0; t < all.size(); ++t) all[t] = t;
-  pulls_ = GroupsOf(all);
-  std::sort(pulls_.begin(), pulls_.end(), [](const Group& a, const Group& b) {
+  std::vector<Group> groups = GroupsOf(all, messages);
+  std::sort(groups.begin(), groups.end(), [](const Group& a, const Group& b) {
     return a.chunks.front() < b.chunks.front();
   });
   // A shard without chunks is pulled from too: that is how a worker waits for its step there.
   for (uint32_t shard = 0; shard < shards_; ++shard) {
     if (std::find(owner_.begin(), owner_.end(), shard) == owner_.end()) {
-      pulls_.push_back({shard, {}, 0});
+      groups.push_back({shard, {}, 0});
     }
   }
+  return groups;
 }
 
-void Router::Add(uint32_t chunk, std::vector<Group>* open, std::vector<Group>* groups) const {
+void Router::Add(uint32_t chunk, Messages messages, std::vector<Group>* open,
+                 std::vector<Group>* groups) const {
   Group& to = (*open)[owner_[chunk]];
   const size_t bytes = chunks_[chunk].elements * sizeof(float);
-  const bool full = to.bytes + bytes > message_bytes_[owner_[chunk]] ||
-                    to.chunks.size() == kMaxGroupChunks;
+  const size_t large = message_bytes_[owner_[chunk]];
+  const size_t most = messages == kLarge ? large : std::min(large, kSmallBytes);
+  const bool full = to.bytes + bytes > most || to.chunks.size() == kMaxGroupChunks;
   if (!to.chunks.empty() && full) {
     groups->push_back(std::move(to));
     to = Group();
@@ -43,12 +50,13 @@ void Router::Add(uint32_t chunk, std::vector<Group>* open, std::vector<Group>* g
   to.bytes += bytes;
 }
 
-std::vector<Router::Group> Router::GroupsOf(absl::Span<const size_t> tensors) const {
+std::vector<Router::Group> Router::GroupsOf(absl::Span<const size_t> tensors,
+                                            Messages messages) const {
   std::vector<Group> open(shards_);
   std::vector<Group> groups;
   for (const size_t tensor : tensors) {
     for (size_t i = 0; i < tensor_chunks_[tensor]; ++i) {
-      Add(first_chunk_[tensor] + static_cast<uint32_t>(i), &open, &groups);
+      Add(first_chunk_[tensor] + static_cast<uint32_t>(i), messages, &open, &groups);
     }
   }
   for (Group& group : open) {

@@ -23,7 +23,12 @@ class Router {
     size_t bytes = 0;  // of their elements
   };
 
-  // `message_bytes`: by shard.
+  // Large messages cost least. On a slow path small ones (or single chunks) bring the first tensors
+  // sooner, as messages under way share it.
+  enum Messages { kLarge, kSmall };
+  static constexpr size_t kSmallBytes = size_t{256} << 10;
+
+  // `message_bytes`: by shard, of large messages.
   Router(const ShardMap& map, std::vector<size_t> message_bytes);
 
   // By chunk id.
@@ -35,13 +40,15 @@ class Router {
 
   // All chunks, those of the first tensors first, which a model needs first: what a pull asks for. At
   // least one of each shard, empty where it has no chunks.
-  const std::vector<Group>& pulls() const { return pulls_; }
+  const std::vector<Group>& pulls(Messages messages = kLarge) const { return pulls_[messages]; }
   // The chunks of some tensors, in the order given: what a push of them sends.
-  std::vector<Group> GroupsOf(absl::Span<const size_t> tensors) const;
+  std::vector<Group> GroupsOf(absl::Span<const size_t> tensors, Messages messages = kLarge) const;
 
  private:
+  std::vector<Group> AllGroups(Messages messages) const;
   // Adds a chunk to its shard's open group, which goes to `groups` first if the chunk does not fit.
-  void Add(uint32_t chunk, std::vector<Group>* open, std::vector<Group>* groups) const;
+  void Add(uint32_t chunk, Messages messages, std::vector<Group>* open,
+           std::vector<Group>* groups) const;
 
   const std::vector<ChunkInfo> chunks_;
   const std::vector<uint32_t> owner_;  // by chunk id
@@ -49,7 +56,7 @@ class Router {
   const std::vector<size_t> message_bytes_;
   std::vector<size_t> tensor_chunks_;
   std::vector<uint32_t> first_chunk_;  // by tensor
-  std::vector<Group> pulls_;
+  std::vector<Group> pulls_[2];  // by Messages
 };
 
 }  // namespace syncline

@@ -226,6 +226,11 @@ void ShardConnection::Enter(Lane* lane, Attempts* attempts) {
   attempts->call_begun = window_.Begin(Seconds());
 }
 
+double ShardConnection::rate() {
+  absl::MutexLock lock(&mu_);
+  return window_.rate();
+}
+
 void ShardConnection::Grant(size_t bytes) {
   absl::MutexLock lock(&mu_);
   window_.Grant(bytes);

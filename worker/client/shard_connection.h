@@ -67,6 +67,9 @@ class ShardConnection {
   // `bytes` of tensors go one way or the other. `done` runs once, on a loop's or the link's thread,
   // never inside Send (but with CANCELLED when the group is closing).
   void Send(Method method, size_t bytes, MakeRequest request, Done done);
+  // Bytes a second that pushes have been seen to be delivered with of late, through the network; 0: not
+  // known.
+  double rate();
   // The shard has room for so many bytes of this worker's pushes.
   void Grant(size_t bytes);
 

@@ -84,6 +84,7 @@ class ShardConnectionTest : public testing::TestWithParam<Method> {
     ShardConnection::Options options;
     options.address = server_->address();
     options.window.initial = options.window.smallest = options.window.largest = 8 * kMiB;
+    options.window.queue = 1e9;  // a shard that does not answer looks like a slow path
     connection_ = *ShardConnection::Create(options, &group_, {&queue_});
   }
   ~ShardConnectionTest() override {

@@ -3,11 +3,13 @@
 
   tests/bench/scale_sim/check.py
 
-Costs come from runs with one worker alone: what a step computes, what the shard's updates take, and what
-processor time is left, which is that of messages. Then the simulator says how long a step takes with 1, 2,
-4, 8 and 16 workers that share this machine's cores, and so do real runs. Tensors go over TCP. The last
-column is the processor time a real step of one worker took of all processes, starting up included: above the
-costs printed before, workers and shard slow each other down; at the costs, with real runs slower, cores idle.
+Costs come from runs with one worker alone: what a step computes, what the shard's updates take, what
+processor time is left, which is that of messages, and how long a message is under way beyond that, so that
+the simulated step takes as long as the real one. With more workers the cores are full and processes turn
+each other's data out of the caches: all costs are multiplied by what a step with four workers takes of
+processor time, over what it takes alone. So much is fitted. Then the simulator says how long a step takes with
+1, 2, 4, 8 and 16 workers that share this machine's cores, and so do real runs. Tensors go over TCP. The last
+column is the processor time a real step of one worker took of all processes, starting up included.
 """
 import json
 import os
@@ -21,6 +23,7 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
 JOB = os.path.join(ROOT, "deploy/examples/fashion_mnist_mlp.yaml")
 WORKERS = [1, 2, 4, 8, 16]
+CROWD = 4
 ROUNDS = 3
 MODES = ("sync", "async")
 MODEL_BYTES = 4 * 535818
@@ -77,12 +80,24 @@ def costs(program, mode):
     for _ in range(ROUNDS):
         short, long = run(program, mode, 1, 300), run(program, mode, 1, 1500)
         cpu = (long["cpu"] - short["cpu"]) / 1200
+        few, many = run(program, mode, CROWD, 100), run(program, mode, CROWD, 400)
+        crowded = (many["cpu"] - few["cpu"]) / 300 / CROWD
         messages = max(cpu - long["compute"] - long["apply"], 0)
-        rounds.append((long["compute"], long["apply"], messages))
-    return [statistics.median(values) for values in zip(*rounds)]
+        rounds.append((long["compute"], long["apply"], messages, long["step"], crowded / cpu))
+    keys = ("compute", "apply", "messages", "step", "crowding")
+    return dict(zip(keys, (statistics.median(values) for values in zip(*rounds))))
 
 
-def simulated(program, mode, workers, compute, apply, messages):
+def latency(program, mode, cost):
+    """Seconds that messages are under way for a step of one worker to take as long as it does."""
+    without = simulated(program, mode, 1, cost, 0)
+    slope = (simulated(program, mode, 1, cost, 1e-4) - without) / 1e-4
+    return max(cost["step"] - without, 0) / slope
+
+
+def simulated(program, mode, workers, cost, under_way):
+    crowding = cost["crowding"] if workers > 1 else 1
+    compute, apply, messages = (crowding * cost[key] for key in ("compute", "apply", "messages"))
     # Both ends, push and pull.
     byte = messages / 4 / MODEL_BYTES
     with tempfile.NamedTemporaryFile(suffix=".json") as file:
@@ -92,7 +107,7 @@ def simulated(program, mode, workers, compute, apply, messages):
                         f"--shard_byte_ns={1e9 * byte}", f"--worker_byte_ns={1e9 * byte}",
                         f"--push_parts={PUSH_PARTS}", f"--backward_share={BACKWARD_SHARE}",
                         "--shard_message_us=0", "--worker_message_us=0", "--gbit=0",
-                        "--latency_us=0", "--straggling=0.05", "--slow_share=0", "--steps=100",
+                        f"--latency_us={1e6 * under_way}", "--straggling=0.05", "--slow_share=0", "--steps=100",
                         f"--json={file.name}"], check=True, stdout=subprocess.DEVNULL)
         return json.load(file)[0]["step_ms"] / 1e3
 
@@ -102,15 +117,18 @@ def main():
     worst, row = 0, ""
     print(f"{'mode':>6} {'workers':>8} {'real ms':>9} {'simulated ms':>13} {'error':>7} {'cpu ms':>7}")
     for mode in MODES:
-        compute, apply, messages = costs(real, mode)
-        print(f"{mode:>6} alone: computes {1e3 * compute:.2f} ms, applies {1e3 * apply:.2f} ms, "
-              f"messages {1e3 * messages:.2f} ms", file=sys.stderr)
+        cost = costs(real, mode)
+        under_way = latency(simulator, mode, cost)
+        print(f"{mode:>6} alone: computes {1e3 * cost['compute']:.2f} ms, applies "
+              f"{1e3 * cost['apply']:.2f} ms, messages {1e3 * cost['messages']:.2f} ms and "
+              f"{1e6 * under_way:.0f} us each; of all {cost['crowding']:.2f} with {CROWD} workers",
+              file=sys.stderr)
         for workers in WORKERS:
             steps = max(2000 // workers, 150)
             rounds = [run(real, mode, workers, steps) for _ in range(ROUNDS)]
             step = statistics.median(r["step"] for r in rounds)
             cpu = statistics.median(r["cpu"] for r in rounds) / steps / workers
-            guess = simulated(simulator, mode, workers, compute, apply, messages)
+            guess = simulated(simulator, mode, workers, cost, under_way)
             error = guess / step - 1
             if abs(error) >= abs(worst):
                 worst, row = error, f"{mode}, {workers} workers"

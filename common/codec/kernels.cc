@@ -1,5 +1,7 @@
 #include "common/codec/kernels.h"
 
+#include <immintrin.h>
+
 #include <algorithm>
 
 #include "common/optimizer/kernels.h"
@@ -48,6 +50,28 @@ SYNCLINE_INLINE inline float FloatOf(uint16_t half) {
   return BitsAs<float>(bits | (half & 0x8000u) << 16);
 }
 
+// Processors convert halves to the same floats, but for NaN that signals, which they make quiet. What is
+// left at the end is done as above.
+__attribute__((target("avx512f"))) void FromHalfAvx512(const uint16_t* in, size_t n, float* out) {
+  size_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+    const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(in + i));
+    // Not _mm512_cvtph_ps, in which GCC 12 finds something uninitialised.
+    _mm512_storeu_ps(out + i, _mm512_maskz_cvtph_ps(0xffff, halves));
+  }
+  for (; i < n; ++i) out[i] = FloatOf(in[i]);
+}
+
+// Every processor with AVX2 has F16C.
+__attribute__((target("avx2,f16c"))) void FromHalfAvx2(const uint16_t* in, size_t n, float* out) {
+  size_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(in + i));
+    _mm256_storeu_ps(out + i, _mm256_cvtph_ps(halves));
+  }
+  for (; i < n; ++i) out[i] = FloatOf(in[i]);
+}
+
 SYNCLINE_INLINE inline uint16_t BfloatOf(float value) {
   const uint32_t bits = BitsAs<uint32_t>(value);
   const uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
@@ -71,9 +95,14 @@ void ToHalf(const float* in, size_t n, uint16_t* out) {
 }
 
 void FromHalf(const uint16_t* in, size_t n, float* out) {
-  Vectorise([=]() SYNCLINE_INLINE {
-    _Pragma("omp simd") for (size_t i = 0; i < n; ++i) out[i] = FloatOf(in[i]);
-  });
+  switch (ThisInstructionSet()) {
+    case InstructionSet::kAvx512:
+      return FromHalfAvx512(in, n, out);
+    case InstructionSet::kAvx2:
+      return FromHalfAvx2(in, n, out);
+    case InstructionSet::kBase:
+      for (size_t i = 0; i < n; ++i) out[i] = FloatOf(in[i]);
+  }
 }
 
 void ToBfloat(const float* in, size_t n, uint16_t* out) {

@@ -16,6 +16,14 @@
 
 namespace syncline {
 
+namespace {
+
+absl::Status NoCheckpoint() {
+  return absl::InvalidArgumentError("--checkpoint is missing: name a checkpoint's folder");
+}
+
+}  // namespace
+
 absl::StatusOr<int> RunStatus(const ClusterOptions& options, bool json) {
   SYNCLINE_ASSIGN_OR_RETURN(const auto client,
                             ClusterClient::Create(options.coordinator, options.security));
@@ -66,9 +74,7 @@ absl::StatusOr<int> RunDrain(const ClusterOptions& options) {
 }
 
 absl::StatusOr<int> RunExport(const std::string& checkpoint, const std::string& to) {
-  if (checkpoint.empty()) {
-    return absl::InvalidArgumentError("--checkpoint is missing: name a checkpoint's folder");
-  }
+  if (checkpoint.empty()) return NoCheckpoint();
   if (to.empty()) return absl::InvalidArgumentError("--to is missing: name the file to write");
   FileSystem& files = PosixFileSystem();
   std::string folder = checkpoint;
@@ -78,6 +84,26 @@ absl::StatusOr<int> RunExport(const std::string& checkpoint, const std::string& 
   SYNCLINE_RETURN_IF_ERROR(ExportCheckpoint(files, folder, to));
   std::printf("%s holds the weights of %s\n", to.c_str(), folder.c_str());
   return 0;
+}
+
+absl::StatusOr<int> RunVerify(const std::string& checkpoint) {
+  if (checkpoint.empty()) return NoCheckpoint();
+  FileSystem& files = PosixFileSystem();
+  SYNCLINE_ASSIGN_OR_RETURN(const auto folders, Checkpoints(files, checkpoint));
+  bool whole = true;
+  for (const std::string& folder : folders) {
+    const auto verified = VerifyCheckpoint(files, folder);
+    if (!verified.ok()) {
+      whole = false;
+      std::printf("%s: %s\n", folder.c_str(), std::string(verified.status().message()).c_str());
+      continue;
+    }
+    const CheckpointManifest& manifest = verified->manifest;
+    std::printf("%s: whole; job %s, step %llu, %d shards, %.1f MB\n", folder.c_str(),
+                manifest.job().name().c_str(), static_cast<unsigned long long>(manifest.step()),
+                manifest.map().shards_size(), static_cast<double>(verified->bytes) * 1e-6);
+  }
+  return whole ? 0 : 1;
 }
 
 }  // namespace syncline

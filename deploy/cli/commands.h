@@ -39,6 +39,9 @@ absl::StatusOr<int> RunDrain(const ClusterOptions& options);
 // `checkpoint`: a checkpoint's folder, or one that holds several, of which the newest is taken.
 absl::StatusOr<int> RunExport(const std::string& checkpoint, const std::string& to);
 
+// A line for each checkpoint in the folder, or of the one that it is; exit code 1 if one is damaged.
+absl::StatusOr<int> RunVerify(const std::string& checkpoint);
+
 }  // namespace syncline
 
 #endif  // SYNCLINE_DEPLOY_CLI_COMMANDS_H_

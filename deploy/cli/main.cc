@@ -25,7 +25,7 @@ ABSL_FLAG(std::string, coordinator, "", "status, top, checkpoint, drain: host:po
 ABSL_FLAG(absl::Duration, interval, absl::Seconds(1), "top: time between two tables, 100ms to 1h.");
 ABSL_FLAG(uint64_t, count, 0, "top: how many tables; 0: until the job is finished.");
 ABSL_FLAG(bool, json, false, "status: print JSON.");
-ABSL_FLAG(std::string, checkpoint, "", "export: a checkpoint's folder, or one that holds several.");
+ABSL_FLAG(std::string, checkpoint, "", "export, verify: a checkpoint's folder, or one that holds several.");
 ABSL_FLAG(std::string, to, "", "export: the safetensors file to write.");
 ABSL_FLAG(std::string, tls_cert, "", "Your certificate chain, PEM, where the cluster uses TLS.");
 ABSL_FLAG(std::string, tls_key, "", "The private key of --tls_cert, PEM.");
@@ -46,7 +46,9 @@ constexpr char kUsage[] =
     "  syncline drain --coordinator=HOST:PORT\n"
     "      ends the job at a step, with a last checkpoint\n"
     "  syncline export --checkpoint=DIR --to=FILE\n"
-    "      the weights of a checkpoint as one safetensors file\n\n"
+    "      the weights of a checkpoint as one safetensors file\n"
+    "  syncline verify --checkpoint=DIR\n"
+    "      reads all of a checkpoint, or of every one in a folder, and says whether it is whole\n\n"
     "  syncline --helpfull lists all flags.\n";
 
 int Fail(const absl::Status& status, int code) {
@@ -95,9 +97,10 @@ absl::StatusOr<int> Run(const std::string& command) {
   if (command == "export") {
     return syncline::RunExport(absl::GetFlag(FLAGS_checkpoint), absl::GetFlag(FLAGS_to));
   }
+  if (command == "verify") return syncline::RunVerify(absl::GetFlag(FLAGS_checkpoint));
   return absl::InvalidArgumentError(
-      absl::StrCat("\"", command, "\" is no command; there are local, status, top, checkpoint, drain "
-                   "and export"));
+      absl::StrCat("\"", command, "\" is no command; there are local, status, top, checkpoint, "
+                   "drain, export and verify"));
 }
 
 }  // namespace

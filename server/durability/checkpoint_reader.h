@@ -34,6 +34,19 @@ absl::StatusOr<ShardSnapshot> ReadChunks(FileSystem& files, const std::string& f
                                          const CheckpointManifest& manifest,
                                          const std::vector<uint32_t>& chunks, bool with_state);
 
+struct VerifiedCheckpoint {
+  CheckpointManifest manifest;
+  uint64_t bytes = 0;  // of all shard files
+};
+// Reads all of a checkpoint, a shard's file at a time, as a restore would: every file is there with its
+// size and checksum, and every chunk in it whole.
+absl::StatusOr<VerifiedCheckpoint> VerifyCheckpoint(FileSystem& files, const std::string& folder);
+
+// The folders of all whole checkpoints in `directory`, sorted by name, or `directory` if it has the name
+// of one; NOT_FOUND if there is none.
+absl::StatusOr<std::vector<std::string>> Checkpoints(FileSystem& files,
+                                                     const std::string& directory);
+
 // Puts the weights of a checkpoint together in one safetensors file: a tensor each, whole, under
 // its own name. Durable when it returns. Holds all weights in memory meanwhile.
 absl::Status ExportCheckpoint(FileSystem& files, const std::string& folder, const std::string& to);

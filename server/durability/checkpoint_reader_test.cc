@@ -57,6 +57,75 @@ TEST(CheckpointReaderTest, WhatTwoShardsWroteThreeRead) {
   EXPECT_EQ(chunks, infos.size());
 }
 
+// What worker 3 carries of the sample's chunks.
+std::shared_ptr<const WorkerState> SampleWorker(const ShardMap& map, uint32_t shard) {
+  auto worker = std::make_shared<WorkerState>();
+  worker->rank = 3;
+  worker->clock = 42;
+  worker->updates = 17;
+  for (const ChunkInfo& chunk : Chunks(map)) {
+    if (map.owner(static_cast<int>(chunk.id)) != shard) continue;
+    for (const uint32_t slot : {0u, 2u}) {
+      worker->slots[{chunk.id, slot}] = SampleFloats(chunk, static_cast<float>(slot) + 0.25f);
+    }
+  }
+  return worker;
+}
+
+TEST(CheckpointReaderTest, WhatWorkersCarryComesBackOnOtherShards) {
+  const std::string directory = TempFolder("carried");
+  const ShardMap two = SampleMap(2), three = SampleMap(3);
+  CheckpointManifest manifest = SampleManifest(two, 42);
+  SYNCLINE_ASSERT_OK(BeginCheckpoint(PosixFileSystem(), directory, 42));
+  for (uint32_t shard = 0; shard < 2; ++shard) {
+    ShardSnapshot snapshot = SampleSnapshot(two, shard);
+    snapshot.workers = {SampleWorker(two, shard)};
+    SYNCLINE_ASSERT_OK_AND_ASSIGN(
+        const auto written,
+        WriteShardSnapshot(PosixFileSystem(), PartialCheckpointFolder(directory, 42), shard, two,
+                           snapshot));
+    for (const CheckpointFile& file : written) *manifest.add_files() = file;
+  }
+  SYNCLINE_ASSERT_OK_AND_ASSIGN(const std::string folder,
+                                CommitCheckpoint(PosixFileSystem(), directory, manifest, 1));
+  for (uint32_t shard = 0; shard < 3; ++shard) {
+    SYNCLINE_ASSERT_OK_AND_ASSIGN(const ShardSnapshot snapshot,
+                                  ReadShardSnapshot(PosixFileSystem(), folder, three, shard));
+    ASSERT_EQ(snapshot.workers.size(), 1u);
+    const WorkerState& read = *snapshot.workers[0];
+    const auto sample = SampleWorker(three, shard);
+    const WorkerState& was = *sample;
+    EXPECT_EQ(read.rank, 3u);
+    EXPECT_EQ(read.clock, 42u);
+    EXPECT_EQ(read.updates, 17u);
+    ASSERT_EQ(read.slots.size(), was.slots.size());
+    for (const auto& [place, floats] : was.slots) {
+      EXPECT_EQ(Bytes(read.slots.at(place)), Bytes(floats));
+    }
+  }
+}
+
+TEST(CheckpointReaderTest, VerifyingReadsEveryFile) {
+  FileSystem& files = PosixFileSystem();
+  SYNCLINE_ASSERT_OK_AND_ASSIGN(const std::string folder,
+                                WriteSample(files, TempFolder("verified"), 2, 42));
+  EXPECT_THAT(Checkpoints(files, TempFolder("verified")),
+              IsOkAndHolds(std::vector<std::string>{folder}));
+  SYNCLINE_ASSERT_OK_AND_ASSIGN(const VerifiedCheckpoint verified, VerifyCheckpoint(files, folder));
+  EXPECT_EQ(verified.manifest.step(), 42u);
+  EXPECT_GT(verified.bytes, 2 * sizeof(float) * 1203) << "weights and a slot of state";
+  for (const char* name : {"/shard-00000.safetensors", "/shard-00001.safetensors"}) {
+    SYNCLINE_ASSERT_OK_AND_ASSIGN(std::string bytes, ReadFile(files, folder + name));
+    bytes[bytes.size() - 5] ^= 1;
+    SYNCLINE_ASSERT_OK(WriteFileAtomically(files, folder + name, bytes));
+    EXPECT_THAT(VerifyCheckpoint(files, folder).status(),
+                StatusIs(absl::StatusCode::kDataLoss, HasSubstr(name)));
+    bytes[bytes.size() - 5] ^= 1;
+    SYNCLINE_ASSERT_OK(WriteFileAtomically(files, folder + name, bytes));
+  }
+  SYNCLINE_EXPECT_OK(VerifyCheckpoint(files, folder).status());
+}
+
 TEST(CheckpointReaderTest, TheManifestComesBack) {
   FaultFileSystem files;
   SYNCLINE_ASSERT_OK_AND_ASSIGN(const std::string folder, WriteSample(files, "/c", 2, 42));

@@ -49,6 +49,16 @@ TEST_P(RestoreTest, GoesOnToTheSameBits) {
 INSTANTIATE_TEST_SUITE_P(Optimizers, RestoreTest, testing::Values(MOMENTUM, ADAM),
                          [](const auto& info) { return OptimizerKind_Name(info.param); });
 
+// The first checkpoint of a job that takes them as it goes.
+std::string FirstCheckpoint(InProcessCluster* cluster) {
+  std::string first;
+  SYNCLINE_EXPECT_OK(cluster->WaitUntil([&](const ClusterStatusReply& status) {
+    first = status.last_checkpoint();
+    return !first.empty();
+  }));
+  return first;
+}
+
 // Workers that keep something from step to step themselves.
 JobManifest CarryingJob(const std::string& how, uint32_t shards) {
   JobManifest job = Job(how == "local_steps" ? ADAM : MOMENTUM, shards);
@@ -79,11 +89,7 @@ TEST_P(CarriedStateTest, IsInCheckpointsTakenWhileTrainingGoesOn) {
   InProcessCluster cluster(job);
   cluster.StartWorker();
   cluster.StartWorker(absl::Milliseconds(10));
-  std::string first;
-  SYNCLINE_EXPECT_OK(cluster.WaitUntil([&](const ClusterStatusReply& status) {
-    first = status.last_checkpoint();
-    return !first.empty();
-  }));
+  const std::string first = FirstCheckpoint(&cluster);
   cluster.Finish();
   const Weights whole = *CheckpointWeights(job.checkpoint().directory());
   EXPECT_EQ(TrainedWeights(CarryingJob(GetParam(), 3), first), whole);
@@ -99,11 +105,7 @@ TEST(IntervalTest, CheckpointsAreTakenWhileTrainingGoesOn) {
   InProcessCluster cluster(job);
   cluster.StartWorker();
   cluster.StartWorker(absl::Milliseconds(10));
-  std::string first;
-  SYNCLINE_EXPECT_OK(cluster.WaitUntil([&](const ClusterStatusReply& status) {
-    first = status.last_checkpoint();
-    return !first.empty();
-  }));
+  const std::string first = FirstCheckpoint(&cluster);
   EXPECT_NE(cluster.Status().phase(), ClusterStatusReply::FINISHED);
   EXPECT_EQ(first.substr(first.size() - 1), "0") << first << " is at a multiple of 10";
   cluster.Finish();

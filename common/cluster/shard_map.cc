@@ -111,6 +111,14 @@ std::vector<ChunkInfo> Chunks(const ShardMap& map) {
   return chunks;
 }
 
+std::vector<uint32_t> OwnedChunks(const ShardMap& map, uint32_t shard) {
+  std::vector<uint32_t> owned;
+  for (int chunk = 0; chunk < map.owner_size(); ++chunk) {
+    if (map.owner(chunk) == shard) owned.push_back(static_cast<uint32_t>(chunk));
+  }
+  return owned;
+}
+
 absl::StatusOr<ShardMap> MakeShardMap(absl::Span<const TensorSpec> tensors,
                                       absl::Span<const std::string> addresses,
                                       uint64_t chunk_bytes, bool keep_tensors_whole) {

@@ -36,6 +36,9 @@ absl::Status ValidateTensors(absl::Span<const TensorSpec> tensors);
 // All chunks of the map, by id.
 std::vector<ChunkInfo> Chunks(const ShardMap& map);
 
+// The ids of the chunks that `shard` owns, ascending.
+std::vector<uint32_t> OwnedChunks(const ShardMap& map, uint32_t shard);
+
 // A first map (epoch 1) of `tensors` over the shards at `addresses`, balanced by bytes: the largest
 // chunk first, each to the shard with the least so far, ties to the lower number, so that the same
 // input always gives the same map. With `keep_tensors_whole` (LAMB) a tensor's chunks stay together.

@@ -72,6 +72,17 @@ const CheckpointFile* FileOfShard(const CheckpointManifest& manifest, uint32_t s
   return nullptr;
 }
 
+// Whether a folder of this name is a whole checkpoint, and of which step.
+bool NamesWhole(absl::string_view name, uint64_t* step) {
+  absl::string_view suffix;
+  return ParseCheckpointName(name, step, &suffix) && suffix != kPartial;
+}
+
+absl::Status HoldsNone(const std::string& directory) {
+  return absl::NotFoundError(
+      absl::StrCat(directory, " holds no checkpoint (no folder step-NNNNNNNNNN)"));
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> LatestCheckpoint(FileSystem& files, const std::string& directory) {
@@ -83,19 +94,33 @@ absl::StatusOr<std::string> LatestCheckpoint(FileSystem& files, const std::strin
   std::string found;
   for (const std::string& name : names.ok() ? *names : std::vector<std::string>()) {
     uint64_t step = 0;
-    absl::string_view suffix;
-    if (!ParseCheckpointName(name, &step, &suffix) || suffix == kPartial) continue;
+    if (!NamesWhole(name, &step)) continue;
     // Sorted, so that step-N comes before step-N.replaced, which counts only where it stands alone.
     if (found.empty() || step > newest) {
       newest = step;
       found = name;
     }
   }
-  if (found.empty()) {
-    return absl::NotFoundError(
-        absl::StrCat(directory, " holds no checkpoint (no folder step-NNNNNNNNNN)"));
-  }
+  if (found.empty()) return HoldsNone(directory);
   return directory + "/" + found;
+}
+
+absl::StatusOr<std::vector<std::string>> Checkpoints(FileSystem& files,
+                                                     const std::string& path) {
+  std::string directory = path;
+  while (directory.size() > 1 && directory.back() == '/') directory.pop_back();
+  uint64_t step = 0;
+  absl::string_view suffix;
+  const std::string own = directory.substr(directory.find_last_of('/') + 1);
+  if (ParseCheckpointName(own, &step, &suffix)) return std::vector<std::string>{directory};
+  auto names = files.List(directory);
+  if (!names.ok()) return Naming(directory, names.status());
+  std::vector<std::string> folders;
+  for (const std::string& name : *names) {
+    if (NamesWhole(name, &step)) folders.push_back(directory + "/" + name);
+  }
+  if (folders.empty()) return HoldsNone(directory);
+  return folders;
 }
 
 absl::StatusOr<CheckpointManifest> ReadCheckpointManifest(FileSystem& files,
@@ -161,11 +186,7 @@ absl::StatusOr<ShardSnapshot> ReadShardSnapshot(FileSystem& files, const std::st
         absl::StrCat(folder, " is of another model: ", difference,
                      "; restore with the manifest it was made with, or start without --restore"));
   }
-  std::vector<uint32_t> chunks;
-  for (int chunk = 0; chunk < map.owner_size(); ++chunk) {
-    if (map.owner(chunk) == shard) chunks.push_back(static_cast<uint32_t>(chunk));
-  }
-  return ReadChunks(files, folder, manifest, chunks, true);
+  return ReadChunks(files, folder, manifest, OwnedChunks(map, shard), true);
 }
 
 }  // namespace syncline

@@ -19,6 +19,11 @@ namespace syncline {
 // The newest whole checkpoint in `directory`; NOT_FOUND if there is none.
 absl::StatusOr<std::string> LatestCheckpoint(FileSystem& files, const std::string& directory);
 
+// The folders of all whole checkpoints in `directory`, sorted by name, or `directory` if it has the name
+// of one; NOT_FOUND if there is none.
+absl::StatusOr<std::vector<std::string>> Checkpoints(FileSystem& files,
+                                                     const std::string& directory);
+
 // MANIFEST.json of a checkpoint's folder.
 absl::StatusOr<CheckpointManifest> ReadCheckpointManifest(FileSystem& files,
                                                           const std::string& folder);
@@ -41,11 +46,6 @@ struct VerifiedCheckpoint {
 // Reads all of a checkpoint, a shard's file at a time, as a restore would: every file is there with its
 // size and checksum, and every chunk in it whole.
 absl::StatusOr<VerifiedCheckpoint> VerifyCheckpoint(FileSystem& files, const std::string& folder);
-
-// The folders of all whole checkpoints in `directory`, sorted by name, or `directory` if it has the name
-// of one; NOT_FOUND if there is none.
-absl::StatusOr<std::vector<std::string>> Checkpoints(FileSystem& files,
-                                                     const std::string& directory);
 
 // Puts the weights of a checkpoint together in one safetensors file: a tensor each, whole, under
 // its own name. Durable when it returns. Holds all weights in memory meanwhile.

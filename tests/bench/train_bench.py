@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Samples a second of the main job (2 shards, 2 workers, batch 128, momentum) in each sync mode, and
-in other set-ups, beside PyTorch's DistributedDataParallel over gloo on the same machine in the same run, in turn.
+in other set-ups, beside PyTorch's DistributedDataParallel over gloo on the same machine in the same
+run, in turn.
 
 Debian's OpenBLAS takes processors newer than itself for old ones, which slows PyTorch but not
 Syncline, which names the kernels itself. So there are two references: PyTorch as installed, and

@@ -117,6 +117,7 @@ class ClientImpl final : public Client {
   // Gradients that were checked.
   struct Outgoing {
     std::vector<const float*> tensors;  // by tensor
+    Router::Messages messages = Router::kLarge;  // of the groups, and of the pull that goes along
     std::vector<Router::Group> groups;
   };
   Router::Messages MessagesNow() const;
@@ -128,7 +129,7 @@ class ClientImpl final : public Client {
                 std::shared_ptr<PullOperation> operation);
   void PullAll(Clock clock, bool observer, const Destination& to, PullDone done);
   void SendPushes(Clock clock, const Outgoing& out, Done done);
-  bool FitOneRoundTrip(const std::vector<Router::Group>& pushes, Router::Messages messages) const;
+  bool FitOneRoundTrip(const Outgoing& out) const;
   void SendPushPull(const StepEnd& step, const Outgoing& out, const Destination& to,
                     PullDone done);
   void NotePushed(size_t shard, Clock clock, const grpc::ByteBuffer& reply);
@@ -264,7 +265,8 @@ absl::StatusOr<ClientImpl::Outgoing> ClientImpl::Check(
     out.tensors[gradient.tensor] = gradient.data;
     order.push_back(gradient.tensor);
   }
-  out.groups = router_->GroupsOf(order, MessagesNow());
+  out.messages = MessagesNow();
+  out.groups = router_->GroupsOf(order, out.messages);
   return out;
 }
 
@@ -377,15 +379,14 @@ void ClientImpl::Commit(Clock clock, uint64_t samples, const std::vector<Rank>& 
   });
 }
 
-bool ClientImpl::FitOneRoundTrip(const std::vector<Router::Group>& pushes,
-                                 Router::Messages messages) const {
+bool ClientImpl::FitOneRoundTrip(const Outgoing& out) const {
   if (job().sync_mode() == SYNC && shards_.size() > 1) return false;
   std::vector<int> pushed(shards_.size()), pulled(shards_.size());
   const auto once = [](const std::vector<int>& counts) {
     return std::all_of(counts.begin(), counts.end(), [](int count) { return count <= 1; });
   };
-  for (const Router::Group& group : pushes) ++pushed[group.shard];
-  for (const Router::Group& group : router_->pulls(messages)) ++pulled[group.shard];
+  for (const Router::Group& group : out.groups) ++pushed[group.shard];
+  for (const Router::Group& group : router_->pulls(out.messages)) ++pulled[group.shard];
   return once(pushed) && once(pulled);
 }
 
@@ -395,15 +396,15 @@ void ClientImpl::PushPull(const StepEnd& step, absl::Span<const Gradient> gradie
   if (!fits.ok()) return done(fits);
   const absl::StatusOr<Outgoing> out = Check(gradients);
   if (!out.ok()) return done(out.status());
-  if (!LeadDecides() && FitOneRoundTrip(out->groups, MessagesNow())) {
+  if (!LeadDecides() && FitOneRoundTrip(*out)) {
     return SendPushPull(step, *out, to, std::move(done));
   }
   SendPushes(step.clock, *out,
-             [this, step, tensors = std::vector<float*>(to.tensors.begin(), to.tensors.end()),
+             [this, step, rest = Outgoing{{}, out->messages, {}}, tensors = std::vector<float*>(to.tensors.begin(), to.tensors.end()),
               to = Destination(to), done = std::move(done)](const absl::Status& pushed) mutable {
                if (!pushed.ok()) return done(pushed);
                to.tensors = tensors;
-               if (!LeadDecides()) return SendPushPull(step, {}, to, std::move(done));
+               if (!LeadDecides()) return SendPushPull(step, rest, to, std::move(done));
                Commit(step.clock, step.samples, step.contributors,
                       [this, next = step.next, tensors, to = to,
                        done](const auto& accepted) mutable {
@@ -418,10 +419,9 @@ void ClientImpl::SendPushPull(const StepEnd& step, const Outgoing& out, const De
                               PullDone done) {
   const CommitRequest commit = MakeCommit(step.clock, step.samples, step.contributors);
   const TensorRequests::PullTo pull{step.next, false, to.tensors, to.untouched};
-  const Router::Messages messages = MessagesNow();
-  const auto operation = BeginPull(messages, to, false, std::move(done));
+  const auto operation = BeginPull(out.messages, to, false, std::move(done));
   std::vector<bool> committed(shards_.size());
-  for (const Router::Group& group : router_->pulls(messages)) {
+  for (const Router::Group& group : router_->pulls(out.messages)) {
     const bool first = !committed[group.shard];
     committed[group.shard] = true;
     if (!first) {

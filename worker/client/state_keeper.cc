@@ -3,7 +3,6 @@
 #include <cstring>
 #include <utility>
 
-#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/rpc/call.h"
@@ -14,8 +13,6 @@ namespace syncline {
 namespace {
 
 constexpr absl::Duration kAttempt = absl::Minutes(2);
-
-absl::Status Closing() { return absl::CancelledError("the client is closing"); }
 
 WorkerStatePart PartOf(uint32_t chunk, uint32_t slot, const float* floats, size_t count) {
   WorkerStatePart part;
@@ -74,51 +71,44 @@ StateKeeper::Parts StateKeeper::PartsOf(size_t shard, const WorkerStatePart& hea
   return parts;
 }
 
-absl::Status StateKeeper::Send(size_t shard, const Parts& parts) const {
-  return RetryUntil(absl::Now() + options_.patience,
-                    absl::StrCat("handing what this worker carries to shard ",
-                                 options_.addresses[shard]),
-                    [&] { return SendOnce(shard, parts); });
+// Calls a shard until it succeeds, within patience.
+absl::Status StateKeeper::Call(size_t shard, const std::string& doing,
+                               const std::function<absl::Status(grpc::ClientContext*)>& call) const {
+  const std::string what = absl::StrCat(doing, " shard ", options_.addresses[shard]);
+  return RetryUntil(absl::Now() + options_.patience, what, [&]() -> absl::Status {
+    grpc::ClientContext context;
+    context.set_deadline(absl::ToChronoTime(absl::Now() + kAttempt));
+    if (!options_.calls->Add(&context)) return absl::CancelledError("the client is closing");
+    const absl::Status status = call(&context);
+    options_.calls->Remove(&context);
+    return status;
+  });
 }
 
-absl::Status StateKeeper::SendOnce(size_t shard, const Parts& parts) const {
-  grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + kAttempt));
-  if (!options_.calls->Add(&context)) return Closing();
-  const auto end = absl::MakeCleanup([&] { options_.calls->Remove(&context); });
-  KeepWorkerStateReply reply;
-  const auto stream = options_.shards[shard]->KeepWorkerState(&context, &reply);
-  for (const WorkerStatePart& part : parts) {
-    if (!stream->Write(part)) break;  // Finish says why
-  }
-  stream->WritesDone();
-  return FromGrpcStatus(stream->Finish());
+absl::Status StateKeeper::Send(size_t shard, const Parts& parts) const {
+  return Call(shard, "handing what this worker carries to", [&](grpc::ClientContext* context) {
+    KeepWorkerStateReply reply;
+    const auto stream = options_.shards[shard]->KeepWorkerState(context, &reply);
+    for (const WorkerStatePart& part : parts) {
+      if (!stream->Write(part)) break;  // Finish says why
+    }
+    stream->WritesDone();
+    return FromGrpcStatus(stream->Finish());
+  });
 }
 
 absl::StatusOr<StateKeeper::Parts> StateKeeper::Fetch(size_t shard) const {
-  absl::StatusOr<Parts> parts = absl::UnknownError("not asked");
-  SYNCLINE_RETURN_IF_ERROR(RetryUntil(
-      absl::Now() + options_.patience,
-      absl::StrCat("fetching what this worker carries from shard ", options_.addresses[shard]),
-      [&] {
-        parts = FetchOnce(shard);
-        return parts.status();
-      }));
-  return parts;
-}
-
-absl::StatusOr<StateKeeper::Parts> StateKeeper::FetchOnce(size_t shard) const {
-  grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + kAttempt));
-  if (!options_.calls->Add(&context)) return Closing();
-  const auto end = absl::MakeCleanup([&] { options_.calls->Remove(&context); });
   FetchWorkerStateRequest request;
   *request.mutable_sender() = options_.sender;
-  const auto stream = options_.shards[shard]->FetchWorkerState(&context, request);
   Parts parts;
-  WorkerStatePart part;
-  while (stream->Read(&part)) parts.push_back(std::move(part));
-  SYNCLINE_RETURN_IF_ERROR(FromGrpcStatus(stream->Finish()));
+  const auto fetch = [&](grpc::ClientContext* context) {
+    parts.clear();
+    const auto stream = options_.shards[shard]->FetchWorkerState(context, request);
+    WorkerStatePart part;
+    while (stream->Read(&part)) parts.push_back(std::move(part));
+    return FromGrpcStatus(stream->Finish());
+  };
+  SYNCLINE_RETURN_IF_ERROR(Call(shard, "fetching what this worker carries from", fetch));
   return parts;
 }
 

@@ -1,6 +1,7 @@
 #ifndef SYNCLINE_WORKER_CLIENT_STATE_KEEPER_H_
 #define SYNCLINE_WORKER_CLIENT_STATE_KEEPER_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -46,10 +47,10 @@ class StateKeeper {
   using Parts = std::vector<WorkerStatePart>;
 
   Parts PartsOf(size_t shard, const WorkerStatePart& head, const Client::OwnState& own) const;
+  absl::Status Call(size_t shard, const std::string& doing,
+                    const std::function<absl::Status(grpc::ClientContext*)>& call) const;
   absl::Status Send(size_t shard, const Parts& parts) const;
-  absl::Status SendOnce(size_t shard, const Parts& parts) const;
   absl::StatusOr<Parts> Fetch(size_t shard) const;
-  absl::StatusOr<Parts> FetchOnce(size_t shard) const;
   absl::Status FinishSending();
   float* Place(const WorkerStatePart& part, const Client::OwnState& own) const;
 

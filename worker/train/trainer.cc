@@ -142,8 +142,7 @@ absl::Status Trainer::Run() {
 }
 
 absl::Status Trainer::TakeOverState() {
-  if (!options_.client->carries_state()) return absl::OkStatus();
-  Client::OwnState own = stepper_ == nullptr ? Client::OwnState() : stepper_->State();
+  Client::OwnState own = OwnState();
   SYNCLINE_ASSIGN_OR_RETURN(const bool found, options_.client->TakeOverState(&own));
   if (found && stepper_ != nullptr) stepper_->SetUpdates(own.updates);
   return absl::OkStatus();
@@ -157,9 +156,11 @@ absl::Status Trainer::HandInStateIfWanted(const StepLease& step) {
 }
 
 absl::Status Trainer::HandInState(Clock clock, bool leaving) {
-  if (!options_.client->carries_state()) return absl::OkStatus();
-  const auto own = stepper_ == nullptr ? Client::OwnState() : stepper_->State();
-  return options_.client->HandInState(clock, own, leaving);
+  return options_.client->HandInState(clock, OwnState(), leaving);
+}
+
+Client::OwnState Trainer::OwnState() const {
+  return stepper_ == nullptr ? Client::OwnState() : stepper_->State();
 }
 
 Client::PullDone Trainer::BeginPull(Clock clock) {
@@ -266,14 +267,11 @@ absl::Status Trainer::ComputeTogether(const StepLease& step) {
   };
   const HostPart own = host.Begin(step);
   SYNCLINE_ASSIGN_OR_RETURN(const Batch batch, Load(step, own.first, own.count));
-  const absl::Status forward = Forward(batch);
+  absl::Status forward = Forward(batch);
+  if (forward.ok()) forward = HandInStateIfWanted(step);
   if (!forward.ok()) {
     host.Abort();
     return forward;
-  }
-  if (const absl::Status given = HandInStateIfWanted(step); !given.ok()) {
-    host.Abort();
-    return given;
   }
   SYNCLINE_RETURN_IF_ERROR(options_.network->Backward([&](size_t parameter) {
     host.Made(parameter, push);

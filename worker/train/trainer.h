@@ -92,6 +92,7 @@ class Trainer {
   absl::Status TakeOverState();
   absl::Status HandInStateIfWanted(const StepLease& step);
   absl::Status HandInState(Clock clock, bool leaving);
+  Client::OwnState OwnState() const;
   absl::Status Evaluate();
   void Report(const StepLease& step);
   void NoteTime();

@@ -50,20 +50,9 @@ SYNCLINE_INLINE inline float FloatOf(uint16_t half) {
   return BitsAs<float>(bits | (half & 0x8000u) << 16);
 }
 
-// Processors convert halves to the same floats, but for NaN that signals, which they make quiet. What is
-// left at the end is done as above.
-__attribute__((target("avx512f"))) void FromHalfAvx512(const uint16_t* in, size_t n, float* out) {
-  size_t i = 0;
-  for (; i + 16 <= n; i += 16) {
-    const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(in + i));
-    // Not _mm512_cvtph_ps, in which GCC 12 finds something uninitialised.
-    _mm512_storeu_ps(out + i, _mm512_maskz_cvtph_ps(0xffff, halves));
-  }
-  for (; i < n; ++i) out[i] = FloatOf(in[i]);
-}
-
-// Every processor with AVX2 has F16C.
-__attribute__((target("avx2,f16c"))) void FromHalfAvx2(const uint16_t* in, size_t n, float* out) {
+// Processors convert halves to the same floats, but for NaN that signals, which they make quiet. Every
+// one with AVX2 has F16C. What is left at the end is done as above.
+__attribute__((target("avx2,f16c"))) void FromHalfF16c(const uint16_t* in, size_t n, float* out) {
   size_t i = 0;
   for (; i + 8 <= n; i += 8) {
     const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(in + i));
@@ -95,14 +84,8 @@ void ToHalf(const float* in, size_t n, uint16_t* out) {
 }
 
 void FromHalf(const uint16_t* in, size_t n, float* out) {
-  switch (ThisInstructionSet()) {
-    case InstructionSet::kAvx512:
-      return FromHalfAvx512(in, n, out);
-    case InstructionSet::kAvx2:
-      return FromHalfAvx2(in, n, out);
-    case InstructionSet::kBase:
-      for (size_t i = 0; i < n; ++i) out[i] = FloatOf(in[i]);
-  }
+  if (ThisInstructionSet() != InstructionSet::kBase) return FromHalfF16c(in, n, out);
+  for (size_t i = 0; i < n; ++i) out[i] = FloatOf(in[i]);
 }
 
 void ToBfloat(const float* in, size_t n, uint16_t* out) {

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/flags/flag.h"
+#include "absl/time/time.h"
 #include "common/daemon/daemon.h"
 #include "common/status/status_macros.h"
 #include "server/shard_server.h"
@@ -23,6 +24,8 @@ ABSL_FLAG(int, apply_threads, 0,
 ABSL_FLAG(uint64_t, receive_bytes, uint64_t{1} << 30,
           "Memory for gradients on their way to this shard, of all workers together, from 1048576 "
           "(1 MiB) on. Each worker sends no more than its part ahead.");
+ABSL_FLAG(absl::Duration, drain_patience, absl::Minutes(10),
+          "How long a shard that is told to stop (SIGTERM) waits for others to take its chunks.");
 
 namespace {
 
@@ -47,9 +50,14 @@ absl::Status Run(const syncline::DaemonOptions& daemon) {
   SYNCLINE_RETURN_IF_ERROR(
       syncline::WritePortFile(daemon.port_file, server->address(), server->http_address()));
   spdlog::info("listening on {}", server->address());
-  const int signal = syncline::WaitForSignal();
-  spdlog::info("{}: asking the coordinator to end the job in good order", strsignal(signal));
-  const absl::Status drained = server->Drain(absl::Seconds(30));
+  const int signal = syncline::WaitForSignal([&] { return server->retired(); });
+  if (signal == 0) {
+    spdlog::info("other shards have all its chunks: leaving");
+    return absl::OkStatus();
+  }
+  spdlog::info("{}: leaving once other shards have its chunks, or the job has ended in good order",
+               strsignal(signal));
+  const absl::Status drained = server->Drain(absl::GetFlag(FLAGS_drain_patience));
   if (absl::IsUnavailable(drained)) {
     spdlog::info("the coordinator has gone already");
   } else if (!drained.ok()) {

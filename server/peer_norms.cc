@@ -1,6 +1,7 @@
 #include "server/peer_norms.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/time/clock.h"
@@ -11,19 +12,17 @@
 
 namespace syncline {
 
-absl::StatusOr<std::unique_ptr<PeerNorms>> PeerNorms::Create(const ShardMap& map, uint32_t shard,
-                                                             const SecurityOptions& security) {
-  std::vector<Peer> peers;
-  for (int i = 0; i < map.shards_size(); ++i) {
-    if (i == static_cast<int>(shard)) continue;
-    SYNCLINE_ASSIGN_OR_RETURN(auto channel, MakeChannel(map.shards(i), security));
-    peers.push_back(ParameterServer::NewStub(channel));
-  }
-  return std::unique_ptr<PeerNorms>(new PeerNorms(std::move(peers)));
-}
+PeerNorms::PeerNorms(const SecurityOptions& security)
+    : security_(security), thread_([this] { Run(); }) {}
 
-PeerNorms::PeerNorms(std::vector<Peer> peers)
-    : peers_(std::move(peers)), thread_([this] { Run(); }) {}
+void PeerNorms::SetMap(const MapVersion& version, uint32_t shard) {
+  std::vector<std::string> peers;
+  for (int i = 0; i < version.map().shards_size(); ++i) {
+    if (i != static_cast<int>(shard)) peers.push_back(version.map().shards(i));
+  }
+  absl::MutexLock lock(&mu_);
+  peers_[version.from_step()] = std::move(peers);
+}
 
 PeerNorms::~PeerNorms() {
   {
@@ -46,6 +45,7 @@ bool PeerNorms::stopping() const {
 void PeerNorms::Run() {
   while (true) {
     uint64_t step;
+    std::vector<std::string> peers;
     {
       absl::MutexLock lock(&mu_);
       const auto due = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
@@ -55,27 +55,42 @@ void PeerNorms::Run() {
       if (stopping_) return;
       step = wanted_.front();
       wanted_.pop_front();
+      // Steps come in order, so what is before the present map is not needed any more.
+      while (peers_.size() > 1 && std::next(peers_.begin())->first <= step) {
+        peers_.erase(peers_.begin());
+      }
+      peers = peers_.begin()->second;
     }
-    for (const Peer& peer : peers_) Fetch(step, *peer);
+    for (const std::string& peer : peers) Fetch(step, peer);
   }
 }
 
-// A peer that is a moment behind has its norms soon: ask again at once at first, then slower.
-void PeerNorms::Fetch(uint64_t step, ParameterServer::Stub& peer) {
+absl::Status PeerNorms::Ask(uint64_t step, const std::string& address, StepNormsReply* norms) {
+  auto& stub = stubs_[address];
+  if (stub == nullptr) {
+    SYNCLINE_ASSIGN_OR_RETURN(auto channel, MakeChannel(address, security_));
+    stub = ParameterServer::NewStub(channel);
+  }
   StepNormsRequest request;
   request.set_step(step);
+  SYNCLINE_ASSIGN_OR_RETURN(
+      *norms, Call<StepNormsReply>(*stub, &ParameterServer::Stub::StepNorms, request,
+                                   absl::Seconds(5)));
+  return absl::OkStatus();
+}
+
+// A peer that is a moment behind has its norms soon: ask again at once at first, then slower.
+void PeerNorms::Fetch(uint64_t step, const std::string& address) {
   absl::Duration wait = absl::Microseconds(200);
   while (!stopping()) {
-    const auto norms = Call<StepNormsReply>(peer, &ParameterServer::Stub::StepNorms, request,
-                                            absl::Seconds(5));
-    if (norms.ok()) {
-      const absl::Status set = shard_->SetPeerNorms(step, *norms);
-      if (!set.ok()) spdlog::error("norms of step {}: {}", step, std::string(set.message()));
-      return;
+    StepNormsReply norms;
+    absl::Status status = Ask(step, address, &norms);
+    const bool got = status.ok();
+    if (got) status = shard_->SetPeerNorms(step, norms);
+    if (!status.ok() && !IsTransient(status)) {
+      spdlog::error("norms of step {}: {}", step, std::string(status.message()));
     }
-    if (!IsTransient(norms.status())) {
-      spdlog::error("norms of step {}: {}", step, std::string(norms.status().message()));
-    }
+    if (got) return;
     absl::SleepFor(wait);
     wait = std::min(2 * wait, absl::Milliseconds(100));
   }

@@ -3,11 +3,13 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
-#include "absl/status/statusor.h"
+#include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "common/rpc/security.h"
 #include "proto/parameter_server.grpc.pb.h"
@@ -19,9 +21,11 @@ namespace syncline {
 // Thread-safe.
 class PeerNorms {
  public:
-  static absl::StatusOr<std::unique_ptr<PeerNorms>> Create(const ShardMap& map, uint32_t shard,
-                                                           const SecurityOptions& security);
+  explicit PeerNorms(const SecurityOptions& security);
   ~PeerNorms();
+
+  // The shards of a step are those of the map with the highest from_step up to it, less number `shard`.
+  void SetMap(const MapVersion& version, uint32_t shard);
 
   // Whom the norms are for; before the first Want.
   void SetShard(Shard* shard) { shard_ = shard; }
@@ -29,17 +33,18 @@ class PeerNorms {
   void Want(uint64_t step);
 
  private:
-  using Peer = std::unique_ptr<ParameterServer::Stub>;
-
-  explicit PeerNorms(std::vector<Peer> peers);
   void Run();
-  void Fetch(uint64_t step, ParameterServer::Stub& peer);
+  void Fetch(uint64_t step, const std::string& address);
+  absl::Status Ask(uint64_t step, const std::string& address, StepNormsReply* norms);
   bool stopping() const;
 
-  const std::vector<Peer> peers_;
+  const SecurityOptions security_;
+  // The thread's own, by address.
+  std::map<std::string, std::unique_ptr<ParameterServer::Stub>> stubs_;
   Shard* shard_ = nullptr;
   mutable absl::Mutex mu_;
   std::deque<uint64_t> wanted_ ABSL_GUARDED_BY(mu_);
+  std::map<uint64_t, std::vector<std::string>> peers_ ABSL_GUARDED_BY(mu_);  // by first step
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   std::thread thread_;
 };

@@ -1,6 +1,7 @@
 #include "server/shard_server.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <limits>
 #include <memory>
@@ -22,6 +23,7 @@
 #include "common/wire/protocol_version.h"
 #include "proto/coordinator.grpc.pb.h"
 #include "server/durability/checkpoint_reader.h"
+#include "server/hand_over.h"
 #include "server/peer_norms.h"
 #include "server/service/local_plane.h"
 #include "server/service/parameter_service.h"
@@ -51,13 +53,15 @@ class ShardServerImpl final : public ShardServer {
         local_([this](const auto& link, const LocalFrame& call, absl::string_view body) {
           calls_.ServeLocal(link, call, body);
         }),
-        service_(&host_, &calls_, &local_, options_.files) {}
+        service_(&host_, &calls_, &local_, options_.files),
+        hand_over_(options_.security) {}
   ~ShardServerImpl() override;
 
   absl::Status Start();
   const std::string& address() const override { return runtime_->address(); }
   const std::string& http_address() const override { return http_address_; }
   absl::Status Drain(absl::Duration patience) override;
+  bool retired() const override { return retired_; }
 
  private:
   static int Threads(const Options& options) {
@@ -66,6 +70,9 @@ class ShardServerImpl final : public ShardServer {
   }
   ParallelFor Spread() {
     return [this](size_t count, const auto& body) { apply_.For(count, body); };
+  }
+  std::string advertised() const {
+    return options_.advertise.empty() ? address() : options_.advertise;
   }
   absl::StatusOr<std::unique_ptr<Shard>> MakeShard(const ConfigureRequest& request);
   absl::Status StartPage();
@@ -80,11 +87,13 @@ class ShardServerImpl final : public ShardServer {
   TensorCalls calls_;
   LocalPlane local_;
   ParameterService service_;
+  HandOver hand_over_;
   std::unique_ptr<ServerRuntime> runtime_;
   std::unique_ptr<StatusPage> page_;
   std::string http_address_;
   std::unique_ptr<Coordinator::Stub> coordinator_;
   absl::Notification closing_;
+  std::atomic<bool> retired_{false};
   std::thread attending_;
 };
 
@@ -156,10 +165,19 @@ absl::StatusOr<std::unique_ptr<Shard>> ShardServerImpl::MakeShard(const Configur
   options.seconds = [] { return static_cast<double>(absl::GetCurrentTimeNanos()) * 1e-9; };
   std::unique_ptr<PeerNorms> norms;
   if (request.job().optimizer().clip_norm() > 0 && request.job().sync_mode() == SYNC) {
-    SYNCLINE_ASSIGN_OR_RETURN(
-        norms, PeerNorms::Create(request.map(), request.shard(), options_.security));
+    norms = std::make_unique<PeerNorms>(options_.security);
+    MapVersion first;
+    *first.mutable_map() = request.map();
+    norms->SetMap(first, request.shard());
     options.norms_wanted = [to = norms.get()](uint64_t step) { to->Want(step); };
+    options.map_changes = [to = norms.get()](const MapVersion& next, uint32_t shard) {
+      to->SetMap(next, shard);
+    };
   }
+  options.hand_over = [this](const ShardMap& map, std::vector<ChunkSnapshot> chunks) {
+    hand_over_.Send(map, std::move(chunks));
+  };
+  if (request.has_members()) options.members = request.members();
   SYNCLINE_ASSIGN_OR_RETURN(auto shard, Shard::Create(std::move(options)));
   if (!request.restore_from().empty()) {
     SYNCLINE_ASSIGN_OR_RETURN(
@@ -179,7 +197,7 @@ absl::StatusOr<std::unique_ptr<Shard>> ShardServerImpl::MakeShard(const Configur
 
 bool ShardServerImpl::Register(RegisterShardReply* reply) {
   RegisterShardRequest request;
-  request.set_address(options_.advertise.empty() ? address() : options_.advertise);
+  request.set_address(advertised());
   request.set_protocol(kProtocolVersion);
   std::string last_error;
   while (!closing_.HasBeenNotified()) {
@@ -205,17 +223,20 @@ void ShardServerImpl::Attend() {
   spdlog::info("registered as shard {} at {}", registered.shard(), address());
   const absl::Duration beat = absl::Milliseconds(registered.lease_ms()) / 3;
   HeartbeatRequest request;
-  request.set_shard(registered.shard());
+  request.set_shard(advertised());
   while (!closing_.WaitForNotificationWithTimeout(beat)) {
     const auto reply = Call<HeartbeatReply>(*coordinator_, &Coordinator::Stub::Heartbeat, request,
                                             std::max(beat, absl::Seconds(1)));
     if (!reply.ok()) spdlog::debug("heartbeat: {}", std::string(reply.status().message()));
+    if (reply.ok() && reply->retired()) retired_ = true;
   }
 }
 
 absl::Status ShardServerImpl::Drain(absl::Duration patience) {
   if (coordinator_ == nullptr) return absl::OkStatus();
-  return Call<DrainReply>(*coordinator_, &Coordinator::Stub::Drain, DrainRequest(), patience)
+  DrainRequest request;
+  request.set_shard(advertised());
+  return Call<DrainReply>(*coordinator_, &Coordinator::Stub::Drain, request, patience)
       .status();
 }
 

@@ -42,9 +42,11 @@ class ShardServer {
   virtual const std::string& address() const = 0;
   // host:port, or empty.
   virtual const std::string& http_address() const = 0;
-  // Asks the coordinator to end the job in good order (a shard cannot leave alone yet), and waits
-  // for that at most `patience`.
+  // Asks the coordinator to let this shard go, and waits for that at most `patience`: until others have
+  // its chunks or, if it is the last one, until the job has ended in good order.
   virtual absl::Status Drain(absl::Duration patience) = 0;
+  // Others have its chunks, and nobody needs it any more.
+  virtual bool retired() const = 0;
 };
 
 }  // namespace syncline

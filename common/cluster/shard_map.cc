@@ -44,25 +44,7 @@ absl::Status ValidateChunkBytes(uint64_t chunk_bytes) {
   return absl::OkStatus();
 }
 
-// What is assigned as one: a chunk, or all chunks of a tensor.
-struct Unit {
-  uint32_t first = 0;
-  uint32_t count = 0;
-  uint64_t elements = 0;
-};
-
-std::vector<Unit> Units(const std::vector<ChunkInfo>& chunks, bool keep_tensors_whole) {
-  std::vector<Unit> units;
-  for (const ChunkInfo& chunk : chunks) {
-    const bool joins = keep_tensors_whole && chunk.begin > 0;
-    if (!joins) units.push_back({chunk.id, 0, 0});
-    units.back().count += 1;
-    units.back().elements += chunk.elements;
-  }
-  return units;
-}
-
-void AssignOwners(const std::vector<Unit>& units, ShardMap& map) {
+void AssignOwners(const std::vector<ChunkUnit>& units, ShardMap& map) {
   std::vector<size_t> order(units.size());
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
@@ -111,6 +93,17 @@ std::vector<ChunkInfo> Chunks(const ShardMap& map) {
   return chunks;
 }
 
+std::vector<ChunkUnit> ChunkUnits(const std::vector<ChunkInfo>& chunks, bool keep_tensors_whole) {
+  std::vector<ChunkUnit> units;
+  for (const ChunkInfo& chunk : chunks) {
+    const bool joins = keep_tensors_whole && chunk.begin > 0;
+    if (!joins) units.push_back({chunk.id, 0, 0});
+    units.back().count += 1;
+    units.back().elements += chunk.elements;
+  }
+  return units;
+}
+
 std::vector<uint32_t> OwnedChunks(const ShardMap& map, uint32_t shard) {
   std::vector<uint32_t> owned;
   for (int chunk = 0; chunk < map.owner_size(); ++chunk) {
@@ -132,7 +125,7 @@ absl::StatusOr<ShardMap> MakeShardMap(absl::Span<const TensorSpec> tensors,
   map.mutable_shards()->Assign(addresses.begin(), addresses.end());
   const std::vector<ChunkInfo> chunks = Chunks(map);
   map.mutable_owner()->Resize(static_cast<int>(chunks.size()), 0);
-  AssignOwners(Units(chunks, keep_tensors_whole), map);
+  AssignOwners(ChunkUnits(chunks, keep_tensors_whole), map);
   return map;
 }
 

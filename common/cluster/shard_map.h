@@ -36,6 +36,14 @@ absl::Status ValidateTensors(absl::Span<const TensorSpec> tensors);
 // All chunks of the map, by id.
 std::vector<ChunkInfo> Chunks(const ShardMap& map);
 
+// What is assigned as one: a chunk, or all chunks of a tensor.
+struct ChunkUnit {
+  uint32_t first = 0;
+  uint32_t count = 0;
+  uint64_t elements = 0;
+};
+std::vector<ChunkUnit> ChunkUnits(const std::vector<ChunkInfo>& chunks, bool keep_tensors_whole);
+
 // The ids of the chunks that `shard` owns, ascending.
 std::vector<uint32_t> OwnedChunks(const ShardMap& map, uint32_t shard);
 

@@ -27,6 +27,7 @@ TEST(GrpcStatusTest, OnlyAPeersAbsenceIsTransient) {
   EXPECT_FALSE(IsTransient(absl::InvalidArgumentError("")));
   EXPECT_FALSE(IsTransient(absl::DeadlineExceededError("")));
   EXPECT_FALSE(IsTransient(absl::FailedPreconditionError("")));
+  EXPECT_FALSE(IsTransient(absl::AbortedError("")));
 }
 
 }  // namespace

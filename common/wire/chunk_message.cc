@@ -12,6 +12,7 @@ namespace syncline {
 namespace {
 
 constexpr size_t kMaxHeadBytes = 64 << 10;
+constexpr size_t kMaxHandOverHeadBytes = 1 << 20;
 
 void AppendTag(int field, uint32_t type, std::string* to) {
   AppendVarint(static_cast<uint64_t>(field) << 3 | type, to);
@@ -106,7 +107,8 @@ absl::StatusOr<WireChunk> ReadChunk(size_t end, SliceCursor& cursor) {
 
 // Reads the chunks and gathers all other fields' bytes, which are few, in `head`.
 absl::StatusOr<std::vector<WireChunk>> Decode(const grpc::ByteBuffer& buffer, int chunk_field,
-                                              std::string* head) {
+                                              std::string* head,
+                                              size_t max_head = kMaxHeadBytes) {
   SYNCLINE_ASSIGN_OR_RETURN(SliceCursor cursor, SliceCursor::Of(buffer));
   std::vector<WireChunk> chunks;
   while (cursor.position() < cursor.size()) {
@@ -119,9 +121,9 @@ absl::StatusOr<std::vector<WireChunk>> Decode(const grpc::ByteBuffer& buffer, in
     }
     AppendTag(static_cast<int>(tag.field), tag.type, head);
     SYNCLINE_RETURN_IF_ERROR(cursor.SkipValue(tag.type, cursor.size(), head));
-    if (head->size() > kMaxHeadBytes) {
-      return absl::InvalidArgumentError(absl::StrCat("message: fields other than chunks take over ",
-                                                     kMaxHeadBytes, " bytes"));
+    if (head->size() > max_head) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("message: fields other than chunks take over ", max_head, " bytes"));
     }
   }
   return chunks;
@@ -135,6 +137,10 @@ grpc::ByteBuffer EncodePush(const PushRequest& head, absl::Span<const WireChunk>
 
 grpc::ByteBuffer EncodePullReply(const PullReply& head, absl::Span<const WireChunk> chunks) {
   return Encode(head.SerializeAsString(), PullReply::kChunksFieldNumber, chunks);
+}
+
+grpc::ByteBuffer EncodeHandOver(const HandOverRequest& head, absl::Span<const WireChunk> chunks) {
+  return Encode(head.SerializeAsString(), HandOverRequest::kChunksFieldNumber, chunks);
 }
 
 absl::StatusOr<DecodedPush> DecodePush(const grpc::ByteBuffer& buffer) {
@@ -155,6 +161,17 @@ absl::StatusOr<DecodedPullReply> DecodePullReply(const grpc::ByteBuffer& buffer)
     return absl::InvalidArgumentError("pull reply: clock or verdict cannot be read");
   }
   return reply;
+}
+
+absl::StatusOr<DecodedHandOver> DecodeHandOver(const grpc::ByteBuffer& buffer) {
+  std::string head;
+  DecodedHandOver decoded;
+  SYNCLINE_ASSIGN_OR_RETURN(decoded.chunks, Decode(buffer, HandOverRequest::kChunksFieldNumber,
+                                                   &head, kMaxHandOverHeadBytes));
+  if (!decoded.head.ParseFromString(head)) {
+    return absl::InvalidArgumentError("hand-over: map_epoch or records cannot be read");
+  }
+  return decoded;
 }
 
 }  // namespace syncline

@@ -13,7 +13,7 @@
 
 namespace syncline {
 
-// Encodes and decodes the two messages that carry tensors, PushRequest and PullReply, around the
+// Encodes and decodes the messages that carry tensors, PushRequest, PullReply and HandOverRequest, around the
 // tensors' own memory. The bytes on the wire are what protobuf would write (fields in another order
 // are read as well), but tensor bytes are never copied: going out they are slices of the sender's
 // memory, coming in they are pieces of the received buffer.
@@ -41,6 +41,7 @@ struct WireChunk {
 // `head` holds all fields but `chunks`.
 grpc::ByteBuffer EncodePush(const PushRequest& head, absl::Span<const WireChunk> chunks);
 grpc::ByteBuffer EncodePullReply(const PullReply& head, absl::Span<const WireChunk> chunks);
+grpc::ByteBuffer EncodeHandOver(const HandOverRequest& head, absl::Span<const WireChunk> chunks);
 
 struct DecodedPush {
   PushRequest head;  // without chunks
@@ -52,11 +53,17 @@ struct DecodedPullReply {
   std::vector<WireChunk> chunks;
 };
 
+struct DecodedHandOver {
+  HandOverRequest head;  // without chunks
+  std::vector<WireChunk> chunks;
+};
+
 // INVALID_ARGUMENT, naming the field and the byte where reading stopped, for bytes that are no such
 // message: truncated, a length past the end, a chunk number over 2^32 - 1, a codec there is not, an
-// uncoded tensor whose size is not a multiple of 4, a head over 64 KiB.
+// uncoded tensor whose size is not a multiple of 4, a head over 64 KiB (1 MiB in a hand-over).
 absl::StatusOr<DecodedPush> DecodePush(const grpc::ByteBuffer& buffer);
 absl::StatusOr<DecodedPullReply> DecodePullReply(const grpc::ByteBuffer& buffer);
+absl::StatusOr<DecodedHandOver> DecodeHandOver(const grpc::ByteBuffer& buffer);
 
 }  // namespace syncline
 

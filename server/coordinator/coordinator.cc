@@ -1,38 +1,23 @@
-#include "server/coordinator/coordinator.h"
 
 #include <algorithm>
-#include <atomic>
 #include <memory>
-#include <optional>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "common/cluster/shard_map.h"
 #include "common/optimizer/local_steps.h"
 #include "common/status/status_macros.h"
 #include "google/protobuf/util/message_differencer.h"
-#include "server/coordinator/data_leases.h"
-#include "server/coordinator/loss_curve.h"
-#include "server/coordinator/member_table.h"
-#include "server/coordinator/shard_group.h"
+#include "server/coordinator/coordinator_impl.h"
 #include "server/durability/checkpoint_reader.h"
-#include "server/durability/checkpoint_writer.h"
 
 namespace syncline {
 namespace {
 
 using google::protobuf::util::MessageDifferencer;
-
-// An interval checkpoint is asked of the shards this many steps ahead; the leases reach further.
-constexpr uint64_t kCheckpointAhead = 32;
-// How often a checkpoint on demand is asked for when the shards were past its step.
-constexpr int kCheckpointTries = 250;
 
 // The restored tensors must be those of the model, cut the same way.
 absl::Status CheckSameTensors(const ShardMap& have, absl::Span<const TensorSpec> want,
@@ -50,80 +35,12 @@ absl::Status CheckSameTensors(const ShardMap& have, absl::Span<const TensorSpec>
   return absl::OkStatus();
 }
 
-class CoordinatorImpl final : public CoordinatorCore {
- public:
-  explicit CoordinatorImpl(Options options) : options_(std::move(options)), job_(options_.job) {}
-  ~CoordinatorImpl() override;
-  absl::Status Start();
-
-  absl::StatusOr<RegisterShardReply> RegisterShard(const RegisterShardRequest& request) override;
-  absl::StatusOr<JoinWorkerReply> JoinWorker(const JoinWorkerRequest& request) override;
-  absl::StatusOr<CreateTensorsReply> CreateTensors(const CreateTensorsRequest& request) override;
-  absl::StatusOr<LeaseReply> Lease(const LeaseRequest& request) override;
-  absl::StatusOr<HeartbeatReply> Heartbeat(const HeartbeatRequest& request) override;
-  absl::StatusOr<LeaveWorkerReply> LeaveWorker(const LeaveWorkerRequest& request) override;
-  absl::StatusOr<ClusterStatusReply> ClusterStatus() override;
-  absl::StatusOr<CheckpointReply> Checkpoint() override;
-  absl::StatusOr<DrainReply> Drain() override;
-  void Tick() override;
-  bool finished() const override;
-
- private:
-  bool sync() const { return job_.sync_mode() == SYNC; }
-  absl::Status Replace(const JoinWorkerRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mu_);
-  absl::Status AdmitAtFirstStep(Rank rank) ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mu_);
-  absl::Status RemoveWorker(Rank rank, bool left) ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mu_);
-  absl::StatusOr<ShardMap> PlanMap(absl::Span<const TensorSpec> tensors,
-                                   absl::Span<const std::string> addresses) const;
-  // The lowest and the highest step of all shards.
-  absl::StatusOr<std::pair<uint64_t, uint64_t>> Steps();
-  absl::StatusOr<CheckpointReply> CheckpointAt(uint64_t step) ABSL_LOCKS_EXCLUDED(mu_);
-  absl::StatusOr<std::string> FinalCheckpoint();
-  void Finish();
-  void KeepInterval();
-  std::string WaitingFor() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  ClusterStatusReply::Phase Phase() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  std::shared_ptr<ShardGroup> shards() const {
-    absl::MutexLock lock(&mu_);
-    return shards_;
-  }
-
-  const Options options_;
-  const JobManifest job_;
-  std::optional<CheckpointManifest> restored_;  // set by Start
-  uint64_t first_step_ = 0;                     // likewise
-
-  // One sequence of calls to the shards at a time: they hear of members in one order. Before mu_.
-  absl::Mutex control_mu_ ABSL_ACQUIRED_BEFORE(mu_);
-  // One checkpoint at a time. Before mu_; never taken inside control_mu_.
-  absl::Mutex checkpoint_mu_;
-
-  mutable absl::Mutex mu_;
-  std::vector<std::string> addresses_ ABSL_GUARDED_BY(mu_);  // of shards, by number
-  std::optional<ShardMap> map_ ABSL_GUARDED_BY(mu_);
-  std::shared_ptr<ShardGroup> shards_ ABSL_GUARDED_BY(mu_);  // once they are configured
-  MemberTable members_ ABSL_GUARDED_BY(mu_);
-  std::unique_ptr<DataLeases> leases_ ABSL_GUARDED_BY(mu_);
-  uint64_t samples_ ABSL_GUARDED_BY(mu_) = 0;
-  bool started_ ABSL_GUARDED_BY(mu_) = false;  // all expected workers were there
-  bool draining_ ABSL_GUARDED_BY(mu_) = false;
-  // Draining, and the shards know where: at this step (sync; 0 otherwise).
-  std::optional<uint64_t> stopped_at_ ABSL_GUARDED_BY(mu_);
-  bool finished_ ABSL_GUARDED_BY(mu_) = false;
-  std::optional<Rank> evaluator_ ABSL_GUARDED_BY(mu_);
-  std::optional<double> test_accuracy_ ABSL_GUARDED_BY(mu_);
-  std::optional<double> test_loss_ ABSL_GUARDED_BY(mu_);
-  LossCurve curve_ ABSL_GUARDED_BY(mu_);
-  std::string last_checkpoint_ ABSL_GUARDED_BY(mu_);
-  std::string trouble_ ABSL_GUARDED_BY(mu_);  // why the last thing due could not be done
-
-  absl::Notification closing_;
-  std::thread interval_;
-};
+}  // namespace
 
 CoordinatorImpl::~CoordinatorImpl() {
   closing_.Notify();
   if (interval_.joinable()) interval_.join();
+  if (balance_.joinable()) balance_.join();
 }
 
 absl::Status CoordinatorImpl::Start() {
@@ -145,6 +62,7 @@ absl::Status CoordinatorImpl::Start() {
   if (job_.checkpoint().interval_steps() > 0 && !job_.checkpoint().directory().empty()) {
     interval_ = std::thread([this] { KeepInterval(); });
   }
+  balance_ = std::thread([this] { KeepBalance(); });
   return absl::OkStatus();
 }
 
@@ -153,18 +71,14 @@ absl::StatusOr<RegisterShardReply> CoordinatorImpl::RegisterShard(
   absl::MutexLock lock(&mu_);
   RegisterShardReply reply;
   reply.set_lease_ms(absl::ToInt64Milliseconds(options_.member_lease));
-  const auto known = std::find(addresses_.begin(), addresses_.end(), request.address());
-  reply.set_shard(static_cast<uint32_t>(known - addresses_.begin()));
-  if (known != addresses_.end()) return reply;
   if (request.address().empty()) {
     return absl::InvalidArgumentError("address is empty: it must be the shard's host:port");
   }
-  if (addresses_.size() >= job_.shards()) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("the job has its ", job_.shards(),
-                     " shards already: raise `shards` in the manifest and start the job again"));
-  }
-  addresses_.push_back(request.address());
+  Registered* shard = FindShard(request.address());
+  if (shard == nullptr) shard = &registered_.emplace_back(Registered{request.address()});
+  // A process that registers anew has nothing of what it once gave away.
+  if (shard->retired) *shard = {request.address()};
+  reply.set_shard(static_cast<uint32_t>(shard - registered_.data()));
   return reply;
 }
 
@@ -261,20 +175,19 @@ absl::StatusOr<CreateTensorsReply> CoordinatorImpl::CreateTensors(
       *reply.mutable_map() = *map_;
       return reply;
     }
-    if (addresses_.size() < job_.shards()) return absl::UnavailableError(WaitingFor());
-    addresses = addresses_;
+    addresses = WantedShards();
+    if (addresses.size() < job_.shards()) return absl::UnavailableError(WaitingFor());
+    addresses.resize(job_.shards());
   }
-  ConfigureRequest configuration;
-  *configuration.mutable_job() = job_;
-  *configuration.mutable_job()->mutable_optimizer() = ShardOptimizer(job_);
-  SYNCLINE_ASSIGN_OR_RETURN(*configuration.mutable_map(), PlanMap(tensors, addresses));
+  SYNCLINE_ASSIGN_OR_RETURN(const ShardMap map, PlanMap(tensors, addresses));
+  ConfigureRequest configuration = Configuration(map);
   configuration.set_restore_from(options_.restore_from);
-  std::vector<std::shared_ptr<ShardLink>> links;
-  for (const std::string& address : addresses) {
-    SYNCLINE_ASSIGN_OR_RETURN(auto link, options_.connect(address));
-    links.push_back(std::move(link));
+  for (const std::string& address : addresses) SYNCLINE_RETURN_IF_ERROR(LinkTo(address).status());
+  std::shared_ptr<ShardGroup> group;
+  {
+    absl::MutexLock lock(&mu_);
+    group = GroupOf(addresses);
   }
-  const auto group = std::make_shared<ShardGroup>(std::move(links));
   SYNCLINE_RETURN_IF_ERROR(group->Configure(configuration).status());
   std::vector<Rank> live;
   {
@@ -284,7 +197,8 @@ absl::StatusOr<CreateTensorsReply> CoordinatorImpl::CreateTensors(
   }
   for (const Rank rank : live) SYNCLINE_RETURN_IF_ERROR(AdmitAtFirstStep(rank));
   absl::MutexLock lock(&mu_);
-  map_ = configuration.map();
+  map_ = map;
+  settled_ = {map.epoch(), addresses};
   *reply.mutable_map() = *map_;
   return reply;
 }
@@ -341,7 +255,11 @@ absl::StatusOr<HeartbeatReply> CoordinatorImpl::Heartbeat(const HeartbeatRequest
   absl::MutexLock lock(&mu_);
   // bounded and async have no step to stop at: workers leave where they are.
   reply.set_stopping(stopped_at_.has_value() && !sync());
-  if (request.member_case() != HeartbeatRequest::kRank) return reply;
+  if (request.member_case() != HeartbeatRequest::kRank) {
+    const Registered* shard = FindShard(request.shard());
+    reply.set_retired(shard != nullptr && shard->retired);
+    return reply;
+  }
   const Rank rank = request.rank();
   if (!members_.Check(rank, request.incarnation()).ok()) {
     reply.set_expelled(true);
@@ -407,9 +325,9 @@ ClusterStatusReply::Phase CoordinatorImpl::Phase() const {
 std::string CoordinatorImpl::WaitingFor() const {
   if (finished_) return "";
   if (!trouble_.empty()) return trouble_;
-  if (addresses_.size() < job_.shards()) {
-    return absl::StrCat("waiting for shards: ", addresses_.size(), " of ", job_.shards(),
-                        " have registered");
+  const size_t shards = WantedShards().size();
+  if (!map_ && shards < job_.shards()) {
+    return absl::StrCat("waiting for shards: ", shards, " of ", job_.shards(), " have registered");
   }
   const std::vector<Rank> live = members_.Live();
   if (!started_) {
@@ -459,172 +377,8 @@ absl::StatusOr<ClusterStatusReply> CoordinatorImpl::ClusterStatus() {
   if (test_accuracy_) reply.set_test_accuracy(*test_accuracy_);
   if (test_loss_) reply.set_test_loss(*test_loss_);
   reply.set_last_checkpoint(last_checkpoint_);
+  *reply.mutable_rescale() = RescaleStatus();
   return reply;
-}
-
-absl::StatusOr<CheckpointReply> CoordinatorImpl::CheckpointAt(uint64_t step) {
-  const std::shared_ptr<ShardGroup> group = shards();
-  CheckpointManifest manifest;
-  {
-    absl::MutexLock lock(&mu_);
-    manifest.set_format(1);
-    *manifest.mutable_job() = job_;
-    *manifest.mutable_map() = *map_;
-    if (leases_ != nullptr && sync()) leases_->Pin(step);
-  }
-  const std::string& directory = job_.checkpoint().directory();
-  SYNCLINE_RETURN_IF_ERROR(BeginCheckpoint(*options_.files, directory, step));
-  auto written = group->WriteCheckpoint(PartialCheckpointFolder(directory, step), step);
-  {
-    absl::MutexLock lock(&mu_);
-    if (leases_ != nullptr) {
-      if (written.ok()) leases_->Save(step, &manifest);
-      leases_->Unpin();
-    } else if (restored_) {
-      manifest.set_next_epoch(restored_->next_epoch());
-      *manifest.mutable_remaining() = restored_->remaining();
-    }
-    const std::vector<uint64_t> next = members_.NextIncarnations();
-    manifest.mutable_next_incarnation()->Assign(next.begin(), next.end());
-  }
-  if (!written.ok()) {
-    options_.files->RemoveFolder(PartialCheckpointFolder(directory, step)).IgnoreError();
-    return written.status();
-  }
-  manifest.set_step(step);
-  *manifest.mutable_files() = written->files();
-  CheckpointReply reply;
-  SYNCLINE_ASSIGN_OR_RETURN(*reply.mutable_directory(),
-                            CommitCheckpoint(*options_.files, directory, manifest,
-                                             job_.checkpoint().keep()));
-  reply.set_step(step);
-  absl::MutexLock lock(&mu_);
-  last_checkpoint_ = reply.directory();
-  return reply;
-}
-
-absl::StatusOr<CheckpointReply> CoordinatorImpl::Checkpoint() {
-  if (job_.checkpoint().directory().empty()) {
-    return absl::FailedPreconditionError(
-        "checkpoint.directory is not set: give it in the manifest or as --checkpoint_directory");
-  }
-  {
-    absl::MutexLock lock(&mu_);
-    if (!map_) return absl::UnavailableError(WaitingFor());
-    if (finished_) {
-      CheckpointReply reply;
-      reply.set_directory(last_checkpoint_);
-      return reply;
-    }
-  }
-  absl::MutexLock one(&checkpoint_mu_);
-  // A training cluster goes on meanwhile, so the step asked for lies ahead; further if it was past. With no
-  // step ahead the shards may be between two: they are asked again.
-  uint64_t margin = 2;
-  for (int tries = 0;; ++tries) {
-    SYNCLINE_ASSIGN_OR_RETURN(const auto steps, Steps());
-    uint64_t step = steps.second;
-    bool moving;
-    {
-      absl::MutexLock lock(&mu_);
-      moving = sync() && !members_.Live().empty() && leases_ != nullptr && !stopped_at_ &&
-               steps.second + margin < leases_->planned();
-    }
-    if (moving) step += margin;
-    auto reply = CheckpointAt(step);
-    const bool again = absl::IsFailedPrecondition(reply.status()) && tries < kCheckpointTries;
-    if (!again || closing_.HasBeenNotified()) return reply;
-    margin = moving ? 2 * margin : 2;
-    if (!moving) closing_.WaitForNotificationWithTimeout(absl::Milliseconds(20));
-  }
-}
-
-// Takes the checkpoints of the interval, each asked for a little ahead of its step.
-void CoordinatorImpl::KeepInterval() {
-  const uint64_t interval = job_.checkpoint().interval_steps();
-  uint64_t next = (first_step_ / interval + 1) * interval;
-  while (!closing_.WaitForNotificationWithTimeout(absl::Milliseconds(50))) {
-    if (shards() == nullptr) continue;
-    const auto steps = Steps();
-    if (!steps.ok()) continue;
-    const uint64_t at = sync() ? std::max(next, steps->second + 2) : steps->first;
-    {
-      absl::MutexLock lock(&mu_);
-      if (draining_ || finished_) return;
-      // Near the end of the job the step may never come; the last checkpoint is taken anyway.
-      if (leases_ == nullptr || (sync() && at >= leases_->planned())) continue;
-    }
-    if (steps->second + (sync() ? kCheckpointAhead : 0) < next) continue;
-    {
-      absl::MutexLock one(&checkpoint_mu_);
-      const auto taken = CheckpointAt(at);
-      absl::MutexLock lock(&mu_);
-      trouble_ = taken.ok() || absl::IsFailedPrecondition(taken.status())
-                     ? ""
-                     : absl::StrCat("the checkpoint of step ", next, " failed: ",
-                                    taken.status().message());
-    }
-    next = (std::max(next, steps->second) / interval + 1) * interval;
-  }
-}
-
-absl::StatusOr<std::string> CoordinatorImpl::FinalCheckpoint() {
-  if (job_.checkpoint().directory().empty() || shards() == nullptr) return std::string();
-  absl::MutexLock one(&checkpoint_mu_);
-  SYNCLINE_ASSIGN_OR_RETURN(const auto steps, Steps());
-  SYNCLINE_ASSIGN_OR_RETURN(const auto reply, CheckpointAt(steps.second));
-  return reply.directory();
-}
-
-// All is trained, or drained, and everybody has left.
-void CoordinatorImpl::Finish() {
-  const auto written = FinalCheckpoint();
-  absl::MutexLock lock(&mu_);
-  if (written.ok()) {
-    finished_ = true;
-  } else {
-    trouble_ = absl::StrCat("the last checkpoint failed, trying again: ",
-                            written.status().message());
-  }
-}
-
-absl::StatusOr<DrainReply> CoordinatorImpl::Drain() {
-  {
-    absl::MutexLock lock(&mu_);
-    draining_ = true;
-    if (finished_) {  // the shards may have gone already
-      DrainReply reply;
-      reply.set_checkpoint(last_checkpoint_);
-      return reply;
-    }
-  }
-  uint64_t stop_at = 0;
-  if (const auto group = shards()) {
-    absl::MutexLock control(&control_mu_);
-    SYNCLINE_ASSIGN_OR_RETURN(const uint64_t step, group->Stop());
-    if (sync()) stop_at = step;
-  }
-  const absl::Time begun = options_.now();
-  while (!closing_.HasBeenNotified()) {
-    std::vector<Rank> live;
-    {
-      absl::MutexLock lock(&mu_);
-      stopped_at_ = stop_at;
-      if (finished_) {
-        DrainReply reply;
-        reply.set_checkpoint(last_checkpoint_);
-        return reply;
-      }
-      live = members_.Live();
-    }
-    // Whoever waits for a worker that will not come is let go without it.
-    if (options_.now() - begun > 2 * options_.member_lease) {
-      absl::MutexLock control(&control_mu_);
-      for (const Rank rank : live) SYNCLINE_RETURN_IF_ERROR(RemoveWorker(rank, true));
-    }
-    closing_.WaitForNotificationWithTimeout(absl::Milliseconds(20));
-  }
-  return absl::CancelledError("the coordinator is closing");
 }
 
 void CoordinatorImpl::Tick() {
@@ -660,8 +414,6 @@ bool CoordinatorImpl::finished() const {
   absl::MutexLock lock(&mu_);
   return finished_;
 }
-
-}  // namespace
 
 absl::StatusOr<std::unique_ptr<CoordinatorCore>> CoordinatorCore::Create(Options options) {
   if (!options.now) options.now = [] { return absl::Now(); };

@@ -49,8 +49,10 @@ class CoordinatorCore {
   virtual absl::StatusOr<LeaveWorkerReply> LeaveWorker(const LeaveWorkerRequest& request) = 0;
   virtual absl::StatusOr<ClusterStatusReply> ClusterStatus() = 0;
   virtual absl::StatusOr<CheckpointReply> Checkpoint() = 0;
-  // Returns when the last checkpoint is durable and every worker has left or was lost.
-  virtual absl::StatusOr<DrainReply> Drain() = 0;
+  // Returns when the last checkpoint is durable and every worker has left or was lost; for one shard,
+  // when others have its chunks. The last shard's drain is the job's.
+  virtual absl::StatusOr<DrainReply> Drain(const DrainRequest& request) = 0;
+  virtual absl::StatusOr<ScaleReply> Scale(const ScaleRequest& request) = 0;
 
   // What is due: gives up members whose lease has run out, takes interval checkpoints, notices the
   // end of training. The owner calls it about ten times a second, from one thread.

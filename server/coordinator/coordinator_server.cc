@@ -76,7 +76,7 @@ class CoordinatorServerImpl final : public CoordinatorServer {
 
   const std::string& address() const override { return runtime_->address(); }
   const std::string& http_address() const override { return http_address_; }
-  absl::StatusOr<DrainReply> Drain() override { return core_->Drain(); }
+  absl::StatusOr<DrainReply> Drain() override { return core_->Drain({}); }
   bool finished() const override { return core_->finished(); }
 
  private:

@@ -84,9 +84,14 @@ grpc::Status CoordinatorService::Checkpoint(grpc::ServerContext*, const Checkpoi
   return Answer(core_->Checkpoint(), reply);
 }
 
-grpc::Status CoordinatorService::Drain(grpc::ServerContext*, const DrainRequest*,
+grpc::Status CoordinatorService::Drain(grpc::ServerContext*, const DrainRequest* request,
                                        DrainReply* reply) {
-  return Answer(core_->Drain(), reply);
+  return Answer(core_->Drain(*request), reply);
+}
+
+grpc::Status CoordinatorService::Scale(grpc::ServerContext*, const ScaleRequest* request,
+                                       ScaleReply* reply) {
+  return Answer(core_->Scale(*request), reply);
 }
 
 }  // namespace syncline

@@ -31,6 +31,8 @@ class CoordinatorService final : public Coordinator::Service {
                           CheckpointReply* reply) override;
   grpc::Status Drain(grpc::ServerContext* context, const DrainRequest* request,
                      DrainReply* reply) override;
+  grpc::Status Scale(grpc::ServerContext* context, const ScaleRequest* request,
+                     ScaleReply* reply) override;
 
  private:
   CoordinatorCore* const core_;

@@ -34,6 +34,11 @@ class GrpcShardLink : public ShardLink {
                                   request, kAttempt);
   }
 
+  absl::StatusOr<ChangeMapReply> ChangeMap(const ChangeMapRequest& request) override {
+    return Ask<ChangeMapReply>("changing the map of", &ParameterServer::Stub::ChangeMap, request,
+                               kAttempt);
+  }
+
   absl::StatusOr<StopAtReply> StopAt(uint64_t step) override {
     StopAtRequest request;
     request.set_step(step);

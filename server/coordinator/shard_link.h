@@ -19,6 +19,7 @@ class ShardLink {
 
   virtual absl::StatusOr<ConfigureReply> Configure(const ConfigureRequest& request) = 0;
   virtual absl::StatusOr<UpdateMemberReply> UpdateMember(const UpdateMemberRequest& request) = 0;
+  virtual absl::StatusOr<ChangeMapReply> ChangeMap(const ChangeMapRequest& request) = 0;
   virtual absl::StatusOr<StopAtReply> StopAt(uint64_t step) = 0;
   // Waits until the step is reached, however long that takes.
   virtual absl::StatusOr<WriteCheckpointReply> WriteCheckpoint(

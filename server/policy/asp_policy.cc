@@ -29,6 +29,8 @@ absl::StatusOr<bool> AspPolicy::Commit(Rank rank, const StepCommit& commit) {
   return true;
 }
 
+void AspPolicy::Load(const PolicyState& state) { LoadMembers(state, &members_); }
+
 bool AspPolicy::StopAt(Clock) { return true; }
 
 }  // namespace syncline

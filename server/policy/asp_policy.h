@@ -26,6 +26,7 @@ class AspPolicy : public SyncPolicy {
   // There is no step all shards could stand at: always true, without effect.
   bool StopAt(Clock step) override;
   Clock clock() const override { return members_.Lowest(); }
+  void Load(const PolicyState& state) override;
   std::vector<std::string> Waiting() const override { return {}; }
   const ClockTable& members() const override { return members_; }
 

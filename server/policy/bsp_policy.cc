@@ -35,7 +35,10 @@ absl::Status BspPolicy::Remove(Rank rank, Incarnation incarnation, Clock clock,
                              member->state == ClockTable::State::kRemoved))) {
     return absl::OkStatus();
   }
-  if (member != nullptr && member->incarnation == incarnation && member->clock < clock) {
+  // What it committed below the step is in the weights already, here or before this shard was there.
+  const bool behind = member != nullptr && member->incarnation == incarnation &&
+                      member->clock < clock && clock > step_;
+  if (behind) {
     // Another shard saw a commit that did not get here; the pushes before it did.
     if (!last_commit || last_commit->clock + 1 != clock || last_commit->clock != step_) {
       return absl::InvalidArgumentError(absl::StrCat(
@@ -99,6 +102,25 @@ bool BspPolicy::StopAt(Clock step) {
   const bool accepted = step_ < step || stop_at_ == step;
   if (accepted) stop_at_ = step;
   return accepted;
+}
+
+PolicyState BspPolicy::Save() const {
+  PolicyState state = SyncPolicy::Save();
+  for (PolicyMember& member : *state.mutable_members()) {
+    const auto gap = gaps_.find(member.rank());
+    if (gap == gaps_.end()) continue;
+    member.set_gap_begin(gap->second.begin);
+    member.set_gap_end(gap->second.end);
+  }
+  return state;
+}
+
+void BspPolicy::Load(const PolicyState& state) {
+  step_ = state.step();
+  LoadMembers(state, &members_);
+  for (const PolicyMember& member : state.members()) {
+    if (member.gap_end() > 0) gaps_[member.rank()] = {member.gap_begin(), member.gap_end()};
+  }
 }
 
 std::vector<std::string> BspPolicy::Waiting() const {

@@ -43,6 +43,8 @@ class BspPolicy final : public SyncPolicy {
   void StepApplied() override;
   bool StopAt(Clock step) override;
   Clock clock() const override { return step_; }
+  PolicyState Save() const override;
+  void Load(const PolicyState& state) override;
   std::vector<std::string> Waiting() const override;
   const ClockTable& members() const override { return members_; }
 

@@ -58,6 +58,11 @@ absl::Status ClockTable::Check(Rank rank, Incarnation incarnation) const {
                                                     " is not a member of this shard: join again"));
 }
 
+void ClockTable::Set(Rank rank, const Member& member) {
+  members_[rank] = member;
+  UpdateLowest();
+}
+
 void ClockTable::Advance(Rank rank, Clock clock) {
   Member& member = members_[rank];
   member.clock = std::max(member.clock, clock);

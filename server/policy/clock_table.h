@@ -13,7 +13,7 @@ namespace syncline {
 // that an incarnation once given up never gets in again. Not thread-safe.
 class ClockTable {
  public:
-  enum class State {
+  enum class State {  // as in PolicyMember
     kLive,
     kFenced,   // nothing more is accepted, but it still counts
     kRemoved,  // counts no more
@@ -36,6 +36,8 @@ class ClockTable {
   // FAILED_PRECONDITION unless the incarnation is live.
   absl::Status Check(Rank rank, Incarnation incarnation) const;
 
+  // As another table has it.
+  void Set(Rank rank, const Member& member);
   // Raises a rank's clock; never lowers it.
   void Advance(Rank rank, Clock clock);
 

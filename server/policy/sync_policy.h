@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/cluster/ids.h"
+#include "proto/parameter_server.pb.h"
 #include "server/policy/clock_table.h"
 
 namespace syncline {
@@ -85,9 +86,16 @@ class SyncPolicy {
 
   // The step being collected (sync) or the lowest live clock.
   virtual Clock clock() const = 0;
+  // The members and, in sync, the step and what the lost owe: all but the commits of the step being
+  // collected. A new policy that loads it goes on from there.
+  virtual PolicyState Save() const;
+  virtual void Load(const PolicyState& state) = 0;
   // What pulls wait for, in words, a line each.
   virtual std::vector<std::string> Waiting() const = 0;
   virtual const ClockTable& members() const = 0;
+
+ protected:
+  static void LoadMembers(const PolicyState& state, ClockTable* members);
 };
 
 }  // namespace syncline

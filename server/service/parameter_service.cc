@@ -67,6 +67,9 @@ void ParameterService::ListenOn(grpc::ServerCompletionQueue* queue) {
   listen([this](auto* context, auto* request, auto* writer, auto* q,
                 void* tag) { RequestCommit(context, request, writer, q, q, tag); },
          [this](RawCall* call) { call->Reply(calls_->Commit(call->request(), nullptr)); });
+  listen([this](auto* context, auto* request, auto* writer, auto* q,
+                void* tag) { RequestHandOver(context, request, writer, q, q, tag); },
+         [this](RawCall* call) { call->Reply(calls_->HandOver(call->request())); });
 }
 
 grpc::Status ParameterService::AttachMemory(grpc::ServerContext*,
@@ -98,6 +101,17 @@ grpc::Status ParameterService::Configure(grpc::ServerContext*, const ConfigureRe
   auto configured = host_->Configure(*request);
   if (configured.ok()) *reply = *std::move(configured);
   return ToGrpcStatus(configured.status());
+}
+
+grpc::Status ParameterService::GetMap(grpc::ServerContext*, const GetMapRequest*,
+                                      GetMapReply* reply) {
+  return WithShard(host_, reply,
+                   [](Shard& shard) { return absl::StatusOr<GetMapReply>(shard.GetMap()); });
+}
+
+grpc::Status ParameterService::ChangeMap(grpc::ServerContext*, const ChangeMapRequest* request,
+                                         ChangeMapReply* reply) {
+  return WithShard(host_, reply, [&](Shard& shard) { return shard.ChangeMap(*request); });
 }
 
 grpc::Status ParameterService::UpdateMember(grpc::ServerContext*,
@@ -133,11 +147,10 @@ grpc::Status ParameterService::WriteCheckpoint(grpc::ServerContext*,
     }
     WriteCheckpointReply out;
     out.set_step(snapshot->step);
-    SYNCLINE_ASSIGN_OR_RETURN(const auto configuration, host_->configuration());
     SYNCLINE_ASSIGN_OR_RETURN(
         const auto written,
-        WriteShardSnapshot(*files_, request->directory(), configuration.shard(),
-                           configuration.map(), *snapshot));
+        WriteShardSnapshot(*files_, request->directory(), shard.Status().shard(),
+                           shard.GetMap().maps(0).map(), *snapshot));
     for (const CheckpointFile& file : written) *out.add_files() = file;
     return out;
   });

@@ -11,13 +11,14 @@
 namespace syncline {
 
 // The shard's gRPC service: each call checks the request, calls the core, maps the error, fills the
-// reply. Push, Pull, Commit and PushPull get and give raw buffers, so that tensor bytes never pass through
+// reply. Push, Pull, Commit, PushPull and HandOver get and give raw buffers, so that tensor bytes never pass through
 // protobuf (TensorCalls); they run on the threads of completion queues and never block there for
 // another worker. The calls of the coordinator may block, on gRPC's own threads.
 class ParameterService final
     : public ParameterServer::WithRawMethod_Push<
           ParameterServer::WithRawMethod_Pull<ParameterServer::WithRawMethod_Commit<
-              ParameterServer::WithRawMethod_PushPull<ParameterServer::Service>>>> {
+              ParameterServer::WithRawMethod_PushPull<
+                  ParameterServer::WithRawMethod_HandOver<ParameterServer::Service>>>>> {
  public:
   // All must outlive the service. Checkpoints are written to `files`.
   ParameterService(ShardHost* host, TensorCalls* calls, LocalPlane* local, FileSystem* files)
@@ -39,6 +40,10 @@ class ParameterService final
                                 grpc::ServerWriter<WorkerStatePart>* parts) override;
   grpc::Status Configure(grpc::ServerContext* context, const ConfigureRequest* request,
                          ConfigureReply* reply) override;
+  grpc::Status GetMap(grpc::ServerContext* context, const GetMapRequest* request,
+                      GetMapReply* reply) override;
+  grpc::Status ChangeMap(grpc::ServerContext* context, const ChangeMapRequest* request,
+                         ChangeMapReply* reply) override;
   grpc::Status UpdateMember(grpc::ServerContext* context, const UpdateMemberRequest* request,
                             UpdateMemberReply* reply) override;
   grpc::Status StopAt(grpc::ServerContext* context, const StopAtRequest* request,

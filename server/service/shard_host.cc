@@ -1,6 +1,5 @@
 #include "server/service/shard_host.h"
 
-#include "common/status/status_macros.h"
 #include "google/protobuf/util/message_differencer.h"
 
 namespace syncline {
@@ -27,12 +26,6 @@ absl::StatusOr<std::shared_ptr<Shard>> ShardHost::shard() const {
     return absl::UnavailableError("this shard is not configured yet: the coordinator does that");
   }
   return shard_;
-}
-
-absl::StatusOr<ConfigureRequest> ShardHost::configuration() const {
-  SYNCLINE_RETURN_IF_ERROR(shard().status());
-  absl::MutexLock lock(&mu_);
-  return configuration_;
 }
 
 }  // namespace syncline

@@ -25,8 +25,6 @@ class ShardHost {
 
   // UNAVAILABLE ("not configured yet") until then.
   absl::StatusOr<std::shared_ptr<Shard>> shard() const;
-  // What it was configured with; UNAVAILABLE until then.
-  absl::StatusOr<ConfigureRequest> configuration() const;
 
  private:
   const MakeShard make_;

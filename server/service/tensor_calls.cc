@@ -5,6 +5,7 @@
 #include "common/status/status_macros.h"
 #include "common/tensor/buffer.h"
 #include "common/wire/message.h"
+#include "server/service/hand_over_message.h"
 #include "server/service/request_checks.h"
 
 namespace syncline {
@@ -99,6 +100,13 @@ absl::StatusOr<grpc::ByteBuffer> TensorCalls::Commit(const grpc::ByteBuffer& req
   return EncodeMessage(reply);
 }
 
+absl::StatusOr<grpc::ByteBuffer> TensorCalls::HandOver(const grpc::ByteBuffer& request) {
+  SYNCLINE_ASSIGN_OR_RETURN(const HandedOver handed, DecodeChunks(request));
+  SYNCLINE_ASSIGN_OR_RETURN(const auto shard, host_->shard());
+  SYNCLINE_RETURN_IF_ERROR(shard->Arrive(handed.map_epoch, handed.chunks));
+  return EncodeMessage(HandOverReply());
+}
+
 absl::Status TensorCalls::CheckPull(const PullRequest& pull, const WorkerLink* link) const {
   SYNCLINE_RETURN_IF_ERROR(pull.observer() ? CheckProtocol(pull.sender().protocol())
                                            : CheckSender(pull.sender()));
@@ -152,7 +160,7 @@ std::function<void()> TensorCalls::PushPull(const grpc::ByteBuffer& request,
     PullReply head;
     CommitRequest commit = push.head.commit();
     *commit.mutable_sender() = sender;
-    if (!push.chunks.empty() && !shard->commits_with_push()) {
+    if (!push.chunks.empty() && !shard->CommitsWithPush(sender.map_epoch())) {
       return absl::InvalidArgumentError(
           "chunks: in sync with several shards, a commit goes out when all of them have acknowledged "
           "the pushes; push with Push first");
@@ -191,6 +199,7 @@ std::function<void()> TensorCalls::Pull(const PullRequest& pull, PullReply head,
   spec.clock = pull.clock();
   spec.chunks.assign(pull.chunks().begin(), pull.chunks().end());
   spec.observer = pull.observer();
+  spec.only_waits = pull.chunks().empty();
   if (pull.life() == options_.life) spec.held.assign(pull.held().begin(), pull.held().end());
   head.set_life(options_.life);
   const Shard::PullTicket ticket = (*shard)->Pull(
@@ -209,6 +218,7 @@ absl::StatusOr<grpc::ByteBuffer> TensorCalls::ReplyTo(const Shard::PullResult& r
   head.set_clock(result.clock);
   head.set_verdict(result.verdict);
   head.set_state_wanted(result.state_wanted);
+  head.set_map_epoch(result.map_epoch);
   head.set_placed(place.segment != 0 && result.verdict == PullReply::GRANTED);
   std::vector<WireChunk> chunks(result.chunks.size());
   std::vector<WorkerLink::Part> parts;

@@ -43,6 +43,8 @@ class TensorCalls {
 
   absl::StatusOr<grpc::ByteBuffer> Push(const grpc::ByteBuffer& request, WorkerLink* link);
   absl::StatusOr<grpc::ByteBuffer> Commit(const grpc::ByteBuffer& request, WorkerLink* link);
+  // From another shard.
+  absl::StatusOr<grpc::ByteBuffer> HandOver(const grpc::ByteBuffer& request);
   // `done` runs once, at once or when the policy lets the pull through. Returns what to call if the
   // caller gives up before (it runs `done`, or does nothing); null if `done` has run.
   std::function<void()> Pull(const grpc::ByteBuffer& request, std::shared_ptr<WorkerLink> link,

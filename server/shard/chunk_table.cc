@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <string>
+#include <unordered_map>
 #include <utility>
 
 #include "absl/container/inlined_vector.h"
@@ -52,6 +53,11 @@ bool IsFinite(const ChunkGradient& gradient, size_t elements) {
   return true;
 }
 
+absl::Status Elsewhere(uint32_t chunk) {
+  return absl::AbortedError(
+      absl::StrCat("chunk ", chunk, " is not on this shard: fetch the shard map"));
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ChunkTable>> ChunkTable::Create(Options options) {
@@ -63,42 +69,65 @@ absl::StatusOr<std::unique_ptr<ChunkTable>> ChunkTable::Create(Options options) 
 ChunkTable::ChunkTable(Options options, std::unique_ptr<const UpdateRule> rule)
     : options_(std::move(options)),
       rule_(std::move(rule)),
-      base_rate_(BaseLearningRate(options_.job.optimizer())) {
+      base_rate_(BaseLearningRate(options_.job.optimizer())),
+      by_tensor_(options_.map.tensors_size()) {
   for (const ChunkInfo& info : Chunks(options_.map)) {
-    if (options_.map.owner(info.id) != options_.shard) continue;
-    auto slot = std::make_unique<Slot>(info, rule_.get());
-    {
+    auto slot = std::make_unique<Slot>(info);
+    if (options_.map.owner(static_cast<int>(info.id)) == options_.shard) {
       absl::MutexLock lock(&slot->mu);
+      slot->tenure = Tenure::kOwned;
+      slot->chunk.emplace(rule_.get(), info.elements);
       Initialize(options_.map.tensors(info.tensor), options_.job.seed(), info.begin, info.elements,
-                 slot->chunk.initial_weights());
+                 slot->chunk->initial_weights());
     }
-    bytes_ += info.elements * sizeof(float);
-    by_id_[info.id] = slot.get();
     by_tensor_[info.tensor].push_back(slot.get());
     slots_.push_back(std::move(slot));
   }
+  ListOwned();
+}
+
+void ChunkTable::ListOwned() {
+  auto owned = std::make_shared<Slots>();
+  size_t bytes = 0, arriving = 0;
+  for (const auto& slot : slots_) {
+    absl::MutexLock lock(&slot->mu);
+    arriving += slot->tenure == Tenure::kArriving;
+    if (slot->tenure != Tenure::kOwned) continue;
+    owned->push_back(slot.get());
+    bytes += slot->info.elements * sizeof(float);
+  }
+  bytes_ = bytes;
+  arriving_ = arriving;
+  absl::MutexLock lock(&owned_mu_);
+  owned_ = std::move(owned);
 }
 
 std::vector<uint32_t> ChunkTable::ids() const {
   std::vector<uint32_t> ids;
-  for (const auto& slot : slots_) ids.push_back(slot->info.id);
+  for (const Slot* slot : *owned()) ids.push_back(slot->info.id);
   return ids;
 }
 
 ChunkTable::Slot* ChunkTable::Find(uint32_t chunk) const {
-  const auto it = by_id_.find(chunk);
-  return it == by_id_.end() ? nullptr : it->second;
+  return chunk < slots_.size() ? slots_[chunk].get() : nullptr;
 }
 
-absl::Status ChunkTable::CheckOwned(uint32_t chunk) const {
-  if (Find(chunk) != nullptr) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("chunk ", chunk, " is not on shard ", options_.shard, ": see the shard map"));
+absl::Status ChunkTable::CheckOwned(uint32_t chunk, bool leaving) const {
+  SYNCLINE_RETURN_IF_ERROR(Elements(chunk).status());
+  const Tenure tenure = Find(chunk)->tenure;
+  if (tenure == Tenure::kOwned) return absl::OkStatus();
+  if (leaving && tenure == Tenure::kLeaving) return absl::OkStatus();
+  if (tenure == Tenure::kArriving) {
+    return absl::UnavailableError(absl::StrCat("chunk ", chunk, " is on its way to this shard"));
+  }
+  return Elsewhere(chunk);
 }
 
 absl::StatusOr<size_t> ChunkTable::Elements(uint32_t chunk) const {
-  SYNCLINE_RETURN_IF_ERROR(CheckOwned(chunk));
-  return Find(chunk)->info.elements;
+  const Slot* slot = Find(chunk);
+  if (slot != nullptr) return slot->info.elements;
+  return absl::InvalidArgumentError(absl::StrCat("there is no chunk ", chunk, ": the model has ",
+                                                 slots_.size(), ", counted from 0"));
 }
 
 absl::Status ChunkTable::CheckFits(const WorkerState& state) const {
@@ -187,7 +216,7 @@ void ChunkTable::Apply(const Sender& sender, Clock clock, const ChunkGradient& g
   {
     absl::MutexLock lock(&slot->mu);
     const double begin = Seconds();
-    Chunk& chunk = slot->chunk;
+    Chunk& chunk = *slot->chunk;
     const uint64_t own = slot->dedupe.OwnVersion(sender.rank());
     if (TakeOnce(slot, sender, clock)) {
       const uint64_t seen = std::min(gradient.version, chunk.version());
@@ -222,7 +251,7 @@ void ChunkTable::Stage(const Sender& sender, Clock clock, const ChunkGradient& g
   {
     absl::MutexLock lock(&slot->mu);
     if (TakeOnce(slot, sender, clock)) {
-      staleness = slot->chunk.version() - std::min(gradient.version, slot->chunk.version());
+      staleness = slot->chunk->version() - std::min(gradient.version, slot->chunk->version());
       slot->staged[sender.rank()] = {sender.incarnation(), clock, gradient.data, gradient.codec};
     }
   }
@@ -230,7 +259,7 @@ void ChunkTable::Stage(const Sender& sender, Clock clock, const ChunkGradient& g
 }
 
 absl::Status ChunkTable::CheckStaged(Rank rank, Incarnation incarnation, Clock clock) const {
-  for (const auto& slot : slots_) {
+  for (const Slot* slot : *owned()) {
     absl::MutexLock lock(&slot->mu);
     const auto it = slot->staged.find(rank);
     if (it == slot->staged.end() || it->second.incarnation != incarnation ||
@@ -258,17 +287,18 @@ ChunkTable::Mean ChunkTable::MeanOf(const Slot& slot, const SyncPolicy::ReadySte
 }
 
 void ChunkTable::ForEach(size_t passes, const std::function<void(Slot*)>& body) const {
-  ForEachOf(options_.parallel_for, passes * bytes_, slots_.size(),
-            [&](size_t i) { body(slots_[i].get()); });
+  const auto slots = owned();
+  ForEachOf(options_.parallel_for, passes * bytes_, slots->size(),
+            [&](size_t i) { body((*slots)[i]); });
 }
 
 StepNormsReply ChunkTable::MeanNorms(const SyncPolicy::ReadyStep& step) const {
   StepNormsReply reply;
-  for (const auto& slot : slots_) {
+  for (const Slot* slot : *owned()) {
     absl::MutexLock lock(&slot->mu);
     const Mean mean = MeanOf(*slot, step);
     reply.add_chunks(slot->info.id);
-    reply.add_squared_norms(mean.empty() ? 0 : slot->chunk.SquaredNorm(mean));
+    reply.add_squared_norms(mean.empty() ? 0 : slot->chunk->SquaredNorm(mean));
   }
   return reply;
 }
@@ -293,7 +323,7 @@ void ChunkTable::UpdateAll(const SyncPolicy::ReadyStep& step, float gradient_sca
     ForEach(passes, [&](Slot* slot) {
       absl::MutexLock lock(&slot->mu);
       const Mean mean = MeanOf(*slot, step);
-      if (!mean.empty()) slot->chunk.Update(mean, settings);
+      if (!mean.empty()) slot->chunk->Update(mean, settings);
       slot->Forget(step.step);
     });
     return;
@@ -302,13 +332,13 @@ void ChunkTable::UpdateAll(const SyncPolicy::ReadyStep& step, float gradient_sca
     absl::MutexLock lock(&slot->mu);
     const Mean mean = MeanOf(*slot, step);
     if (mean.empty()) return;
-    const LayerSums sums = slot->chunk.Prepare(mean, settings);
+    const LayerSums sums = slot->chunk->Prepare(mean, settings);
     slot->squared_weights = sums.squared_weights;
     slot->squared_update = sums.squared_update;
   });
   ForEach(passes, [&](Slot* slot) {
     absl::MutexLock lock(&slot->mu);
-    if (!MeanOf(*slot, step).empty()) slot->chunk.Finish(TensorSums(slot->info.tensor), settings);
+    if (!MeanOf(*slot, step).empty()) slot->chunk->Finish(TensorSums(slot->info.tensor), settings);
     slot->Forget(step.step);
   });
 }
@@ -316,24 +346,25 @@ void ChunkTable::UpdateAll(const SyncPolicy::ReadyStep& step, float gradient_sca
 // In the order of the chunks, so that it does not depend on who computed what when.
 LayerSums ChunkTable::TensorSums(uint32_t tensor) const {
   LayerSums sums;
-  for (const Slot* slot : by_tensor_.at(tensor)) {
+  for (const Slot* slot : by_tensor_[tensor]) {
     sums.squared_weights += slot->squared_weights;
     sums.squared_update += slot->squared_update;
   }
   return sums;
 }
 
-std::vector<PulledChunk> ChunkTable::Read(absl::Span<const uint32_t> chunks,
-                                          absl::Span<const uint64_t> held) {
+absl::StatusOr<std::vector<PulledChunk>> ChunkTable::Read(absl::Span<const uint32_t> chunks,
+                                                          absl::Span<const uint64_t> held) {
   std::vector<PulledChunk> read(chunks.size());
   uint64_t bytes = 0, unchanged = 0;
   for (size_t i = 0; i < chunks.size(); ++i) {
     Slot* slot = Find(chunks[i]);
     absl::MutexLock lock(&slot->mu);
+    if (!slot->chunk) return Elsewhere(chunks[i]);
     read[i].chunk = chunks[i];
-    read[i].version = slot->chunk.version();
+    read[i].version = slot->chunk->version();
     read[i].unchanged = !held.empty() && held[i] == read[i].version + 1;
-    if (!read[i].unchanged) read[i].data = slot->chunk.weights();
+    if (!read[i].unchanged) read[i].data = slot->chunk->weights();
     (read[i].unchanged ? unchanged : bytes) += slot->info.elements * sizeof(float);
   }
   absl::MutexLock lock(&counters_mu_);
@@ -342,50 +373,125 @@ std::vector<PulledChunk> ChunkTable::Read(absl::Span<const uint32_t> chunks,
   return read;
 }
 
+void ChunkTable::Slot::Set(const ChunkSnapshot& from, const UpdateRule* rule) {
+  if (!chunk) chunk.emplace(rule, info.elements);
+  chunk->Restore(from.version, from.weights, from.state);
+  dedupe.Restore(from.applied);
+}
+
+ChunkSnapshot ChunkTable::Slot::Snapshot(int state_slots, std::optional<Clock> step) const {
+  ChunkSnapshot snapshot{info.id, chunk->version(), chunk->weights(), {}, dedupe.applied()};
+  for (int i = 0; i < state_slots; ++i) snapshot.state.push_back(chunk->state(i));
+  for (AppliedPushes& applied : snapshot.applied) {
+    if (step) applied.next = std::min(applied.next, *step);
+  }
+  return snapshot;
+}
+
 std::vector<ChunkSnapshot> ChunkTable::Snapshot(std::optional<Clock> step) const {
   std::vector<ChunkSnapshot> snapshots;
-  for (const auto& slot : slots_) {
+  for (const Slot* slot : *owned()) {
     absl::MutexLock lock(&slot->mu);
-    ChunkSnapshot snapshot{slot->info.id, slot->chunk.version(), slot->chunk.weights(), {}, {}};
-    for (int i = 0; i < rule_->state_slots(); ++i) snapshot.state.push_back(slot->chunk.state(i));
-    snapshot.applied = slot->dedupe.applied();
-    if (step) {
-      for (AppliedPushes& applied : snapshot.applied) applied.next = std::min(applied.next, *step);
-    }
-    snapshots.push_back(std::move(snapshot));
+    snapshots.push_back(slot->Snapshot(rule_->state_slots(), step));
   }
   return snapshots;
+}
+
+absl::Status ChunkTable::CheckFits(const ChunkSnapshot& chunk, const ChunkInfo& info) const {
+  const size_t bytes = info.elements * sizeof(float);
+  const size_t slots = rule_->state_slots();
+  const auto fits = [bytes](const Fragments& f) { return f.size() == bytes; };
+  if (fits(chunk.weights) && chunk.state.size() == slots &&
+      std::all_of(chunk.state.begin(), chunk.state.end(), fits)) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      "the snapshot has no chunk ", info.id, " of ", bytes, " bytes with ", slots,
+      " optimizer slots of that size: restore with the model and optimizer it was written by"));
 }
 
 absl::Status ChunkTable::Restore(const ShardSnapshot& snapshot) {
   std::unordered_map<uint32_t, const ChunkSnapshot*> found;
   for (const ChunkSnapshot& chunk : snapshot.chunks) found[chunk.chunk] = &chunk;
-  const size_t slots = rule_->state_slots();
-  for (const auto& slot : slots_) {
-    const size_t bytes = slot->info.elements * sizeof(float);
+  const auto slots = owned();
+  for (const Slot* slot : *slots) {
     const auto it = found.find(slot->info.id);
-    const auto fits = [bytes](const Fragments& f) { return f.size() == bytes; };
-    if (it == found.end() || !fits(it->second->weights) || it->second->state.size() != slots ||
-        !std::all_of(it->second->state.begin(), it->second->state.end(), fits)) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "the snapshot has no chunk ", slot->info.id, " of ", bytes, " bytes with ", slots,
-          " optimizer slots of that size: restore with the model and optimizer it was written by"));
-    }
+    SYNCLINE_RETURN_IF_ERROR(
+        CheckFits(it == found.end() ? ChunkSnapshot() : *it->second, slot->info));
   }
-  for (const auto& slot : slots_) {
-    const ChunkSnapshot& from = *found[slot->info.id];
+  for (Slot* slot : *slots) {
     absl::MutexLock lock(&slot->mu);
-    slot->chunk.Restore(from.version, from.weights, from.state);
-    slot->dedupe.Restore(from.applied);
+    slot->Set(*found[slot->info.id], rule_.get());
   }
   return absl::OkStatus();
 }
 
+void ChunkTable::Expect(const std::vector<uint32_t>& chunks) {
+  for (const uint32_t id : chunks) {
+    Slot* slot = Find(id);
+    absl::MutexLock lock(&slot->mu);
+    if (slot->tenure == Tenure::kAbsent) slot->tenure = Tenure::kArriving;
+  }
+  ListOwned();
+}
+
+void ChunkTable::ExpectNone() {
+  for (const auto& slot : slots_) {
+    absl::MutexLock lock(&slot->mu);
+    if (slot->tenure == Tenure::kArriving) slot->tenure = Tenure::kAbsent;
+  }
+  ListOwned();
+}
+
+std::vector<ChunkSnapshot> ChunkTable::Leave(const std::vector<uint32_t>& chunks,
+                                             std::optional<Clock> step) {
+  std::vector<ChunkSnapshot> snapshots;
+  for (const uint32_t id : chunks) {
+    Slot* slot = Find(id);
+    absl::MutexLock lock(&slot->mu);
+    if (slot->tenure != Tenure::kOwned) continue;
+    slot->tenure = Tenure::kLeaving;
+    slot->staged.clear();
+    snapshots.push_back(slot->Snapshot(rule_->state_slots(), step));
+  }
+  ListOwned();
+  return snapshots;
+}
+
+absl::Status ChunkTable::Arrive(const std::vector<ChunkSnapshot>& chunks) {
+  for (const ChunkSnapshot& chunk : chunks) {
+    SYNCLINE_RETURN_IF_ERROR(Elements(chunk.chunk).status());
+    const Slot* slot = Find(chunk.chunk);
+    SYNCLINE_RETURN_IF_ERROR(CheckFits(chunk, slot->info));
+    absl::MutexLock lock(&slot->mu);
+    if (slot->tenure == Tenure::kArriving || slot->tenure == Tenure::kOwned) continue;
+    return absl::FailedPreconditionError(
+        absl::StrCat("chunk ", chunk.chunk, " is not expected here: is its sender an old one?"));
+  }
+  for (const ChunkSnapshot& chunk : chunks) {
+    Slot* slot = Find(chunk.chunk);
+    absl::MutexLock lock(&slot->mu);
+    if (slot->tenure == Tenure::kOwned) continue;
+    slot->Set(chunk, rule_.get());
+    slot->tenure = Tenure::kOwned;
+  }
+  ListOwned();
+  return absl::OkStatus();
+}
+
+void ChunkTable::Release() {
+  for (const auto& slot : slots_) {
+    absl::MutexLock lock(&slot->mu);
+    if (slot->tenure != Tenure::kLeaving) continue;
+    slot->tenure = Tenure::kAbsent;
+    slot->chunk.reset();
+    slot->dedupe.Restore({});
+  }
+}
+
 void ChunkTable::FillStatus(ShardStatusReply* reply) const {
-  reply->set_shard(options_.shard);
   reply->set_bytes(bytes_);
-  reply->set_chunks(slots_.size());
-  reply->set_map_epoch(options_.map.epoch());
+  reply->set_chunks(owned()->size());
   absl::MutexLock lock(&counters_mu_);
   reply->set_duplicates(duplicates_);
   reply->set_nonfinite(nonfinite_);

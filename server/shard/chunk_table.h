@@ -8,7 +8,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <unordered_map>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -73,14 +72,15 @@ class ChunkTable {
   // Weights come from the initializers.
   static absl::StatusOr<std::unique_ptr<ChunkTable>> Create(Options options);
 
-  size_t size() const { return slots_.size(); }
+  // The chunks it owns, ascending.
   std::vector<uint32_t> ids() const;
-  size_t bytes() const { return bytes_; }  // of weights
-  // INVALID_ARGUMENT for a chunk that is not here.
-  absl::Status CheckOwned(uint32_t chunk) const;
+  size_t bytes() const { return bytes_; }  // of their weights
+  // INVALID_ARGUMENT for a chunk there is not, ABORTED for one that is another shard's, UNAVAILABLE for
+  // one that is on its way here. `leaving`: one that was handed over is all right too.
+  absl::Status CheckOwned(uint32_t chunk, bool leaving = false) const;
   // What a worker hands in is of chunks of this table, and as long as they are.
   absl::Status CheckFits(const WorkerState& state) const;
-  // How many floats a chunk has; INVALID_ARGUMENT if it is not here.
+  // How many floats a chunk has; INVALID_ARGUMENT if there is no such chunk.
   absl::StatusOr<size_t> Elements(uint32_t chunk) const;
 
   // Whether all of a push is right: chunks, sizes, numbers. Lists in `skipped` the chunks to leave
@@ -102,13 +102,30 @@ class ChunkTable {
   // the order given, and forgets what was staged for it. One call at a time.
   void ApplyStep(const SyncPolicy::ReadyStep& step, float gradient_scale);
 
-  // The weights of owned chunks, in the order given. `held`: as in PullRequest, or empty.
-  std::vector<PulledChunk> Read(absl::Span<const uint32_t> chunks, absl::Span<const uint64_t> held);
+  // The weights of owned or leaving chunks, in the order given; ABORTED if one has gone. `held`: as in
+  // PullRequest, or empty.
+  absl::StatusOr<std::vector<PulledChunk>> Read(absl::Span<const uint32_t> chunks,
+                                                absl::Span<const uint64_t> held);
 
   // All chunks. With `step`, pushes staged for it or later do not count as applied.
   std::vector<ChunkSnapshot> Snapshot(std::optional<Clock> step) const;
   // All or nothing. INVALID_ARGUMENT if the snapshot lacks a chunk or was made by another optimizer.
   absl::Status Restore(const ShardSnapshot& snapshot);
+
+  // Chunks come and go as the shard map says. Nothing may be pushed meanwhile.
+  // Those to come. They count as owned once they have arrived.
+  void Expect(const std::vector<uint32_t>& chunks);
+  // They will not come after all.
+  void ExpectNone();
+  size_t arriving() const { return arriving_; }
+  // Gives chunks away: nothing changes them any more, but they can be read until Release. `step` as in
+  // Snapshot.
+  std::vector<ChunkSnapshot> Leave(const std::vector<uint32_t>& chunks, std::optional<Clock> step);
+  // Takes chunks that are expected; those that are here already stay as they are. All or nothing:
+  // FAILED_PRECONDITION for a chunk not expected, else as Restore.
+  absl::Status Arrive(const std::vector<ChunkSnapshot>& chunks);
+  // Forgets what was given away.
+  void Release();
 
   // Bytes and counts of what was done here.
   void FillStatus(ShardStatusReply* reply) const;
@@ -120,15 +137,21 @@ class ChunkTable {
     Fragments data;
     Codec codec = CODEC_NONE;
   };
+  enum class Tenure { kAbsent, kArriving, kOwned, kLeaving };
   struct Slot {
-    Slot(const ChunkInfo& i, const UpdateRule* rule) : info(i), chunk(rule, i.elements) {}
+    explicit Slot(const ChunkInfo& i) : info(i) {}
 
     // Drops what was staged for `step` and before.
     void Forget(Clock step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+    void Set(const ChunkSnapshot& from, const UpdateRule* rule) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+    ChunkSnapshot Snapshot(int state_slots, std::optional<Clock> step) const
+        ABSL_SHARED_LOCKS_REQUIRED(mu);
 
     const ChunkInfo info;
     mutable absl::Mutex mu;
-    Chunk chunk ABSL_GUARDED_BY(mu);
+    std::atomic<Tenure> tenure{Tenure::kAbsent};  // written with mu held
+    // Of an owned or leaving chunk.
+    std::optional<Chunk> chunk ABSL_GUARDED_BY(mu);
     Dedupe dedupe ABSL_GUARDED_BY(mu);
     std::map<Rank, Staged> staged ABSL_GUARDED_BY(mu);
     // Layer-wise rules: the parts of the tensor's norms that are this chunk's, of its last update.
@@ -138,7 +161,16 @@ class ChunkTable {
   using Mean = std::vector<Contribution>;
 
   ChunkTable(Options options, std::unique_ptr<const UpdateRule> rule);
+  using Slots = std::vector<Slot*>;
+
   Slot* Find(uint32_t chunk) const;
+  std::shared_ptr<const Slots> owned() const {
+    absl::MutexLock lock(&owned_mu_);
+    return owned_;
+  }
+  // After tenures have changed.
+  void ListOwned();
+  absl::Status CheckFits(const ChunkSnapshot& chunk, const ChunkInfo& info) const;
   // `passes`: how often the body goes over a chunk's weights or as many other bytes.
   void ForEach(size_t passes, const std::function<void(Slot*)>& body) const;
   absl::Status CheckSize(const ChunkGradient& gradient) const;
@@ -154,10 +186,12 @@ class ChunkTable {
   const Options options_;
   const std::unique_ptr<const UpdateRule> rule_;
   const double base_rate_;
-  std::vector<std::unique_ptr<Slot>> slots_;  // by chunk id
-  std::unordered_map<uint32_t, Slot*> by_id_;
-  std::map<uint32_t, std::vector<Slot*>> by_tensor_;
-  size_t bytes_ = 0;  // of weights
+  std::vector<std::unique_ptr<Slot>> slots_;  // of all chunks of the job, by id
+  std::vector<Slots> by_tensor_;
+  mutable absl::Mutex owned_mu_;
+  std::shared_ptr<const Slots> owned_ ABSL_GUARDED_BY(owned_mu_);
+  std::atomic<size_t> bytes_{0};
+  std::atomic<size_t> arriving_{0};
 
   mutable absl::Mutex counters_mu_;
   uint64_t duplicates_ ABSL_GUARDED_BY(counters_mu_) = 0;

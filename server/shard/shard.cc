@@ -24,13 +24,13 @@ void ShardImpl::Close() {
   for (auto& [step, done] : snapshots) done(ShardClosing());
 }
 
-absl::Status ShardImpl::CheckSender(const Sender& sender) const {
-  if (sender.map_epoch() != options_.map.epoch()) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("shard map epoch ", sender.map_epoch(), " is not this shard's, ",
-                     options_.map.epoch(), ": fetch the map again"));
-  }
+absl::Status ShardImpl::CheckMember(const Sender& sender) const {
   return policy_->members().Check(sender.rank(), sender.incarnation());
+}
+
+absl::Status ShardImpl::CheckSender(const Sender& sender, Clock clock, MapState::Call call) const {
+  SYNCLINE_RETURN_IF_ERROR(CheckMember(sender));
+  return maps_.Check(sender.map_epoch(), clock, call);
 }
 
 size_t ShardImpl::LiveWorkers() const {
@@ -47,14 +47,18 @@ absl::StatusOr<Shard::PushResult> ShardImpl::Push(const Sender& sender, Clock cl
   absl::ReaderMutexLock members(&members_mu_);
   {
     absl::MutexLock lock(&mu_);
-    SYNCLINE_RETURN_IF_ERROR(CheckSender(sender));
+    SYNCLINE_RETURN_IF_ERROR(CheckSender(sender, clock, MapState::Call::kPush));
     result.live_workers = std::max<size_t>(LiveWorkers(), 1);
     SYNCLINE_ASSIGN_OR_RETURN(const auto verdict, policy_->OnPush(clock));
-    ++pushes_;
     if (verdict == SyncPolicy::PushVerdict::kTooLate) {
+      ++pushes_;
       ++dropped_;
       return result;
     }
+    for (const ChunkGradient& gradient : gradients) {
+      SYNCLINE_RETURN_IF_ERROR(chunks_->CheckOwned(gradient.chunk));
+    }
+    ++pushes_;
   }
   const auto& skipped = result.skipped;
   size_t bytes = 0;
@@ -73,9 +77,9 @@ absl::StatusOr<Shard::PushResult> ShardImpl::Push(const Sender& sender, Clock cl
 
 Shard::PullTicket ShardImpl::Pull(const Sender& sender, PullSpec spec, PullDone done) {
   for (const uint32_t id : spec.chunks) {
-    const absl::Status owned = chunks_->CheckOwned(id);
-    if (owned.ok()) continue;
-    done(owned);
+    const absl::Status known = chunks_->Elements(id).status();
+    if (known.ok()) continue;
+    done(known);
     return 0;
   }
   if (!spec.held.empty() && spec.held.size() != spec.chunks.size()) {
@@ -84,7 +88,6 @@ Shard::PullTicket ShardImpl::Pull(const Sender& sender, PullSpec spec, PullDone 
                                                  "none")));
     return 0;
   }
-  if (spec.chunks.empty()) spec.chunks = chunks_->ids();
   Waiting pull{sender, std::move(spec), std::move(done)};
   std::optional<absl::StatusOr<PullResult>> answer;
   {
@@ -118,7 +121,7 @@ absl::StatusOr<bool> ShardImpl::Commit(const Sender& sender, Clock clock, uint64
   {
     absl::ReaderMutexLock members(&members_mu_);
     absl::MutexLock lock(&mu_);
-    SYNCLINE_RETURN_IF_ERROR(CheckSender(sender));
+    SYNCLINE_RETURN_IF_ERROR(CheckSender(sender, clock, MapState::Call::kPush));
     const bool first = policy_->members().Find(sender.rank())->clock <= clock;
     // A step being applied has forgotten some of what was staged; a commit is too late for it.
     if (staged_ && samples > 0 && first && !applying_ && clock == policy_->clock()) {
@@ -142,10 +145,12 @@ absl::Status ShardImpl::SetPeerNorms(uint64_t step, const StepNormsReply& norms)
 // staged shard are read here; where pushes apply on arrival, Deliver reads them without the lock.
 std::optional<absl::StatusOr<Shard::PullResult>> ShardImpl::Answer(const Waiting& pull) {
   PullResult result;
+  result.map_epoch = maps_.newest_epoch();
   if (pull.spec.observer && applying_) return std::nullopt;  // chunks of two steps
   if (!pull.spec.observer) {
-    const absl::Status member = CheckSender(pull.sender);
-    if (!member.ok()) return member;
+    const absl::Status right = CheckSender(pull.sender, pull.spec.clock, MapState::Call::kPull);
+    if (!right.ok()) return right;
+    if (maps_.Holds(pull.spec.clock)) return std::nullopt;
     switch (policy_->OnPull(pull.spec.clock)) {
       case SyncPolicy::PullVerdict::kWait:
         return std::nullopt;
@@ -164,15 +169,34 @@ std::optional<absl::StatusOr<Shard::PullResult>> ShardImpl::Answer(const Waiting
     }
   }
   result.clock = policy_->clock();
-  if (staged_ && result.verdict == PullReply::GRANTED) {
-    result.chunks = chunks_->Read(pull.spec.chunks, pull.spec.held);
-  }
+  if (result.verdict != PullReply::GRANTED) return result;
+  const absl::Status readable = CheckReadable(pull.spec);
+  if (!readable.ok()) return readable;
+  if (!staged_) return result;
+  auto read = Read(pull.spec);
+  if (!read.ok()) return read.status();
+  result.chunks = *std::move(read);
   return result;
+}
+
+absl::Status ShardImpl::CheckReadable(const PullSpec& pull) const {
+  const bool leaving = !pull.observer && maps_.ReadsLeaving(pull.clock);
+  for (const uint32_t id : pull.chunks) {
+    SYNCLINE_RETURN_IF_ERROR(chunks_->CheckOwned(id, leaving));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<PulledChunk>> ShardImpl::Read(const PullSpec& pull) {
+  if (pull.only_waits) return std::vector<PulledChunk>();
+  return chunks_->Read(pull.chunks.empty() ? chunks_->ids() : pull.chunks, pull.held);
 }
 
 void ShardImpl::Deliver(const Waiting& pull, absl::StatusOr<PullResult> answer) {
   if (!staged_ && answer.ok() && answer->verdict == PullReply::GRANTED) {
-    answer->chunks = chunks_->Read(pull.spec.chunks, pull.spec.held);
+    auto read = Read(pull.spec);
+    if (!read.ok()) return pull.done(read.status());
+    answer->chunks = *std::move(read);
   }
   pull.done(std::move(answer));
 }
@@ -182,6 +206,7 @@ void ShardImpl::Proceed() {
   Calls calls;
   mu_.Lock();
   if (!applying_) {
+    GiveAway(&calls);
     TakeSnapshots(&calls);
     ApplyReadySteps(&calls);
     AnswerWaiting(&calls);
@@ -195,6 +220,11 @@ void ShardImpl::Proceed() {
 // Lets go of mu_ while a step is applied, so that pushes, pulls and status do not wait for it.
 void ShardImpl::ApplyReadySteps(Calls* calls) {
   while (const auto ready = policy_->Ready()) {
+    // Chunks that come with a change of the map have this step's updates yet to be made.
+    if (maps_.Leaves(ready->step) || (maps_.changing() && chunks_->arriving() > 0 &&
+                                      ready->step >= maps_.from_step())) {
+      return;
+    }
     applying_ = true;
     mu_.Unlock();
     const bool applied = TryApply(*ready, calls);
@@ -202,6 +232,7 @@ void ShardImpl::ApplyReadySteps(Calls* calls) {
     applying_ = false;
     if (applied) {
       policy_->StepApplied();
+      GiveAway(calls);
       TakeSnapshots(calls);
     } else if (!norms_.Norm(ready->step)) {
       return;  // SetPeerNorms goes on
@@ -250,6 +281,7 @@ absl::StatusOr<std::unique_ptr<Shard>> Shard::Create(ShardOptions options) {
       ChunkTable::Create({options.job, options.map, options.shard, options.parallel_for,
                           options.seconds, options.forget_pushes_for_test}));
   SYNCLINE_ASSIGN_OR_RETURN(auto policy, MakePolicy(options.job, 0));
+  if (options.members) policy->Load(*options.members);
   return std::make_unique<ShardImpl>(std::move(options), std::move(policy), std::move(chunks));
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -22,7 +23,7 @@ struct ShardOptions {
   // As filled in by common/config: enums and hyper-parameters set, or their documented defaults.
   JobManifest job;
   ShardMap map;
-  // This shard's place in `map.shards`. Shard 0 decides which backup workers make a step.
+  // This shard's place in `map.shards`, or past its end: it has none yet. Shard 0 decides which backup workers make a step.
   uint32_t shard = 0;
   // Spreads large pushes, steps and answers over threads. Null does all in the calling thread.
   ParallelFor parallel_for;
@@ -30,6 +31,14 @@ struct ShardOptions {
   // norms of the other shards; the owner fetches them (StepNorms) and gives them to SetPeerNorms.
   // Runs outside any lock.
   std::function<void(uint64_t step)> norms_wanted;
+  // Takes chunks that are no longer this shard's to their owners by `map`, however long that takes; the
+  // bytes stay as they are. Runs outside any lock. Null: there is no other shard.
+  std::function<void(const ShardMap& map, std::vector<ChunkSnapshot> chunks)> hand_over;
+  // Told of every later map that this shard goes by, and its place in it, before the first step of it;
+  // with locks held, so it must not call the shard. May be null.
+  std::function<void(const MapVersion& next, uint32_t shard)> map_changes;
+  // For a shard that joins a running job: what another one knows of the members.
+  std::optional<PolicyState> members;
   // Seconds since some moment, to say how long updates take. Null: nobody asks.
   std::function<double()> seconds;
   // Tests only: takes every duplicate for a new push, to show that the model check notices.
@@ -43,7 +52,8 @@ struct ShardOptions {
 // thread of whoever made them possible, or one of parallel_for's.
 //
 // Errors: INVALID_ARGUMENT for a request that can never be right (sizes, chunk numbers, NaN);
-// FAILED_PRECONDITION for one of a worker that is not (or no longer) a member, or of another map.
+// FAILED_PRECONDITION for one of a worker that is not (or no longer) a member; ABORTED for one that goes
+// by an old shard map (GetMap has the new one), UNAVAILABLE for one that must be asked again.
 class Shard {
  public:
   using ChunkGradient = syncline::ChunkGradient;
@@ -60,6 +70,7 @@ class Shard {
     PullReply::Verdict verdict = PullReply::GRANTED;
     // A snapshot waits for what the worker carries: see KeepWorkerState.
     bool state_wanted = false;
+    uint64_t map_epoch = 0;
     // In the order asked for. Empty unless granted.
     std::vector<PulledChunk> chunks;
   };
@@ -71,6 +82,8 @@ class Shard {
     bool observer = false;
     // As in PullRequest, for a puller who has pulled from this shard before.
     std::vector<uint64_t> held;
+    // Only waits: no chunks at all.
+    bool only_waits = false;
   };
   using PullDone = std::function<void(absl::StatusOr<PullResult>)>;
   using SnapshotDone = std::function<void(absl::StatusOr<ShardSnapshot>)>;
@@ -86,12 +99,21 @@ class Shard {
   // Answers whatever waits, and whatever would wait later, with CANCELLED.
   virtual void Close() = 0;
 
-  // How many floats a chunk of this shard has.
+  // How many floats a chunk has, here or elsewhere.
   virtual absl::StatusOr<size_t> Elements(uint32_t chunk) const = 0;
 
-  // Whether a push may come in one message with its step's commit: in sync not where there are other
+  // Whether a push may come in one message with its step's commit: in sync not where that map has other
   // shards, which must have acknowledged theirs first.
-  virtual bool commits_with_push() const = 0;
+  virtual bool CommitsWithPush(uint64_t map_epoch) const = 0;
+
+  // The shard maps that workers are to go by.
+  virtual GetMapReply GetMap() const = 0;
+  // A change of the map, phase by phase: see ChangeMapRequest.
+  virtual absl::StatusOr<ChangeMapReply> ChangeMap(const ChangeMapRequest& request) = 0;
+  // Takes chunks that are this shard's from map `epoch` on. Again is a success.
+  virtual absl::Status Arrive(uint64_t epoch, const std::vector<ChunkSnapshot>& chunks) = 0;
+  // The newest map that workers may know of.
+  virtual uint64_t map_epoch() const = 0;
 
   // Applies (bounded, async) or stages (sync) gradients. A chunk that was already pushed under
   // (rank, incarnation, clock) is left as it is; the call returns once the first push is in.

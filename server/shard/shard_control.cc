@@ -143,7 +143,7 @@ absl::Status ShardImpl::KeepWorkerState(const Sender& sender, WorkerState state,
   absl::ReaderMutexLock members(&members_mu_);
   {
     absl::MutexLock lock(&mu_);
-    SYNCLINE_RETURN_IF_ERROR(CheckSender(sender));
+    SYNCLINE_RETURN_IF_ERROR(CheckMember(sender));
   }
   worker_states_.Keep({sender.rank(), sender.incarnation()},
                       std::make_shared<const WorkerState>(std::move(state)), leaving);
@@ -153,7 +153,7 @@ absl::Status ShardImpl::KeepWorkerState(const Sender& sender, WorkerState state,
 absl::StatusOr<std::shared_ptr<const WorkerState>> ShardImpl::FetchWorkerState(
     const Sender& sender) {
   absl::MutexLock lock(&mu_);
-  SYNCLINE_RETURN_IF_ERROR(CheckSender(sender));
+  SYNCLINE_RETURN_IF_ERROR(CheckMember(sender));
   return worker_states_.Inherit({sender.rank(), sender.incarnation()});
 }
 
@@ -176,6 +176,8 @@ ShardStatusReply ShardImpl::Status() const {
   ShardStatusReply reply;
   chunks_->FillStatus(&reply);
   absl::MutexLock lock(&mu_);
+  reply.set_shard(maps_.shard());
+  reply.set_map_epoch(maps_.map().epoch());
   reply.set_step(policy_->clock());
   reply.set_pushes(pushes_);
   reply.set_dropped(dropped_);

@@ -13,6 +13,7 @@
 #include "server/policy/sync_policy.h"
 #include "server/shard/chunk_table.h"
 #include "server/shard/histogram.h"
+#include "server/shard/map_state.h"
 #include "server/shard/norm_exchange.h"
 #include "server/shard/shard.h"
 #include "server/shard/worker_states.h"
@@ -23,7 +24,8 @@ namespace syncline {
 using Calls = std::vector<std::function<void()>>;
 
 // The members' side of a shard: it asks the policy what may happen, and has the chunk table do it. What
-// workers ask of it is in shard.cc, and what the coordinator does in shard_control.cc.
+// workers ask of it is in shard.cc, what the coordinator does in shard_control.cc, and how chunks come and
+// go in shard_map_change.cc.
 class ShardImpl final : public Shard {
  public:
   ShardImpl(ShardOptions options, std::unique_ptr<SyncPolicy> policy,
@@ -34,14 +36,17 @@ class ShardImpl final : public Shard {
         worker_states_(staged_),
         chunks_(std::move(chunks)),
         norms_(options_.map.owner_size()),
-        policy_(std::move(policy)) {}
+        policy_(std::move(policy)),
+        maps_(options_.map, options_.shard, staged_) {}
 
   ~ShardImpl() override { ShardImpl::Close(); }
   void Close() override;
 
-  bool commits_with_push() const override {
-    return !staged_ || options_.map.shards_size() == 1;
-  }
+  bool CommitsWithPush(uint64_t map_epoch) const override;
+  GetMapReply GetMap() const override;
+  absl::StatusOr<ChangeMapReply> ChangeMap(const ChangeMapRequest& request) override;
+  absl::Status Arrive(uint64_t epoch, const std::vector<ChunkSnapshot>& chunks) override;
+  uint64_t map_epoch() const override;
   absl::StatusOr<size_t> Elements(uint32_t chunk) const override {
     return chunks_->Elements(chunk);
   }
@@ -72,13 +77,21 @@ class ShardImpl final : public Shard {
     PullDone done;
   };
 
-  absl::Status CheckSender(const Sender& sender) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status CheckMember(const Sender& sender) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status CheckSender(const Sender& sender, Clock clock, MapState::Call call) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status CheckReadable(const PullSpec& pull) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::StatusOr<bool> ChangeMap(const ChangeMapRequest& request, Calls* calls)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void BeginAt(Clock step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void GiveAway(Calls* calls) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   size_t LiveWorkers() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   uint64_t AskForWorkerStates() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status Update(const UpdateMemberRequest& request, UpdateMemberReply* reply)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::optional<absl::StatusOr<PullResult>> Answer(const Waiting& pull)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::StatusOr<std::vector<PulledChunk>> Read(const PullSpec& pull);
   void Deliver(const Waiting& pull, absl::StatusOr<PullResult> answer);
   void Proceed();
   void ApplyReadySteps(Calls* calls) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -98,6 +111,7 @@ class ShardImpl final : public Shard {
   absl::Mutex members_mu_ ABSL_ACQUIRED_BEFORE(mu_);
   mutable absl::Mutex mu_;
   std::unique_ptr<SyncPolicy> policy_ ABSL_GUARDED_BY(mu_);
+  MapState maps_ ABSL_GUARDED_BY(mu_);
   // A thread is applying a step, without mu_. It looks at everything again before it goes.
   bool applying_ ABSL_GUARDED_BY(mu_) = false;
   bool closed_ ABSL_GUARDED_BY(mu_) = false;

@@ -96,6 +96,7 @@ class ShardFixture : public testing::Test {
   std::vector<float> Weights() {
     PullRequest pull;
     pull.set_observer(true);
+    pull.add_chunks(0);
     pull.mutable_sender()->set_protocol(kProtocolVersion);
     const auto reply = Ask<PullReply>(&ParameterServer::Stub::Pull, pull);
     SYNCLINE_EXPECT_OK(reply.status());
@@ -147,8 +148,10 @@ TEST_F(ShardFixture, StrangersAndOtherVersions) {
   stranger.mutable_header()->mutable_sender()->set_rank(5);
   EXPECT_THAT(Send(stranger), StatusIs(StatusCode::kFailedPrecondition, HasSubstr("join again")));
   PushRequest old_map = Push({1, 2});
+  old_map.mutable_header()->mutable_sender()->set_map_epoch(0);
+  EXPECT_THAT(Send(old_map), StatusIs(StatusCode::kAborted, HasSubstr("fetch the shard map")));
   old_map.mutable_header()->mutable_sender()->set_map_epoch(3);
-  EXPECT_THAT(Send(old_map), StatusIs(StatusCode::kFailedPrecondition, HasSubstr("epoch 3")));
+  EXPECT_THAT(Send(old_map), StatusIs(StatusCode::kUnavailable, HasSubstr("epoch 3")));
   EXPECT_EQ(Weights(), std::vector<float>({0, 0}));
 }
 
@@ -231,7 +234,7 @@ TEST_F(WorkerStateFixture, BadStreamsLeaveNothing) {
   WorkerStatePart elsewhere = Floats(2);
   elsewhere.set_chunk(7);
   EXPECT_THAT(SendState({Head(), elsewhere}),
-              StatusIs(StatusCode::kInvalidArgument, HasSubstr("chunk 7 is not on shard 0")));
+              StatusIs(StatusCode::kInvalidArgument, HasSubstr("there is no chunk 7")));
   EXPECT_THAT(SendState({Head(2), Floats(2)}),
               StatusIs(StatusCode::kInvalidArgument, HasSubstr("parts is 2, but 1 came")));
   EXPECT_THAT(SendState({Head(2), Floats(2)}, /*break_off=*/true),

@@ -49,7 +49,7 @@ JobManifest SmallJob(uint32_t features, uint32_t hidden, uint64_t samples) {
 
 InProcessCluster::InProcessCluster(JobManifest job, const std::string& restore,
                                    absl::Duration member_lease, FileSystem* files)
-    : job_(std::move(job)) {
+    : job_(std::move(job)), files_(files) {
   SYNCLINE_EXPECT_OK(CompleteManifest(&job_));
   CoordinatorServer::Options options;
   options.job = job_;
@@ -61,14 +61,29 @@ InProcessCluster::InProcessCluster(JobManifest job, const std::string& restore,
   SYNCLINE_EXPECT_OK(coordinator.status());
   coordinator_ = *std::move(coordinator);
   stub_ = Coordinator::NewStub(*MakeChannel(coordinator_->address(), {}));
-  for (uint32_t i = 0; i < job_.shards(); ++i) {
-    ShardServer::Options shard;
-    shard.coordinator = coordinator_->address();
-    shard.files = files;
-    auto server = ShardServer::Start(shard);
-    SYNCLINE_EXPECT_OK(server.status());
-    shards_.push_back(*std::move(server));
-  }
+  for (uint32_t i = 0; i < job_.shards(); ++i) StartShard();
+}
+
+void InProcessCluster::StartShard() {
+  ShardServer::Options shard;
+  shard.coordinator = coordinator_->address();
+  shard.files = files_;
+  auto server = ShardServer::Start(shard);
+  SYNCLINE_EXPECT_OK(server.status());
+  shards_.push_back(*std::move(server));
+}
+
+void InProcessCluster::Scale(uint32_t shards) {
+  ScaleRequest request;
+  request.set_shards(shards);
+  SYNCLINE_EXPECT_OK(
+      Call<ScaleReply>(*stub_, &Coordinator::Stub::Scale, request, absl::Seconds(10)).status());
+}
+
+absl::Status InProcessCluster::WaitForShards(int count) {
+  return WaitUntil([count](const ClusterStatusReply& status) {
+    return status.map().shards_size() == count && !status.rescale().moving();
+  });
 }
 
 InProcessCluster::~InProcessCluster() {
@@ -107,7 +122,7 @@ absl::Status InProcessCluster::WaitUntil(
     if (done(Status())) return absl::OkStatus();
     absl::SleepFor(absl::Milliseconds(10));
   }
-  return absl::DeadlineExceededError(Status().waiting_for());
+  return absl::DeadlineExceededError(Status().ShortDebugString());
 }
 
 ClusterStatusReply InProcessCluster::Finish() {

@@ -42,6 +42,14 @@ class InProcessCluster {
   const std::string& shard(int index) const { return shards_[index]->address(); }
   const JobManifest& job() const { return job_; }
 
+  // One more shard, which the job takes in.
+  void StartShard();
+  // Lets a shard go in good order: others have its chunks when this returns.
+  absl::Status DrainShard(int index) { return shards_[index]->Drain(absl::Minutes(1)); }
+  void Scale(uint32_t shards);
+  // Until chunks are where they are to be, over so many shards.
+  absl::Status WaitForShards(int count);
+
   // Begins a worker on a thread of its own.
   void StartWorker(absl::Duration step_delay = absl::ZeroDuration());
   void StartWorkers() {
@@ -64,6 +72,7 @@ class InProcessCluster {
 
  private:
   JobManifest job_;
+  FileSystem* const files_;
   std::unique_ptr<CoordinatorServer> coordinator_;
   std::vector<std::unique_ptr<ShardServer>> shards_;
   std::unique_ptr<Coordinator::Stub> stub_;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <map>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -27,6 +28,7 @@
 #include "worker/client/held_weights.h"
 #include "worker/client/local_link.h"
 #include "worker/client/pull_operation.h"
+#include "worker/client/route_table.h"
 #include "worker/client/router.h"
 #include "worker/client/shard_connection.h"
 #include "worker/client/state_keeper.h"
@@ -68,10 +70,7 @@ class ClientImpl final : public Client {
         joined_(std::move(joined)),
         heartbeat_(coordinator_.get(), joined_.rank(), joined_.incarnation(),
                    absl::Milliseconds(joined_.lease_ms()) / 4) {}
-  ~ClientImpl() override {
-    for (const auto& shard : shards_) shard->CloseLink();
-    calls_.Close();
-  }
+  ~ClientImpl() override;
 
   Rank rank() const override { return joined_.rank(); }
   Incarnation incarnation() const override { return joined_.incarnation(); }
@@ -97,11 +96,14 @@ class ClientImpl final : public Client {
   void SetProcesses(int count) override { processes_ = count; }
   bool carries_state() const override { return WorkersCarryState(job()); }
   absl::StatusOr<bool> TakeOverState(OwnState* own) override {
-    return state_keeper_ == nullptr ? false : state_keeper_->TakeOver(own);
+    if (!carries_state() || routes_ == nullptr) return false;
+    SYNCLINE_ASSIGN_OR_RETURN(StateKeeper* const keeper, KeeperNow());
+    return keeper->TakeOver(own);
   }
   absl::Status HandInState(Clock clock, const OwnState& own, bool leaving) override {
-    if (state_keeper_ == nullptr) return absl::OkStatus();
-    return state_keeper_->HandIn(clock, own, leaving);
+    if (!carries_state() || routes_ == nullptr) return absl::OkStatus();
+    SYNCLINE_ASSIGN_OR_RETURN(StateKeeper* const keeper, KeeperNow());
+    return keeper->HandIn(clock, own, leaving);
   }
   void Report(const WorkerProgress& progress) override { heartbeat_.Report(progress); }
   bool expelled() const override { return heartbeat_.expelled(); }
@@ -109,6 +111,7 @@ class ClientImpl final : public Client {
   absl::Status Leave(Clock clock, const WorkerProgress& progress) override;
 
  private:
+  using Group = Router::Group;
   Sender MakeSender() const;
   absl::Time Deadline() const { return absl::Now() + options_.deadline; }
   std::string CoordinatorName() const {
@@ -116,59 +119,93 @@ class ClientImpl final : public Client {
   }
   // Gradients that were checked.
   struct Outgoing {
+    RouteTable::Ptr route;
     std::vector<const float*> tensors;  // by tensor
     Router::Messages messages = Router::kLarge;  // of the groups, and of the pull that goes along
-    std::vector<Router::Group> groups;
+    std::vector<Group> groups;
+  };
+  // A pull under way, and what it takes to send a part of it again.
+  struct Pulling {
+    Clock clock = 0;
+    bool observer = false;
+    bool untouched = false;
+    std::vector<float*> tensors;
+    std::shared_ptr<PullOperation> operation;
   };
   Router::Messages MessagesNow() const;
   absl::Status CheckFits(const Destination& to) const;
-  absl::StatusOr<Outgoing> Check(absl::Span<const Gradient> gradients) const;
-  std::shared_ptr<PullOperation> BeginPull(Router::Messages messages, const Destination& to,
-                                           bool observer, PullDone done);
-  void SendPull(const TensorRequests::PullTo& to, const Router::Group& group,
-                std::shared_ptr<PullOperation> operation);
+  absl::StatusOr<Outgoing> Check(Clock clock, absl::Span<const Gradient> gradients) const;
+  Pulling BeginPull(Clock clock, bool observer, size_t groups, const Destination& to,
+                    PullDone done);
+  void SendPull(const Pulling& pull, const Route& route, const Group& group);
+  void Pulled(const Pulling& pull, const Group& group, absl::StatusOr<grpc::ByteBuffer> reply);
+  void PullAgain(const Pulling& pull, const Group& group);
   void PullAll(Clock clock, bool observer, const Destination& to, PullDone done);
   void SendPushes(Clock clock, const Outgoing& out, Done done);
+  void SendPush(Clock clock, const std::vector<const float*>& tensors, const Route& route,
+                const Group& group, std::shared_ptr<Gather> gather);
   bool FitOneRoundTrip(const Outgoing& out) const;
   void SendPushPull(const StepEnd& step, const Outgoing& out, const Destination& to,
                     PullDone done);
-  void NotePushed(size_t shard, Clock clock, const grpc::ByteBuffer& reply);
+  // What became of a PushPull that a shard refused because of its map: all of it again, in parts.
+  void PushPullAgain(const StepEnd& step, const std::vector<const float*>& tensors,
+                     const std::vector<uint32_t>& pushed, const Pulling& pull, const Group& group);
+  void NotePushed(ShardConnection* shard, Clock clock, const grpc::ByteBuffer& reply);
   // With backup workers shard 0 decides who makes a step; the others are told only then.
   bool LeadDecides() const { return job().backup_workers() > 0 && job().sync_mode() == SYNC; }
   CommitRequest MakeCommit(Clock clock, uint64_t samples,
                            const std::vector<Rank>& contributors) const;
-  void SendCommit(size_t shard, const CommitRequest& request, CommitDone done);
-  absl::Status ConnectStateKeeper(const ShardMap& map);
-  absl::Status ConnectShard(const std::string& address, const ShardConnection::Queues& queues);
+  // Says it to every shard of the map of its clock, anew where that has changed.
+  void CommitEverywhere(const CommitRequest& commit, CommitDone done);
+  void CommitTo(const RouteTable::Ptr& route, CommitRequest commit, CommitDone done);
+  void SendCommit(ShardConnection* shard, const CommitRequest& request, CommitDone done);
+  // Remembers a commit that is about to be said, and by which map.
+  RouteTable::Ptr NoteCommit(const CommitRequest& commit);
+  void Installed(const RouteTable::Ptr& newest, const RouteTable::Ptr& before);
+  absl::StatusOr<StateKeeper*> KeeperNow();
+  absl::StatusOr<ShardConnection*> ConnectShard(const std::string& address);
 
   const ClientOptions options_;
   const std::unique_ptr<Coordinator::Stub> coordinator_;
   const JoinWorkerReply joined_;
-  // Set by CreateTensors, before anything else looks at them.
-  uint64_t map_epoch_ = 0;
-  std::unique_ptr<Router> router_;
-  std::unique_ptr<ChunkVersions> versions_;
-  std::unique_ptr<HeldWeights> held_;
-  std::unique_ptr<TensorRequests> requests_;
   std::atomic<int> processes_{options_.processes};
   // One more than the last clock of which a shard skipped something.
   std::atomic<Clock> skipped_{0};
   CallGroup calls_;
+  LentBlocks lent_;
   // One for each thread; the channels of a shard are dealt out to them.
   std::vector<std::unique_ptr<grpc::CompletionQueue>> queues_;
   std::vector<std::unique_ptr<CompletionLoop>> loops_;
-  std::vector<std::unique_ptr<ShardConnection>> shards_;
-  std::unique_ptr<StateKeeper> state_keeper_;  // if the job's workers carry state
-  LentBlocks lent_;
+  mutable absl::Mutex mu_;
+  // By address; one that was once there stays.
+  std::map<std::string, std::unique_ptr<ShardConnection>> shards_ ABSL_GUARDED_BY(mu_);
+  CommitRequest last_commit_ ABSL_GUARDED_BY(mu_);
+  // Set by CreateTensors, before anything else looks at them.
+  std::unique_ptr<RouteTable> routes_;
+  RouteTable::Ptr first_;  // what is the same by all maps is looked up here
+  std::unique_ptr<ChunkVersions> versions_;
+  std::unique_ptr<HeldWeights> held_;
+  std::unique_ptr<TensorRequests> requests_;
+  // If the job's workers carry state: to the shards of `keeper_route_`.
+  std::unique_ptr<StateKeeper> state_keeper_;
+  RouteTable::Ptr keeper_route_;
   Heartbeat heartbeat_;
 };
+
+ClientImpl::~ClientImpl() {
+  {
+    absl::MutexLock lock(&mu_);
+    for (const auto& [address, shard] : shards_) shard->CloseLink();
+  }
+  calls_.Close();
+  if (routes_ != nullptr) routes_->Stop();
+}
 
 Sender ClientImpl::MakeSender() const {
   Sender sender;
   sender.set_rank(rank());
   sender.set_incarnation(incarnation());
   sender.set_protocol(kProtocolVersion);
-  sender.set_map_epoch(map_epoch_);
   return sender;
 }
 
@@ -183,78 +220,110 @@ absl::Status ClientImpl::CreateTensors(absl::Span<const TensorSpec> tensors) {
       &Coordinator::Stub::CreateTensors, request, 2 * kCallTimeout);
   SYNCLINE_RETURN_IF_ERROR(reply.status());
   SYNCLINE_RETURN_IF_ERROR(ValidateShardMap(reply->map()));
-  map_epoch_ = reply->map().epoch();
-  ShardConnection::Queues queues;
   for (int i = 0; i < IoThreads(options_); ++i) {
     queues_.push_back(std::make_unique<grpc::CompletionQueue>());
     loops_.push_back(std::make_unique<CompletionLoop>(queues_.back().get()));
-    queues.push_back(queues_.back().get());
   }
-  for (const std::string& address : reply->map().shards()) {
-    SYNCLINE_RETURN_IF_ERROR(ConnectShard(address, queues));
-  }
-  std::vector<size_t> message_bytes;
-  for (const auto& shard : shards_) {
-    message_bytes.push_back(shard->has_link() ? kLentBytes : options_.message_bytes);
-  }
-  router_ = std::make_unique<Router>(reply->map(), message_bytes);
-  versions_ = std::make_unique<ChunkVersions>(router_->chunks().size());
-  held_ = std::make_unique<HeldWeights>(router_->chunks().size());
-  requests_ = std::make_unique<TensorRequests>(MakeSender(), router_.get(), codecs, job().seed(),
+  RouteTable::Options routes;
+  routes.by_step = job().sync_mode() == SYNC;
+  routes.security = options_.security;
+  routes.patience = options_.deadline;
+  routes.connect = [this](const std::string& address) { return ConnectShard(address); };
+  routes.message_bytes = [this](const ShardConnection& shard) {
+    return shard.has_link() ? kLentBytes : options_.message_bytes;
+  };
+  routes.installed = [this](const auto& newest, const auto& before) { Installed(newest, before); };
+  routes_ = std::make_unique<RouteTable>(std::move(routes));
+  SYNCLINE_RETURN_IF_ERROR(routes_->Start(reply->map()));
+  first_ = routes_->For(0);
+  const std::vector<ChunkInfo>& chunks = first_->router.chunks();
+  versions_ = std::make_unique<ChunkVersions>(chunks.size());
+  held_ = std::make_unique<HeldWeights>(chunks.size());
+  requests_ = std::make_unique<TensorRequests>(MakeSender(), chunks, codecs, job().seed(),
                                                versions_.get(), held_.get());
-  return carries_state() ? ConnectStateKeeper(reply->map()) : absl::OkStatus();
+  return absl::OkStatus();
 }
 
-absl::Status ClientImpl::ConnectStateKeeper(const ShardMap& map) {
+absl::StatusOr<StateKeeper*> ClientImpl::KeeperNow() {
+  const RouteTable::Ptr route = routes_->newest();
+  if (state_keeper_ != nullptr && keeper_route_ == route) return state_keeper_.get();
   StateKeeper::Options options;
   options.sender = MakeSender();
-  options.addresses.assign(map.shards().begin(), map.shards().end());
+  options.addresses = route->addresses;
   for (const std::string& address : options.addresses) {
     SYNCLINE_ASSIGN_OR_RETURN(const auto channel, MakeChannel(address, options_.security));
     options.shards.push_back(ParameterServer::NewStub(channel));
   }
-  options.router = router_.get();
+  options.router = &route->router;
   options.encoder = requests_->encoder();
   options.calls = &calls_;
   options.patience = options_.deadline;
   state_keeper_ = std::make_unique<StateKeeper>(std::move(options));
-  return absl::OkStatus();
+  keeper_route_ = route;
+  return state_keeper_.get();
 }
 
-absl::Status ClientImpl::ConnectShard(const std::string& address,
-                                      const ShardConnection::Queues& queues) {
+absl::StatusOr<ShardConnection*> ClientImpl::ConnectShard(const std::string& address) {
+  {
+    absl::MutexLock lock(&mu_);
+    const auto known = shards_.find(address);
+    if (known != shards_.end()) return known->second.get();
+  }
   ShardConnection::Options options;
   options.address = address;
   options.security = options_.security;
   options.channels = options_.channels_per_shard;
   options.patience = options_.deadline;
+  ShardConnection::Queues queues;
+  for (const auto& queue : queues_) queues.push_back(queue.get());
   SYNCLINE_ASSIGN_OR_RETURN(auto connection, ShardConnection::Create(options, &calls_, queues));
-  shards_.push_back(std::move(connection));
-  if (!job().shared_memory()) return absl::OkStatus();
-  SYNCLINE_ASSIGN_OR_RETURN(const auto channel, MakeChannel(address, options_.security));
-  // Without a link tensors go through the network, so why there is none does not matter.
-  auto link = LocalLink::Attach(*ParameterServer::NewStub(channel), MakeSender(), lent_, {});
-  if (link.ok()) shards_.back()->SetLink(*std::move(link));
-  return absl::OkStatus();
+  if (job().shared_memory()) {
+    SYNCLINE_ASSIGN_OR_RETURN(const auto channel, MakeChannel(address, options_.security));
+    // Without a link tensors go through the network, so why there is none does not matter.
+    auto link = LocalLink::Attach(*ParameterServer::NewStub(channel), MakeSender(), lent_, {});
+    if (link.ok()) connection->SetLink(*std::move(link));
+  }
+  absl::MutexLock lock(&mu_);
+  return (shards_[address] = std::move(connection)).get();
+}
+
+// Where nothing waits for a step, a new shard must hear how far this worker is.
+void ClientImpl::Installed(const RouteTable::Ptr& newest, const RouteTable::Ptr& before) {
+  if (job().sync_mode() == SYNC) return;
+  CommitRequest commit;
+  {
+    absl::MutexLock lock(&mu_);
+    commit = last_commit_;
+  }
+  if (!commit.has_sender()) return;
+  commit.mutable_sender()->set_map_epoch(newest->epoch());
+  for (size_t i = 0; i < newest->shards.size(); ++i) {
+    const auto& old = before->shards;
+    if (std::find(old.begin(), old.end(), newest->shards[i]) != old.end()) continue;
+    SendCommit(newest->shards[i], commit, [](const auto&) {});
+  }
 }
 
 int ClientImpl::shards_on_this_host() const {
-  return static_cast<int>(std::count_if(shards_.begin(), shards_.end(),
-                                        [](const auto& shard) { return shard->has_link(); }));
+  const auto& shards = routes_->newest()->shards;
+  return static_cast<int>(std::count_if(shards.begin(), shards.end(),
+                                        [](const auto* shard) { return shard->has_link(); }));
 }
 
 absl::Status ClientImpl::CheckFits(const Destination& to) const {
-  if (router_ == nullptr) return absl::FailedPreconditionError("call CreateTensors first");
-  if (to.tensors.size() == router_->tensors()) return absl::OkStatus();
+  if (first_ == nullptr) return absl::FailedPreconditionError("call CreateTensors first");
+  const size_t tensors = first_->router.tensors();
+  if (to.tensors.size() == tensors) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat("memory for ", to.tensors.size(),
-                                                 " tensors, the model has ", router_->tensors()));
+                                                 " tensors, the model has ", tensors));
 }
 
 absl::StatusOr<ClientImpl::Outgoing> ClientImpl::Check(
-    absl::Span<const Gradient> gradients) const {
-  if (router_ == nullptr) return absl::FailedPreconditionError("call CreateTensors first");
+    Clock clock, absl::Span<const Gradient> gradients) const {
+  if (first_ == nullptr) return absl::FailedPreconditionError("call CreateTensors first");
   Outgoing out;
-  out.tensors.resize(router_->tensors());
+  out.route = routes_->For(clock);
+  out.tensors.resize(out.route->router.tensors());
   std::vector<size_t> order;
   for (const Gradient& gradient : gradients) {
     if (gradient.tensor >= out.tensors.size() || out.tensors[gradient.tensor] != nullptr) {
@@ -266,46 +335,68 @@ absl::StatusOr<ClientImpl::Outgoing> ClientImpl::Check(
     order.push_back(gradient.tensor);
   }
   out.messages = MessagesNow();
-  out.groups = router_->GroupsOf(order, out.messages);
+  out.groups = out.route->router.GroupsOf(order, out.messages);
   return out;
 }
 
 // As the slowest path to a shard asks for.
 Router::Messages ClientImpl::MessagesNow() const {
-  const bool slow = std::any_of(shards_.begin(), shards_.end(), [](const auto& shard) {
+  const auto& shards = routes_->newest()->shards;
+  const bool slow = std::any_of(shards.begin(), shards.end(), [](auto* shard) {
     const double rate = shard->has_link() ? 0 : shard->rate();
     return rate > 0 && rate < kSlowRate;
   });
   return slow ? Router::kSmall : Router::kLarge;
 }
 
-std::shared_ptr<PullOperation> ClientImpl::BeginPull(Router::Messages messages,
-                                                     const Destination& to, bool observer,
-                                                     PullDone done) {
-  return std::make_shared<PullOperation>(router_.get(), messages, to, std::move(done),
-                                         observer ? nullptr : versions_.get(), held_.get());
+ClientImpl::Pulling ClientImpl::BeginPull(Clock clock, bool observer, size_t groups,
+                                          const Destination& to, PullDone done) {
+  Pulling pull{clock, observer, to.untouched, {to.tensors.begin(), to.tensors.end()}, nullptr};
+  pull.operation = std::make_shared<PullOperation>(&first_->router, groups, to, std::move(done),
+                                                   observer ? nullptr : versions_.get(),
+                                                   held_.get());
+  return pull;
 }
 
-void ClientImpl::SendPull(const TensorRequests::PullTo& to, const Router::Group& group,
-                          std::shared_ptr<PullOperation> operation) {
-  shards_[group.shard]->Send(Method::kPull, group.bytes, requests_->Pull(to, group),
-                             [operation = std::move(operation), &group](auto reply) {
-                               operation->Receive(group, std::move(reply));
-                             });
+void ClientImpl::SendPull(const Pulling& pull, const Route& route, const Group& group) {
+  route.shards[group.shard]->Send(
+      Method::kPull, group.bytes,
+      requests_->Pull({pull.clock, pull.observer, pull.tensors, pull.untouched}, group),
+      [this, pull, group](auto reply) { Pulled(pull, group, std::move(reply)); });
+}
+
+void ClientImpl::Pulled(const Pulling& pull, const Group& group,
+                        absl::StatusOr<grpc::ByteBuffer> reply) {
+  if (absl::IsAborted(reply.status())) return PullAgain(pull, group);
+  // Kept by whoever called: the last group may end it.
+  const std::shared_ptr<PullOperation> operation = pull.operation;
+  operation->Receive(group, std::move(reply));
+  routes_->Hint(operation->map_epoch());
+}
+
+void ClientImpl::PullAgain(const Pulling& pull, const Group& group) {
+  routes_->Await(group.map_epoch, pull.clock, [this, pull, group](const absl::Status& known) {
+    if (!known.ok()) return pull.operation->Receive(group, known);
+    const RouteTable::Ptr route = routes_->For(pull.clock);
+    std::vector<Group> groups = route->router.GroupsOfChunks(group.chunks, MessagesNow());
+    // Without chunks it was only to wait, for a shard that may be none any more.
+    if (groups.empty()) groups.push_back({route->epoch(), 0, {}, 0});
+    pull.operation->SplitInto(groups.size());
+    for (const Group& part : groups) SendPull(pull, *route, part);
+  });
 }
 
 void ClientImpl::PullAll(Clock clock, bool observer, const Destination& to, PullDone done) {
   const absl::Status fits = CheckFits(to);
   if (!fits.ok()) return done(fits);
-  const Router::Messages messages = MessagesNow();
-  const auto operation = BeginPull(messages, to, observer, std::move(done));
-  for (const Router::Group& group : router_->pulls(messages)) {
-    SendPull({clock, observer, to.tensors, to.untouched}, group, operation);
-  }
+  const RouteTable::Ptr route = observer ? routes_->newest() : routes_->ForPull(clock);
+  const auto& groups = route->router.pulls(MessagesNow());
+  const Pulling pull = BeginPull(clock, observer, groups.size(), to, std::move(done));
+  for (const Group& group : groups) SendPull(pull, *route, group);
 }
 
 void ClientImpl::Push(Clock clock, absl::Span<const Gradient> gradients, Done done) {
-  const absl::StatusOr<Outgoing> out = Check(gradients);
+  const absl::StatusOr<Outgoing> out = Check(clock, gradients);
   if (!out.ok()) return done(out.status());
   SendPushes(clock, *out, std::move(done));
 }
@@ -313,28 +404,42 @@ void ClientImpl::Push(Clock clock, absl::Span<const Gradient> gradients, Done do
 void ClientImpl::SendPushes(Clock clock, const Outgoing& out, Done done) {
   if (out.groups.empty()) return done(absl::OkStatus());
   const auto gather = std::make_shared<Gather>(out.groups.size(), std::move(done));
-  for (const Router::Group& group : out.groups) {
-    shards_[group.shard]->Send(
-        Method::kPush, group.bytes, requests_->Push({clock, out.tensors}, group),
-        [this, clock, gather, shard = group.shard](absl::StatusOr<grpc::ByteBuffer> buffer) {
-          if (buffer.ok()) NotePushed(shard, clock, *buffer);
-          gather->PartDone(buffer.status());
-        });
-  }
+  for (const Group& group : out.groups) SendPush(clock, out.tensors, *out.route, group, gather);
+}
+
+void ClientImpl::SendPush(Clock clock, const std::vector<const float*>& tensors,
+                          const Route& route, const Group& group,
+                          std::shared_ptr<Gather> gather) {
+  ShardConnection* const shard = route.shards[group.shard];
+  const auto done = [this, clock, tensors, group, gather,
+                     shard](absl::StatusOr<grpc::ByteBuffer> buffer) {
+    if (buffer.ok()) NotePushed(shard, clock, *buffer);
+    if (!absl::IsAborted(buffer.status())) return gather->PartDone(buffer.status());
+    routes_->Await(group.map_epoch, clock, [=](const absl::Status& known) {
+      if (!known.ok()) return gather->PartDone(known);
+      Outgoing again;
+      again.route = routes_->For(clock);
+      again.tensors = tensors;
+      again.groups = again.route->router.GroupsOfChunks(group.chunks, MessagesNow());
+      SendPushes(clock, again, [gather](const absl::Status& pushed) { gather->PartDone(pushed); });
+    });
+  };
+  shard->Send(Method::kPush, group.bytes, requests_->Push({clock, tensors}, group), done);
 }
 
 // What a shard says of a push. If it left out a gradient that is not finite (on_nonfinite: skip),
 // in sync all of the contribution must stay out, on all shards: Commit says 0 samples.
-void ClientImpl::NotePushed(size_t shard, Clock clock, const grpc::ByteBuffer& buffer) {
+void ClientImpl::NotePushed(ShardConnection* shard, Clock clock, const grpc::ByteBuffer& buffer) {
   const auto reply = DecodeMessage<PushReply>(buffer);
   if (!reply.ok()) return;
   if (reply->skipped_size() > 0) skipped_ = clock + 1;
-  shards_[shard]->Grant(reply->window());
+  shard->Grant(reply->window());
 }
 
-void ClientImpl::SendCommit(size_t shard, const CommitRequest& request, CommitDone done) {
+void ClientImpl::SendCommit(ShardConnection* shard, const CommitRequest& request,
+                            CommitDone done) {
   const grpc::ByteBuffer bytes = EncodeMessage(request);
-  shards_[shard]->Send(
+  shard->Send(
       Method::kCommit, 0, [bytes](const auto&, const LocalLink*) { return bytes; },
       [done = std::move(done)](absl::StatusOr<grpc::ByteBuffer> buffer) {
         if (!buffer.ok()) return done(buffer.status());
@@ -355,38 +460,61 @@ CommitRequest ClientImpl::MakeCommit(Clock clock, uint64_t samples,
   return request;
 }
 
+// Together, so that a map that comes in between is told of this commit or gets it anyway.
+RouteTable::Ptr ClientImpl::NoteCommit(const CommitRequest& commit) {
+  absl::MutexLock lock(&mu_);
+  last_commit_ = commit;
+  return routes_->For(commit.clock());
+}
+
 void ClientImpl::Commit(Clock clock, uint64_t samples, const std::vector<Rank>& contributors,
                         CommitDone done) {
-  if (router_ == nullptr) return done(absl::FailedPreconditionError("call CreateTensors first"));
-  const CommitRequest request = MakeCommit(clock, samples, contributors);
-  const bool ask_lead = LeadDecides();
-  const auto to_rest = [this, request, ask_lead](CommitDone told) {
-    const size_t first = ask_lead ? 1 : 0;
-    if (first >= shards_.size()) return told(true);
+  if (first_ == nullptr) return done(absl::FailedPreconditionError("call CreateTensors first"));
+  CommitEverywhere(MakeCommit(clock, samples, contributors), std::move(done));
+}
+
+void ClientImpl::CommitEverywhere(const CommitRequest& commit, CommitDone done) {
+  const RouteTable::Ptr route = NoteCommit(commit);
+  CommitTo(route, commit, [this, route, commit, done](absl::StatusOr<bool> accepted) {
+    if (!absl::IsAborted(accepted.status())) return done(std::move(accepted));
+    routes_->Await(route->epoch(), commit.clock(), [=](const absl::Status& known) {
+      if (!known.ok()) return done(known);
+      CommitEverywhere(commit, done);
+    });
+  });
+}
+
+void ClientImpl::CommitTo(const RouteTable::Ptr& route, CommitRequest commit, CommitDone done) {
+  commit.mutable_sender()->set_map_epoch(route->epoch());
+  const size_t first = LeadDecides() ? 1 : 0;
+  const auto to_rest = [this, route, commit, first](CommitDone told) {
+    if (first >= route->shards.size()) return told(true);
     const auto gather = std::make_shared<Gather>(
-        shards_.size() - first, [told = std::move(told)](absl::Status status) {
+        route->shards.size() - first, [told = std::move(told)](absl::Status status) {
           if (!status.ok()) return told(status);
           told(true);
         });
-    for (size_t shard = first; shard < shards_.size(); ++shard) {
-      SendCommit(shard, request, [gather](auto accepted) { gather->PartDone(accepted.status()); });
+    for (size_t shard = first; shard < route->shards.size(); ++shard) {
+      SendCommit(route->shards[shard], commit,
+                 [gather](auto accepted) { gather->PartDone(accepted.status()); });
     }
   };
-  if (!ask_lead) return to_rest(std::move(done));
-  SendCommit(0, request, [to_rest, done = std::move(done)](absl::StatusOr<bool> accepted) {
+  if (first == 0) return to_rest(std::move(done));
+  SendCommit(route->shards[0], commit, [to_rest, done = std::move(done)](absl::StatusOr<bool> accepted) {
     if (!accepted.ok() || !*accepted) return done(std::move(accepted));
     to_rest(done);
   });
 }
 
 bool ClientImpl::FitOneRoundTrip(const Outgoing& out) const {
-  if (job().sync_mode() == SYNC && shards_.size() > 1) return false;
-  std::vector<int> pushed(shards_.size()), pulled(shards_.size());
+  const size_t shards = out.route->shards.size();
+  if (job().sync_mode() == SYNC && shards > 1) return false;
+  std::vector<int> pushed(shards), pulled(shards);
   const auto once = [](const std::vector<int>& counts) {
     return std::all_of(counts.begin(), counts.end(), [](int count) { return count <= 1; });
   };
-  for (const Router::Group& group : out.groups) ++pushed[group.shard];
-  for (const Router::Group& group : router_->pulls(out.messages)) ++pulled[group.shard];
+  for (const Group& group : out.groups) ++pushed[group.shard];
+  for (const Group& group : out.route->router.pulls(out.messages)) ++pulled[group.shard];
   return once(pushed) && once(pulled);
 }
 
@@ -394,17 +522,21 @@ void ClientImpl::PushPull(const StepEnd& step, absl::Span<const Gradient> gradie
                           const Destination& to, PullDone done) {
   const absl::Status fits = CheckFits(to);
   if (!fits.ok()) return done(fits);
-  const absl::StatusOr<Outgoing> out = Check(gradients);
+  const absl::StatusOr<Outgoing> out = Check(step.clock, gradients);
   if (!out.ok()) return done(out.status());
   if (!LeadDecides() && FitOneRoundTrip(*out)) {
     return SendPushPull(step, *out, to, std::move(done));
   }
   SendPushes(step.clock, *out,
-             [this, step, rest = Outgoing{{}, out->messages, {}}, tensors = std::vector<float*>(to.tensors.begin(), to.tensors.end()),
+             [this, step, messages = out->messages,
+              tensors = std::vector<float*>(to.tensors.begin(), to.tensors.end()),
               to = Destination(to), done = std::move(done)](const absl::Status& pushed) mutable {
                if (!pushed.ok()) return done(pushed);
                to.tensors = tensors;
-               if (!LeadDecides()) return SendPushPull(step, rest, to, std::move(done));
+               if (!LeadDecides()) {
+                 const Outgoing rest{routes_->For(step.clock), {}, messages, {}};
+                 return SendPushPull(step, rest, to, std::move(done));
+               }
                Commit(step.clock, step.samples, step.contributors,
                       [this, next = step.next, tensors, to = to,
                        done](const auto& accepted) mutable {
@@ -417,26 +549,54 @@ void ClientImpl::PushPull(const StepEnd& step, absl::Span<const Gradient> gradie
 
 void ClientImpl::SendPushPull(const StepEnd& step, const Outgoing& out, const Destination& to,
                               PullDone done) {
-  const CommitRequest commit = MakeCommit(step.clock, step.samples, step.contributors);
-  const TensorRequests::PullTo pull{step.next, false, to.tensors, to.untouched};
-  const auto operation = BeginPull(out.messages, to, false, std::move(done));
-  std::vector<bool> committed(shards_.size());
-  for (const Router::Group& group : router_->pulls(out.messages)) {
+  CommitRequest commit = MakeCommit(step.clock, step.samples, step.contributors);
+  NoteCommit(commit);
+  commit.mutable_sender()->set_map_epoch(out.route->epoch());
+  const auto& groups = out.route->router.pulls(out.messages);
+  const Pulling pull = BeginPull(step.next, false, groups.size(), to, std::move(done));
+  std::vector<bool> committed(out.route->shards.size());
+  for (const Group& group : groups) {
     const bool first = !committed[group.shard];
     committed[group.shard] = true;
     if (!first) {
-      SendPull(pull, group, operation);
+      SendPull(pull, *out.route, group);
       continue;
     }
     const auto pushed =
         std::find_if(out.groups.begin(), out.groups.end(),
-                     [&](const Router::Group& g) { return g.shard == group.shard; });
-    shards_[group.shard]->Send(
+                     [&](const Group& g) { return g.shard == group.shard; });
+    const Group* const push = pushed == out.groups.end() ? nullptr : &*pushed;
+    out.route->shards[group.shard]->Send(
         Method::kPushPull, 0,
-        requests_->PushPull({step.clock, out.tensors},
-                            pushed == out.groups.end() ? nullptr : &*pushed, commit, pull, group),
-        [operation, &group](auto reply) { operation->Receive(group, std::move(reply)); });
+        requests_->PushPull({step.clock, out.tensors}, push, commit,
+                            {pull.clock, false, pull.tensors, pull.untouched}, group),
+        [this, step, tensors = out.tensors,
+         chunks = push == nullptr ? std::vector<uint32_t>() : push->chunks, pull,
+         group](auto reply) {
+          if (!absl::IsAborted(reply.status())) return Pulled(pull, group, std::move(reply));
+          PushPullAgain(step, tensors, chunks, pull, group);
+        });
   }
+}
+
+void ClientImpl::PushPullAgain(const StepEnd& step, const std::vector<const float*>& tensors,
+                               const std::vector<uint32_t>& pushed, const Pulling& pull,
+                               const Group& group) {
+  const auto commit_and_pull = [this, step, pull, group](const absl::Status& status) {
+    if (!status.ok()) return pull.operation->Receive(group, status);
+    CommitEverywhere(MakeCommit(step.clock, step.samples, step.contributors),
+                     [this, pull, group](const absl::StatusOr<bool>& accepted) {
+                       if (!accepted.ok()) {
+                         return pull.operation->Receive(group, accepted.status());
+                       }
+                       PullAgain(pull, group);
+                     });
+  };
+  if (pushed.empty()) return commit_and_pull(absl::OkStatus());
+  // Refused again where the map is still the old one, and then awaited.
+  const RouteTable::Ptr route = routes_->For(step.clock);
+  SendPushes(step.clock, {route, tensors, Router::kLarge, route->router.GroupsOfChunks(pushed)},
+             commit_and_pull);
 }
 
 absl::StatusOr<LeaseReply> ClientImpl::Lease(uint64_t samples, Clock from_clock, Clock committed) {

@@ -9,9 +9,8 @@
 
 namespace syncline {
 
-PullOperation::PullOperation(const Router* router, Router::Messages messages,
-                             const Client::Destination& to, Client::PullDone done,
-                             ChunkVersions* versions, HeldWeights* held)
+PullOperation::PullOperation(const Router* router, size_t groups, const Client::Destination& to,
+                             Client::PullDone done, ChunkVersions* versions, HeldWeights* held)
     : router_(router),
       to_(to.tensors.begin(), to.tensors.end()),
       ready_(to.ready),
@@ -19,7 +18,7 @@ PullOperation::PullOperation(const Router* router, Router::Messages messages,
       versions_(versions),
       held_(held),
       missing_(router->tensors()),
-      replies_(router->pulls(messages).size()) {
+      replies_(groups) {
   for (size_t t = 0; t < missing_.size(); ++t) missing_[t] = router->tensor_chunks(t);
 }
 
@@ -27,6 +26,10 @@ void PullOperation::Receive(const Router::Group& group, absl::StatusOr<grpc::Byt
   const absl::Status status = reply.ok() ? Take(group, *reply) : reply.status();
   if (!status.ok()) Fail(status);
   if (--replies_ > 0) return;
+  Finish();
+}
+
+void PullOperation::Finish() {
   absl::StatusOr<Client::PullOutcome> result = Client::PullOutcome();
   {
     absl::MutexLock lock(&mu_);
@@ -44,6 +47,7 @@ absl::Status PullOperation::Take(const Router::Group& group, const grpc::ByteBuf
   {
     absl::MutexLock lock(&mu_);
     outcome_.clock = std::max(outcome_.clock, decoded.head.clock());
+    map_epoch_ = std::max(map_epoch_, decoded.head.map_epoch());
     outcome_.state_wanted = outcome_.state_wanted || decoded.head.state_wanted();
     if (decoded.head.verdict() != PullReply::GRANTED) outcome_.verdict = decoded.head.verdict();
   }

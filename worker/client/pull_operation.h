@@ -23,14 +23,22 @@ namespace syncline {
 // received it, and says when a tensor is complete. Thread-safe.
 class PullOperation {
  public:
-  // All must outlive it; `versions` may be null. `messages`: how it is asked for.
-  PullOperation(const Router* router, Router::Messages messages, const Client::Destination& to, Client::PullDone done,
-                ChunkVersions* versions, HeldWeights* held);
+  // All must outlive it; `versions` may be null. `groups`: how many replies will come.
+  PullOperation(const Router* router, size_t groups, const Client::Destination& to,
+                Client::PullDone done, ChunkVersions* versions, HeldWeights* held);
 
-  // The reply to one of router->pulls(messages), or why there is none. The last one calls `done`.
+  // The reply for a group, or why there is none. The last one calls `done`.
   void Receive(const Router::Group& group, absl::StatusOr<grpc::ByteBuffer> reply);
+  // The newest shard map that a shard named.
+  uint64_t map_epoch() const {
+    absl::MutexLock lock(&mu_);
+    return map_epoch_;
+  }
+  // One group's chunks come in `groups` replies after all.
+  void SplitInto(size_t groups) { replies_ += groups - 1; }
 
  private:
+  void Finish();
   absl::Status Take(const Router::Group& group, const grpc::ByteBuffer& reply);
   absl::Status Accept(const WireChunk& chunk, const PullReply& head);
   absl::Status Copy(const ChunkInfo& info, const WireChunk& chunk);
@@ -45,7 +53,8 @@ class PullOperation {
   std::vector<std::atomic<size_t>> missing_;  // chunks, by tensor
   std::atomic<size_t> replies_;               // still to come
 
-  absl::Mutex mu_;
+  mutable absl::Mutex mu_;
+  uint64_t map_epoch_ ABSL_GUARDED_BY(mu_) = 0;
   absl::Status error_ ABSL_GUARDED_BY(mu_);
   Client::PullOutcome outcome_ ABSL_GUARDED_BY(mu_);
 };

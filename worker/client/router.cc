@@ -6,7 +6,8 @@
 namespace syncline {
 
 Router::Router(const ShardMap& map, std::vector<size_t> message_bytes)
-    : chunks_(Chunks(map)),
+    : map_epoch_(map.epoch()),
+      chunks_(Chunks(map)),
       owner_(map.owner().begin(), map.owner().end()),
       shards_(map.shards_size()),
       message_bytes_(std::move(message_bytes)),
@@ -28,7 +29,7 @@ std::vector<Router::Group> Router::AllGroups(Messages messages) const {
   // A shard without chunks is pulled from too: that is how a worker waits for its step there.
   for (uint32_t shard = 0; shard < shards_; ++shard) {
     if (std::find(owner_.begin(), owner_.end(), shard) == owner_.end()) {
-      groups.push_back({shard, {}, 0});
+      groups.push_back({map_epoch_, shard, {}, 0});
     }
   }
   return groups;
@@ -45,6 +46,7 @@ void Router::Add(uint32_t chunk, Messages messages, std::vector<Group>* open,
     groups->push_back(std::move(to));
     to = Group();
   }
+  to.map_epoch = map_epoch_;
   to.shard = owner_[chunk];
   to.chunks.push_back(chunk);
   to.bytes += bytes;
@@ -52,13 +54,20 @@ void Router::Add(uint32_t chunk, Messages messages, std::vector<Group>* open,
 
 std::vector<Router::Group> Router::GroupsOf(absl::Span<const size_t> tensors,
                                             Messages messages) const {
-  std::vector<Group> open(shards_);
-  std::vector<Group> groups;
+  std::vector<uint32_t> chunks;
   for (const size_t tensor : tensors) {
     for (size_t i = 0; i < tensor_chunks_[tensor]; ++i) {
-      Add(first_chunk_[tensor] + static_cast<uint32_t>(i), messages, &open, &groups);
+      chunks.push_back(first_chunk_[tensor] + static_cast<uint32_t>(i));
     }
   }
+  return GroupsOfChunks(chunks, messages);
+}
+
+std::vector<Router::Group> Router::GroupsOfChunks(absl::Span<const uint32_t> chunks,
+                                                  Messages messages) const {
+  std::vector<Group> open(shards_);
+  std::vector<Group> groups;
+  for (const uint32_t chunk : chunks) Add(chunk, messages, &open, &groups);
   for (Group& group : open) {
     if (!group.chunks.empty()) groups.push_back(std::move(group));
   }

@@ -16,8 +16,9 @@ class Router {
  public:
   // So many chunks go into a message at most: those that only name places have room for no more.
   static constexpr size_t kMaxGroupChunks = 2048;
-  // Chunks of one shard, ascending, of at most its message_bytes together (or a single chunk).
+  // Chunks of one shard of a map, of at most its message_bytes together (or a single chunk).
   struct Group {
+    uint64_t map_epoch = 0;
     uint32_t shard = 0;
     std::vector<uint32_t> chunks;
     size_t bytes = 0;  // of their elements
@@ -31,7 +32,8 @@ class Router {
   // `message_bytes`: by shard, of large messages.
   Router(const ShardMap& map, std::vector<size_t> message_bytes);
 
-  // By chunk id.
+  uint64_t map_epoch() const { return map_epoch_; }
+  // By chunk id; the same for every map of a job.
   const std::vector<ChunkInfo>& chunks() const { return chunks_; }
   size_t tensors() const { return tensor_chunks_.size(); }
   size_t shards() const { return shards_; }
@@ -43,6 +45,9 @@ class Router {
   const std::vector<Group>& pulls(Messages messages = kLarge) const { return pulls_[messages]; }
   // The chunks of some tensors, in the order given: what a push of them sends.
   std::vector<Group> GroupsOf(absl::Span<const size_t> tensors, Messages messages = kLarge) const;
+  // Those of some chunks.
+  std::vector<Group> GroupsOfChunks(absl::Span<const uint32_t> chunks,
+                                    Messages messages = kLarge) const;
 
  private:
   std::vector<Group> AllGroups(Messages messages) const;
@@ -50,6 +55,7 @@ class Router {
   void Add(uint32_t chunk, Messages messages, std::vector<Group>* open,
            std::vector<Group>* groups) const;
 
+  const uint64_t map_epoch_;
   const std::vector<ChunkInfo> chunks_;
   const std::vector<uint32_t> owner_;  // by chunk id
   const size_t shards_;

@@ -8,30 +8,36 @@
 
 namespace syncline {
 
-TensorRequests::TensorRequests(const Sender& sender, const Router* router,
+TensorRequests::TensorRequests(const Sender& sender, const std::vector<ChunkInfo>& chunks,
                                const std::vector<TensorCodecs>& codecs, uint64_t seed,
                                const ChunkVersions* versions, const HeldWeights* held)
     : sender_(sender),
-      router_(router),
+      chunks_(chunks),
       codecs_(codecs),
       versions_(versions),
       held_(held),
-      encoder_(codecs, router->chunks(), seed, sender.rank()) {}
+      encoder_(codecs, chunks, seed, sender.rank()) {}
+
+Sender TensorRequests::SenderBy(const Router::Group& group) const {
+  Sender sender = sender_;
+  sender.set_map_epoch(group.map_epoch);
+  return sender;
+}
 
 template <typename T>
 std::vector<LocalLink::Chunk> TensorRequests::ChunksOf(const Router::Group& group,
                                                        absl::Span<T* const> tensors) const {
   std::vector<Chunk> chunks;
   for (const uint32_t id : group.chunks) {
-    const ChunkInfo& info = router_->chunks()[id];
+    const ChunkInfo& info = chunks_[id];
     chunks.push_back({tensors[info.tensor] + info.begin, info.elements * sizeof(float)});
   }
   return chunks;
 }
 
-PushRequest TensorRequests::Head(Clock clock) const {
+PushRequest TensorRequests::Head(Clock clock, const Router::Group& group) const {
   PushRequest head;
-  *head.mutable_header()->mutable_sender() = sender_;
+  *head.mutable_header()->mutable_sender() = SenderBy(group);
   head.mutable_header()->set_clock(clock);
   return head;
 }
@@ -87,7 +93,7 @@ TensorRequests::Weights TensorRequests::WeightsOf(const PullTo& pull,
   request.set_clock(pull.clock);
   request.set_observer(pull.observer);
   request.mutable_chunks()->Assign(group.chunks.begin(), group.chunks.end());
-  const auto codec = [this](uint32_t id) { return codecs_[router_->chunks()[id].tensor].pull; };
+  const auto codec = [this](uint32_t id) { return codecs_[chunks_[id].tensor].pull; };
   if (std::any_of(group.chunks.begin(), group.chunks.end(),
                   [&](uint32_t id) { return codec(id) > CODEC_NONE; })) {
     for (const uint32_t id : group.chunks) request.add_codecs(codec(id));
@@ -114,7 +120,7 @@ std::optional<PullRequest> TensorRequests::Place(const Weights& weights, const L
 }
 
 TensorRequests::MakeRequest TensorRequests::Push(const PushFrom& push, const Router::Group& group) {
-  return [this, head = Head(push.clock), gradients = GradientsOf(push, group)](
+  return [this, head = Head(push.clock, group), gradients = GradientsOf(push, group)](
              const std::shared_ptr<const void>& owner,
              const LocalLink* link) -> std::optional<grpc::ByteBuffer> {
     PushRequest request = head;
@@ -126,7 +132,7 @@ TensorRequests::MakeRequest TensorRequests::Push(const PushFrom& push, const Rou
 
 TensorRequests::MakeRequest TensorRequests::Pull(const PullTo& pull, const Router::Group& group) {
   Weights weights = WeightsOf(pull, group);
-  *weights.request.mutable_sender() = sender_;
+  *weights.request.mutable_sender() = SenderBy(group);
   return [weights = std::move(weights)](
              const auto&, const LocalLink* link) -> std::optional<grpc::ByteBuffer> {
     const auto placed = Place(weights, link);
@@ -140,7 +146,7 @@ TensorRequests::MakeRequest TensorRequests::PushPull(const PushFrom& push,
                                                      const CommitRequest& commit,
                                                      const PullTo& pull,
                                                      const Router::Group& pulled) {
-  PushRequest head = Head(push.clock);
+  PushRequest head = Head(push.clock, pulled);
   *head.mutable_commit() = commit;
   head.mutable_commit()->clear_sender();
   return [this, head, gradients = pushed == nullptr ? Gradients() : GradientsOf(push, *pushed),

@@ -44,9 +44,10 @@ class TensorRequests {
     absl::Span<const float* const> tensors;
   };
 
-  // `router`, `versions` and `held` must outlive this and what it makes.
-  TensorRequests(const Sender& sender, const Router* router, const std::vector<TensorCodecs>& codecs,
-                 uint64_t seed, const ChunkVersions* versions, const HeldWeights* held);
+  // `versions` and `held` must outlive this and what it makes. A request names the map of its group.
+  TensorRequests(const Sender& sender, const std::vector<ChunkInfo>& chunks,
+                 const std::vector<TensorCodecs>& codecs, uint64_t seed,
+                 const ChunkVersions* versions, const HeldWeights* held);
 
   // What pushes are encoded with.
   GradientEncoder* encoder() { return &encoder_; }
@@ -74,7 +75,8 @@ class TensorRequests {
   std::vector<Chunk> ChunksOf(const Router::Group& group, absl::Span<T* const> tensors) const;
   Gradients GradientsOf(const PushFrom& push, const Router::Group& group);
   Weights WeightsOf(const PullTo& pull, const Router::Group& group) const;
-  PushRequest Head(Clock clock) const;
+  Sender SenderBy(const Router::Group& group) const;
+  PushRequest Head(Clock clock, const Router::Group& group) const;
   // The chunks to send, and their segment. Nothing: not over this link.
   std::optional<std::vector<WireChunk>> Place(const Gradients& gradients,
                                               const std::shared_ptr<const void>& owner,
@@ -82,7 +84,7 @@ class TensorRequests {
   static std::optional<PullRequest> Place(const Weights& weights, const LocalLink* link);
 
   const Sender sender_;
-  const Router* const router_;
+  const std::vector<ChunkInfo> chunks_;
   const std::vector<TensorCodecs> codecs_;  // by tensor
   const ChunkVersions* const versions_;
   const HeldWeights* const held_;

@@ -1,0 +1,138 @@
+#ifndef SYNCLINE_SERVER_COORDINATOR_COORDINATOR_IMPL_H_
+#define SYNCLINE_SERVER_COORDINATOR_COORDINATOR_IMPL_H_
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
+#include "common/cluster/rebalance.h"
+#include "server/coordinator/coordinator.h"
+#include "server/coordinator/data_leases.h"
+#include "server/coordinator/loss_curve.h"
+#include "server/coordinator/map_change.h"
+#include "server/coordinator/member_table.h"
+#include "server/coordinator/shard_group.h"
+
+namespace syncline {
+
+// Members, leases and status are in coordinator.cc; checkpoints, and how training ends, in
+// coordinator_checkpoints.cc; how shards come and go in coordinator_rescale.cc.
+class CoordinatorImpl final : public CoordinatorCore {
+ public:
+  explicit CoordinatorImpl(Options options) : options_(std::move(options)), job_(options_.job) {}
+  ~CoordinatorImpl() override;
+  absl::Status Start();
+
+  absl::StatusOr<RegisterShardReply> RegisterShard(const RegisterShardRequest& request) override;
+  absl::StatusOr<JoinWorkerReply> JoinWorker(const JoinWorkerRequest& request) override;
+  absl::StatusOr<CreateTensorsReply> CreateTensors(const CreateTensorsRequest& request) override;
+  absl::StatusOr<LeaseReply> Lease(const LeaseRequest& request) override;
+  absl::StatusOr<HeartbeatReply> Heartbeat(const HeartbeatRequest& request) override;
+  absl::StatusOr<LeaveWorkerReply> LeaveWorker(const LeaveWorkerRequest& request) override;
+  absl::StatusOr<ClusterStatusReply> ClusterStatus() override;
+  absl::StatusOr<CheckpointReply> Checkpoint() override;
+  absl::StatusOr<DrainReply> Drain(const DrainRequest& request) override;
+  absl::StatusOr<ScaleReply> Scale(const ScaleRequest& request) override;
+  void Tick() override;
+  bool finished() const override;
+
+ private:
+  bool sync() const { return job_.sync_mode() == SYNC; }
+  absl::Status Replace(const JoinWorkerRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mu_);
+  absl::Status AdmitAtFirstStep(Rank rank) ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mu_);
+  absl::Status RemoveWorker(Rank rank, bool left) ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mu_);
+  absl::StatusOr<ShardMap> PlanMap(absl::Span<const TensorSpec> tensors,
+                                   absl::Span<const std::string> addresses) const;
+  // The lowest and the highest step of all shards.
+  absl::StatusOr<std::pair<uint64_t, uint64_t>> Steps();
+  absl::StatusOr<CheckpointReply> CheckpointAt(uint64_t step) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::StatusOr<std::string> FinalCheckpoint();
+  void Finish();
+  void KeepInterval();
+  std::string WaitingFor() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  ClusterStatusReply::Phase Phase() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // A shard that registered.
+  struct Registered {
+    std::string address;
+    bool leaving = false;  // it wants to go
+    bool retired = false;  // it has given everything away
+  };
+  absl::StatusOr<DrainReply> DrainAll();
+  absl::StatusOr<DrainReply> DrainShard(const std::string& address);
+  Registered* FindShard(const std::string& address) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Where the chunks are to be: who of those registered, in the order of the map.
+  std::vector<std::string> WantedShards() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // On the way to where the chunks are to be.
+  std::vector<ShardMap> MapsToCome() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  Rescale RescaleStatus() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  RebalanceOptions BalanceBy() const;
+  // Moves chunks, a batch at a time, until they are where they are to be. On a thread of its own.
+  void KeepBalance();
+  absl::Status RescaleOnce();
+  absl::Status ChangeMap(const ShardMap& map, const ShardMap& next);
+  absl::Status BeginChange(const ShardMap& map, MapChange* change, const MapChange::Links& links)
+      ABSL_LOCKS_EXCLUDED(mu_);
+  // Waits until the change is made; false if it never will be, as training ended before its step.
+  bool AwaitChange(MapChange* change);
+  absl::Status ConfigureShard(const std::string& address, const ShardMap& map)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mu_);
+  absl::StatusOr<std::shared_ptr<ShardLink>> LinkTo(const std::string& address)
+      ABSL_LOCKS_EXCLUDED(mu_);
+  std::shared_ptr<ShardGroup> GroupOf(const std::vector<std::string>& addresses)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  ConfigureRequest Configuration(const ShardMap& map) const;
+  std::shared_ptr<ShardGroup> shards() const {
+    absl::MutexLock lock(&mu_);
+    return shards_;
+  }
+
+  const Options options_;
+  const JobManifest job_;
+  std::optional<CheckpointManifest> restored_;  // set by Start
+  uint64_t first_step_ = 0;                     // likewise
+
+  // One sequence of calls to the shards at a time: they hear of members in one order. Before mu_.
+  absl::Mutex control_mu_ ABSL_ACQUIRED_BEFORE(mu_);
+  // One checkpoint at a time. Before mu_; never taken inside control_mu_.
+  absl::Mutex checkpoint_mu_;
+
+  mutable absl::Mutex mu_;
+  std::vector<Registered> registered_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, std::shared_ptr<ShardLink>> links_ ABSL_GUARDED_BY(mu_);  // by address
+  uint32_t target_ ABSL_GUARDED_BY(mu_) = 0;  // of Scale
+  uint64_t moved_bytes_ ABSL_GUARDED_BY(mu_) = 0;  // since the shards were in balance
+  bool balancing_ ABSL_GUARDED_BY(mu_) = false;  // chunks move
+  // A map, by epoch, and shards that it is right for.
+  std::pair<uint64_t, std::vector<std::string>> settled_ ABSL_GUARDED_BY(mu_);
+  std::string rescale_trouble_ ABSL_GUARDED_BY(mu_);
+  std::optional<ShardMap> map_ ABSL_GUARDED_BY(mu_);
+  std::shared_ptr<ShardGroup> shards_ ABSL_GUARDED_BY(mu_);  // once they are configured
+  MemberTable members_ ABSL_GUARDED_BY(mu_);
+  std::unique_ptr<DataLeases> leases_ ABSL_GUARDED_BY(mu_);
+  uint64_t samples_ ABSL_GUARDED_BY(mu_) = 0;
+  bool started_ ABSL_GUARDED_BY(mu_) = false;  // all expected workers were there
+  bool draining_ ABSL_GUARDED_BY(mu_) = false;
+  // Draining, and the shards know where: at this step (sync; 0 otherwise).
+  std::optional<uint64_t> stopped_at_ ABSL_GUARDED_BY(mu_);
+  bool finished_ ABSL_GUARDED_BY(mu_) = false;
+  std::optional<Rank> evaluator_ ABSL_GUARDED_BY(mu_);
+  std::optional<double> test_accuracy_ ABSL_GUARDED_BY(mu_);
+  std::optional<double> test_loss_ ABSL_GUARDED_BY(mu_);
+  LossCurve curve_ ABSL_GUARDED_BY(mu_);
+  std::string last_checkpoint_ ABSL_GUARDED_BY(mu_);
+  std::string trouble_ ABSL_GUARDED_BY(mu_);  // why the last thing due could not be done
+
+  absl::Notification closing_;
+  std::thread interval_;
+  std::thread balance_;
+};
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_SERVER_COORDINATOR_COORDINATOR_IMPL_H_

@@ -1,0 +1,276 @@
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/cluster/rebalance.h"
+#include "common/optimizer/local_steps.h"
+#include "common/status/status_macros.h"
+#include "server/coordinator/coordinator_impl.h"
+
+namespace syncline {
+namespace {
+
+constexpr uint32_t kMaxShards = 4096;
+// A training cluster goes on meanwhile, so the step of a change lies a little ahead.
+constexpr uint64_t kChangeAhead = 2;
+
+}  // namespace
+
+CoordinatorImpl::Registered* CoordinatorImpl::FindShard(const std::string& address) {
+  const auto it = std::find_if(registered_.begin(), registered_.end(),
+                               [&](const Registered& r) { return r.address == address; });
+  return it == registered_.end() ? nullptr : &*it;
+}
+
+std::vector<std::string> CoordinatorImpl::WantedShards() const {
+  std::vector<std::string> in_map;
+  if (map_) in_map.assign(map_->shards().begin(), map_->shards().end());
+  std::vector<std::string> wanted, joining;
+  const auto stays = [](const Registered& shard) { return !shard.leaving && !shard.retired; };
+  for (const std::string& address : in_map) {
+    const auto it = std::find_if(registered_.begin(), registered_.end(),
+                                 [&](const Registered& r) { return r.address == address; });
+    if (it != registered_.end() && stays(*it)) wanted.push_back(address);
+  }
+  for (const Registered& shard : registered_) {
+    const bool there = std::find(in_map.begin(), in_map.end(), shard.address) != in_map.end();
+    if (!there && stays(shard)) wanted.push_back(shard.address);
+  }
+  if (target_ > 0 && wanted.size() > target_) wanted.resize(target_);
+  return wanted;
+}
+
+RebalanceOptions CoordinatorImpl::BalanceBy() const {
+  RebalanceOptions options;
+  options.keep_tensors_whole = ShardOptimizer(job_).kind() == LAMB;
+  return options;
+}
+
+std::vector<ShardMap> CoordinatorImpl::MapsToCome() const {
+  const std::vector<std::string> wanted = WantedShards();
+  if (wanted.empty() || settled_ == std::make_pair(map_->epoch(), wanted)) return {};
+  return PlanRebalance(*map_, wanted, BalanceBy());
+}
+
+Rescale CoordinatorImpl::RescaleStatus() const {
+  Rescale status;
+  status.set_target(target_);
+  if (!map_) return status;
+  const std::vector<std::string> wanted = WantedShards();
+  for (const Registered& shard : registered_) {
+    const bool in_map = std::find(map_->shards().begin(), map_->shards().end(), shard.address) !=
+                        map_->shards().end();
+    if (!in_map && !shard.retired) status.add_spare(shard.address);
+  }
+  const auto maps = MapsToCome();
+  const uint64_t left = maps.empty() ? 0 : MovedBytes(*map_, maps.back());
+  status.set_moving(balancing_ || !maps.empty());
+  status.set_moved_bytes(moved_bytes_);
+  status.set_total_bytes(moved_bytes_ + left);
+  if (!rescale_trouble_.empty()) {
+    status.set_waiting_for(rescale_trouble_);
+  } else if (target_ > wanted.size()) {
+    status.set_waiting_for(absl::StrCat("waiting for shards: ", wanted.size(), " of ", target_,
+                                        " have registered; start the others"));
+  }
+  return status;
+}
+
+absl::StatusOr<ScaleReply> CoordinatorImpl::Scale(const ScaleRequest& request) {
+  if (request.shards() > kMaxShards) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("shards is ", request.shards(), ": it must be from 0 to ", kMaxShards));
+  }
+  absl::MutexLock lock(&mu_);
+  if (draining_ || finished_) {
+    return absl::FailedPreconditionError(absl::StrCat("job ", job_.name(), " is over"));
+  }
+  target_ = request.shards();
+  return ScaleReply();
+}
+
+absl::StatusOr<DrainReply> CoordinatorImpl::DrainShard(const std::string& address) {
+  {
+    absl::MutexLock lock(&mu_);
+    Registered* const shard = FindShard(address);
+    if (shard == nullptr) {
+      return absl::NotFoundError(absl::StrCat("shard is ", address, ": no such shard registered"));
+    }
+    shard->leaving = true;
+  }
+  while (!closing_.HasBeenNotified()) {
+    {
+      absl::MutexLock lock(&mu_);
+      Registered* const shard = FindShard(address);
+      const bool in_map = map_ && std::find(map_->shards().begin(), map_->shards().end(),
+                                            address) != map_->shards().end();
+      if (shard->retired || finished_ || (!in_map && !balancing_)) {
+        shard->retired = true;
+        return DrainReply();
+      }
+      if (draining_ || WantedShards().empty()) break;
+    }
+    closing_.WaitForNotificationWithTimeout(absl::Milliseconds(20));
+  }
+  return DrainAll();
+}
+
+void CoordinatorImpl::KeepBalance() {
+  while (!closing_.WaitForNotificationWithTimeout(absl::Milliseconds(50))) {
+    absl::Status status;
+    do {
+      status = RescaleOnce();
+    } while (status.ok() && !closing_.HasBeenNotified());
+    absl::MutexLock lock(&mu_);
+    balancing_ = false;
+    rescale_trouble_ = absl::IsNotFound(status) ? "" : std::string(status.message());
+  }
+}
+
+// NOT_FOUND if there is nothing to move.
+absl::Status CoordinatorImpl::RescaleOnce() {
+  ShardMap map;
+  std::vector<ShardMap> maps;
+  {
+    absl::MutexLock lock(&mu_);
+    if (!map_ || finished_ || draining_) return absl::NotFoundError("not training");
+    maps = MapsToCome();
+    if (maps.empty()) {
+      settled_ = {map_->epoch(), WantedShards()};
+      moved_bytes_ = 0;
+      return absl::NotFoundError("in balance");
+    }
+    map = *map_;
+    balancing_ = true;
+  }
+  return ChangeMap(map, maps.front());
+}
+
+absl::StatusOr<std::shared_ptr<ShardLink>> CoordinatorImpl::LinkTo(const std::string& address) {
+  {
+    absl::MutexLock lock(&mu_);
+    const auto known = links_.find(address);
+    if (known != links_.end()) return known->second;
+  }
+  SYNCLINE_ASSIGN_OR_RETURN(std::shared_ptr<ShardLink> link, options_.connect(address));
+  absl::MutexLock lock(&mu_);
+  links_[address] = link;
+  return link;
+}
+
+std::shared_ptr<ShardGroup> CoordinatorImpl::GroupOf(const std::vector<std::string>& addresses) {
+  std::vector<std::shared_ptr<ShardLink>> links;
+  for (const std::string& address : addresses) links.push_back(links_.at(address));
+  return std::make_shared<ShardGroup>(std::move(links));
+}
+
+ConfigureRequest CoordinatorImpl::Configuration(const ShardMap& map) const {
+  ConfigureRequest configuration;
+  *configuration.mutable_job() = job_;
+  *configuration.mutable_job()->mutable_optimizer() = ShardOptimizer(job_);
+  *configuration.mutable_map() = map;
+  return configuration;
+}
+
+// A shard without a place in `map`, which knows the members as another one does.
+absl::Status CoordinatorImpl::ConfigureShard(const std::string& address, const ShardMap& map) {
+  SYNCLINE_ASSIGN_OR_RETURN(const auto other, LinkTo(map.shards(0)));
+  SYNCLINE_ASSIGN_OR_RETURN(const auto link, LinkTo(address));
+  ChangeMapRequest describe;
+  describe.set_phase(ChangeMapRequest::DESCRIBE);
+  SYNCLINE_ASSIGN_OR_RETURN(const ChangeMapReply members, other->ChangeMap(describe));
+  ConfigureRequest configuration = Configuration(map);
+  configuration.set_shard(static_cast<uint32_t>(map.shards_size()));
+  *configuration.mutable_members() = members.members();
+  return link->Configure(configuration).status();
+}
+
+absl::Status CoordinatorImpl::ChangeMap(const ShardMap& map, const ShardMap& next) {
+  // What is on its way between shards would be in no shard's part of a checkpoint.
+  absl::MutexLock one(&checkpoint_mu_);
+  std::vector<std::string> before(map.shards().begin(), map.shards().end());
+  std::vector<std::string> after(next.shards().begin(), next.shards().end());
+  std::vector<std::string> all = after;
+  MapChange::Links links;
+  for (const std::string& address : before) {
+    if (std::find(after.begin(), after.end(), address) == after.end()) all.push_back(address);
+  }
+  for (const std::string& address : all) {
+    SYNCLINE_ASSIGN_OR_RETURN(links[address], LinkTo(address));
+  }
+  MapChange change(next, links);
+  SYNCLINE_RETURN_IF_ERROR(BeginChange(map, &change, links));
+  {
+    absl::MutexLock lock(&mu_);
+    shards_ = GroupOf(all);
+    map_ = next;
+  }
+  const bool made = AwaitChange(&change);
+  absl::MutexLock control(&control_mu_);
+  absl::MutexLock lock(&mu_);
+  shards_ = GroupOf(made ? after : before);
+  map_ = made ? next : map;
+  if (!made) return absl::NotFoundError("training ended before the step of the change");
+  moved_bytes_ += MovedBytes(map, next);
+  for (const std::string& address : before) {
+    if (std::find(after.begin(), after.end(), address) != after.end()) continue;
+    links_.erase(address);
+    if (Registered* const shard = FindShard(address)) shard->retired = true;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CoordinatorImpl::BeginChange(const ShardMap& map, MapChange* change,
+                                          const MapChange::Links& links) {
+  // Nobody joins or leaves until every shard knows.
+  absl::MutexLock control(&control_mu_);
+  for (const auto& [address, link] : links) {
+    const bool fresh =
+        std::find(map.shards().begin(), map.shards().end(), address) == map.shards().end();
+    if (fresh) SYNCLINE_RETURN_IF_ERROR(ConfigureShard(address, map));
+  }
+  SYNCLINE_ASSIGN_OR_RETURN(const auto steps, Steps());
+  uint64_t ahead = 0;
+  {
+    absl::MutexLock lock(&mu_);
+    const bool moving = sync() && !members_.Live().empty() && leases_ != nullptr;
+    if (moving) ahead = kChangeAhead;
+  }
+  const absl::Status prepared = change->Prepare(sync() ? steps.second : 0, ahead);
+  if (!prepared.ok()) {
+    change->Cancel().IgnoreError();
+    return prepared;
+  }
+  // From here on it must be gone through with: a shard may have heard of it.
+  while (true) {
+    const absl::Status confirmed = change->Confirm();
+    if (confirmed.ok()) return confirmed;
+    if (closing_.WaitForNotificationWithTimeout(absl::Milliseconds(100))) return confirmed;
+    absl::MutexLock lock(&mu_);
+    rescale_trouble_ = std::string(confirmed.message());
+  }
+}
+
+bool CoordinatorImpl::AwaitChange(MapChange* change) {
+  absl::Duration wait = absl::Milliseconds(1);
+  while (!closing_.WaitForNotificationWithTimeout(wait)) {
+    wait = std::min(2 * wait, absl::Milliseconds(20));
+    absl::Status status;
+    if (const auto done = change->Done(); !done.ok()) {
+      status = done.status();
+    } else if (*done) {
+      status = change->Finish();
+      if (status.ok()) return true;
+    }
+    absl::MutexLock lock(&mu_);
+    rescale_trouble_ = absl::IsUnavailable(status) ? "" : std::string(status.message());
+    const bool over = members_.Live().empty() &&
+                      (stopped_at_ || (leases_ != nullptr && leases_->Finished()));
+    if (over && sync() && !change->reached()) return false;
+  }
+  return false;
+}
+
+}  // namespace syncline

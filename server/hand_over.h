@@ -1,0 +1,51 @@
+#ifndef SYNCLINE_SERVER_HAND_OVER_H_
+#define SYNCLINE_SERVER_HAND_OVER_H_
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/synchronization/mutex.h"
+#include "common/rpc/security.h"
+#include "proto/parameter_server.pb.h"
+#include "server/shard/shard_snapshot.h"
+
+namespace syncline {
+
+// Takes chunks to the shards that own them from now on, on threads of its own. Each is sent until its
+// owner has it, however long that is away: nobody else has what it holds. Thread-safe.
+class HandOver {
+ public:
+  explicit HandOver(const SecurityOptions& security)
+      : security_(security), thread_([this] { Run(); }) {}
+  // What has not arrived by now does not arrive.
+  ~HandOver();
+
+  // For ShardOptions::hand_over. Returns at once.
+  void Send(const ShardMap& map, std::vector<ChunkSnapshot> chunks);
+
+ private:
+  struct Batch {
+    ShardMap map;
+    std::vector<ChunkSnapshot> chunks;
+  };
+
+  void Run();
+  void SendTo(const std::string& address, uint64_t map_epoch,
+              const std::vector<ChunkSnapshot>& chunks);
+  void SendMessage(const std::string& address, const std::function<absl::Status()>& attempt);
+  bool closing() const;
+
+  const SecurityOptions security_;
+  mutable absl::Mutex mu_;
+  bool closing_ ABSL_GUARDED_BY(mu_) = false;
+  std::deque<Batch> batches_ ABSL_GUARDED_BY(mu_);
+  std::thread thread_;
+};
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_SERVER_HAND_OVER_H_

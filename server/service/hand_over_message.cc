@@ -1,0 +1,65 @@
+#include "server/service/hand_over_message.h"
+
+#include "absl/strings/str_cat.h"
+#include "common/status/status_macros.h"
+#include "common/wire/chunk_message.h"
+#include "common/wire/protocol_version.h"
+#include "server/service/request_checks.h"
+
+namespace syncline {
+
+grpc::ByteBuffer EncodeChunks(uint64_t map_epoch, absl::Span<const ChunkSnapshot> chunks) {
+  HandOverRequest head;
+  head.set_map_epoch(map_epoch);
+  head.set_protocol(kProtocolVersion);
+  std::vector<WireChunk> arrays;
+  for (const ChunkSnapshot& chunk : chunks) {
+    HandOverRequest::Chunk* record = head.add_records();
+    record->set_chunk(chunk.chunk);
+    for (const AppliedPushes& pushes : chunk.applied) {
+      AppliedPush* applied = record->add_applied();
+      applied->set_rank(pushes.rank);
+      applied->set_incarnation(pushes.incarnation);
+      applied->set_next(pushes.next);
+    }
+    arrays.push_back({chunk.chunk, chunk.version, chunk.weights});
+    for (const Fragments& slot : chunk.state) {
+      const uint64_t place = arrays.back().offset + 1;
+      arrays.push_back({chunk.chunk, chunk.version, slot, place});
+    }
+  }
+  return EncodeHandOver(head, arrays);
+}
+
+absl::StatusOr<HandedOver> DecodeChunks(const grpc::ByteBuffer& message) {
+  SYNCLINE_ASSIGN_OR_RETURN(const DecodedHandOver decoded, DecodeHandOver(message));
+  SYNCLINE_RETURN_IF_ERROR(CheckProtocol(decoded.head.protocol()));
+  HandedOver handed;
+  handed.map_epoch = decoded.head.map_epoch();
+  size_t next = 0;
+  for (const auto& record : decoded.head.records()) {
+    ChunkSnapshot chunk;
+    chunk.chunk = record.chunk();
+    for (const AppliedPush& applied : record.applied()) {
+      chunk.applied.push_back({applied.rank(), applied.incarnation(), applied.next()});
+    }
+    const size_t first = next;
+    for (; next < decoded.chunks.size(); ++next) {
+      const WireChunk& array = decoded.chunks[next];
+      if (array.chunk != chunk.chunk || array.offset != next - first) break;
+      if (next == first) {
+        chunk.version = array.version;
+        chunk.weights = array.data;
+      } else {
+        chunk.state.push_back(array.data);
+      }
+    }
+    handed.chunks.push_back(std::move(chunk));
+  }
+  if (next == decoded.chunks.size()) return handed;
+  return absl::InvalidArgumentError(
+      absl::StrCat("chunks: array ", next, ", of chunk ", decoded.chunks[next].chunk,
+                   ", is not one of the records' in turn: weights, then each slot of the optimizer"));
+}
+
+}  // namespace syncline

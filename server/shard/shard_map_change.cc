@@ -1,0 +1,138 @@
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/cluster/shard_map.h"
+#include "common/status/status_macros.h"
+#include "server/policy/policy_factory.h"
+#include "server/shard/shard_impl.h"
+
+namespace syncline {
+
+bool ShardImpl::CommitsWithPush(uint64_t map_epoch) const {
+  if (!staged_) return true;
+  absl::MutexLock lock(&mu_);
+  const bool next = maps_.changing() && maps_.next_map().epoch() == map_epoch;
+  return (next ? maps_.next_map() : maps_.map()).shards_size() == 1;
+}
+
+GetMapReply ShardImpl::GetMap() const {
+  absl::MutexLock lock(&mu_);
+  return maps_.Describe();
+}
+
+uint64_t ShardImpl::map_epoch() const {
+  absl::MutexLock lock(&mu_);
+  return maps_.newest_epoch();
+}
+
+absl::StatusOr<ChangeMapReply> ShardImpl::ChangeMap(const ChangeMapRequest& request) {
+  ChangeMapReply reply;
+  Calls calls;
+  if (request.phase() != ChangeMapRequest::DESCRIBE) {
+    SYNCLINE_RETURN_IF_ERROR(ValidateShardMap(request.next().map()));
+  }
+  {
+    // Nothing is pushed while owners change.
+    absl::WriterMutexLock members(&members_mu_);
+    absl::MutexLock lock(&mu_);
+    const auto idle = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return !applying_; };
+    mu_.Await(absl::Condition(&idle));
+    SYNCLINE_ASSIGN_OR_RETURN(const bool accepted, ChangeMap(request, &calls));
+    reply.set_accepted(accepted);
+    reply.set_step(policy_->clock());
+    reply.set_arriving(chunks_->arriving());
+    if (request.phase() == ChangeMapRequest::DESCRIBE) *reply.mutable_members() = policy_->Save();
+  }
+  for (const auto& call : calls) call();
+  Proceed();
+  return reply;
+}
+
+absl::StatusOr<bool> ShardImpl::ChangeMap(const ChangeMapRequest& request, Calls* calls) {
+  const MapVersion& next = request.next();
+  // Somebody may have begun the step, or even made it.
+  const bool past = staged_ && (policy_->clock() > next.from_step() || begun_ > next.from_step());
+  const bool reached = !staged_ || policy_->clock() >= next.from_step();
+  switch (request.phase()) {
+    case ChangeMapRequest::PREPARE: {
+      const bool fresh = maps_.shard() >= static_cast<uint32_t>(maps_.map().shards_size());
+      if (past && !fresh && !maps_.confirmed() && next.map().epoch() > maps_.map().epoch()) {
+        return false;
+      }
+      SYNCLINE_RETURN_IF_ERROR(maps_.Prepare(next, request.shard()));
+      if (!maps_.changing()) return true;
+      if (!maps_.confirmed()) {
+        chunks_->ExpectNone();
+        chunks_->Expect(maps_.Arriving());
+      }
+      return true;
+    }
+    case ChangeMapRequest::CONFIRM: {
+      const bool fresh = maps_.shard() >= static_cast<uint32_t>(maps_.map().shards_size());
+      const bool first = maps_.changing() && !maps_.confirmed();
+      SYNCLINE_RETURN_IF_ERROR(maps_.Confirm(next));
+      if (first && options_.map_changes) options_.map_changes(next, maps_.next_shard());
+      if (fresh && first && staged_) BeginAt(next.from_step());
+      GiveAway(calls);
+      return true;
+    }
+    case ChangeMapRequest::FINISH:
+      if (maps_.changing() && (chunks_->arriving() > 0 || !reached)) return false;
+      SYNCLINE_RETURN_IF_ERROR(maps_.Finish(next));
+      chunks_->Release();
+      return true;
+    case ChangeMapRequest::CANCEL:
+      SYNCLINE_RETURN_IF_ERROR(maps_.Cancel(next));
+      chunks_->ExpectNone();
+      return true;
+    case ChangeMapRequest::DESCRIBE:
+      return true;
+    default:
+      return absl::InvalidArgumentError(absl::StrCat("phase is ", request.phase(),
+                                                     ": it must be PREPARE, CONFIRM, FINISH, CANCEL "
+                                                     "or DESCRIBE"));
+  }
+}
+
+// A shard that joins has no part in the steps before.
+void ShardImpl::BeginAt(Clock step) {
+  PolicyState state = policy_->Save();
+  state.set_step(step);
+  policy_ = *MakePolicy(options_.job, step);
+  policy_->Load(state);
+}
+
+void ShardImpl::GiveAway(Calls* calls) {
+  if (!maps_.Leaves(policy_->clock())) return;
+  maps_.SetLeft();
+  const std::optional<Clock> step =
+      staged_ ? std::optional<Clock>(policy_->clock()) : std::nullopt;
+  std::vector<ChunkSnapshot> chunks = chunks_->Leave(maps_.Leaving(), step);
+  if (chunks.empty() || !options_.hand_over) return;
+  calls->push_back([this, map = maps_.next_map(), chunks = std::move(chunks)] {
+    options_.hand_over(map, chunks);
+  });
+}
+
+absl::Status ShardImpl::Arrive(uint64_t epoch, const std::vector<ChunkSnapshot>& chunks) {
+  {
+    // No change begins or ends meanwhile. Nobody looks at a chunk before it has arrived.
+    absl::ReaderMutexLock members(&members_mu_);
+    {
+      absl::MutexLock lock(&mu_);
+      const bool next = maps_.changing() && maps_.next_map().epoch() == epoch;
+      if (!next && maps_.map().epoch() != epoch) {
+        return absl::FailedPreconditionError(
+            absl::StrCat("chunks of map epoch ", epoch, ": this shard goes by epoch ",
+                         maps_.map().epoch()));
+      }
+    }
+    SYNCLINE_RETURN_IF_ERROR(chunks_->Arrive(chunks));
+  }
+  if (chunks_->arriving() == 0) Proceed();
+  return absl::OkStatus();
+}
+
+}  // namespace syncline

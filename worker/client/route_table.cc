@@ -1,0 +1,170 @@
+#include "worker/client/route_table.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/cluster/shard_map.h"
+#include "common/rpc/call.h"
+#include "common/rpc/channel.h"
+#include "common/status/status_macros.h"
+
+namespace syncline {
+
+absl::Status RouteTable::Start(const ShardMap& map) {
+  MapVersion first;
+  *first.mutable_map() = map;
+  GetMapReply known;
+  for (const std::string& address : map.shards()) {
+    const auto reply = Ask(address);
+    if (!reply.ok() || reply->maps().empty()) continue;
+    known = *reply;
+    break;
+  }
+  if (known.maps().empty() || known.maps().rbegin()->map().epoch() < map.epoch()) {
+    known.Clear();
+    *known.add_maps() = first;
+  }
+  for (const MapVersion& version : known.maps()) SYNCLINE_RETURN_IF_ERROR(Install(version));
+  thread_ = std::thread([this] { Run(); });
+  return absl::OkStatus();
+}
+
+void RouteTable::Stop() {
+  std::vector<Waiter> waiters;
+  {
+    absl::MutexLock lock(&mu_);
+    stopping_ = true;
+    waiters.swap(waiters_);
+  }
+  for (const Waiter& waiter : waiters) waiter.then(absl::CancelledError("the client is closing"));
+  if (thread_.joinable()) thread_.join();
+}
+
+RouteTable::Ptr RouteTable::RouteFor(Clock clock) const {
+  if (!options_.by_step) return routes_.back();
+  for (auto it = routes_.rbegin(); it != routes_.rend(); ++it) {
+    if ((*it)->from_step <= clock) return *it;
+  }
+  return routes_.front();
+}
+
+RouteTable::Ptr RouteTable::For(Clock clock) const {
+  absl::MutexLock lock(&mu_);
+  return RouteFor(clock);
+}
+
+RouteTable::Ptr RouteTable::newest() const {
+  absl::MutexLock lock(&mu_);
+  return routes_.back();
+}
+
+void RouteTable::Hint(uint64_t epoch) {
+  absl::MutexLock lock(&mu_);
+  hinted_ = std::max(hinted_, epoch);
+}
+
+void RouteTable::Await(uint64_t epoch, Clock clock, std::function<void(absl::Status)> then) {
+  absl::Status status;
+  {
+    absl::MutexLock lock(&mu_);
+    if (stopping_) {
+      status = absl::CancelledError("the client is closing");
+    } else if (RouteFor(clock)->epoch() <= epoch) {
+      waiters_.push_back({epoch, clock, absl::Now() + options_.patience, std::move(then)});
+      return;
+    }
+  }
+  then(status);
+}
+
+std::vector<RouteTable::Waiter> RouteTable::TakeDone() {
+  const absl::Time now = absl::Now();
+  const auto waits = [&](const Waiter& waiter) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return RouteFor(waiter.clock)->epoch() <= waiter.epoch && now < waiter.deadline;
+  };
+  const auto done = std::partition(waiters_.begin(), waiters_.end(), waits);
+  std::vector<Waiter> taken(std::make_move_iterator(done),
+                            std::make_move_iterator(waiters_.end()));
+  waiters_.erase(done, waiters_.end());
+  return taken;
+}
+
+void RouteTable::Run() {
+  absl::Duration wait = absl::Milliseconds(2);
+  while (true) {
+    {
+      absl::MutexLock lock(&mu_);
+      const auto due = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+        return stopping_ || !waiters_.empty() || hinted_ > routes_.back()->epoch();
+      };
+      mu_.Await(absl::Condition(&due));
+      if (stopping_) return;
+    }
+    wait = Fetch() ? absl::Milliseconds(2) : std::min(2 * wait, absl::Milliseconds(200));
+    std::vector<Waiter> done;
+    bool again;
+    {
+      absl::MutexLock lock(&mu_);
+      done = TakeDone();
+      again = !waiters_.empty() || hinted_ > routes_.back()->epoch();
+    }
+    const absl::Time now = absl::Now();
+    for (const Waiter& waiter : done) {
+      waiter.then(now < waiter.deadline
+                      ? absl::OkStatus()
+                      : absl::DeadlineExceededError(absl::StrCat(
+                            "no shard knows of a map after epoch ", waiter.epoch, " for clock ",
+                            waiter.clock, ": is the coordinator there?")));
+    }
+    if (again) absl::SleepFor(wait);
+  }
+}
+
+absl::StatusOr<GetMapReply> RouteTable::Ask(const std::string& address) {
+  auto& stub = stubs_[address];
+  if (stub == nullptr) {
+    SYNCLINE_ASSIGN_OR_RETURN(auto channel, MakeChannel(address, options_.security));
+    stub = ParameterServer::NewStub(channel);
+  }
+  return Call<GetMapReply>(*stub, &ParameterServer::Stub::GetMap, GetMapRequest(),
+                           absl::Seconds(2));
+}
+
+bool RouteTable::Fetch() {
+  const Ptr known = newest();
+  for (const std::string& address : known->addresses) {
+    const auto reply = Ask(address);
+    if (!reply.ok()) continue;
+    bool found = false;
+    for (const MapVersion& version : reply->maps()) {
+      if (version.map().epoch() > newest()->epoch()) found |= Install(version).ok();
+    }
+    if (found) return true;
+  }
+  return false;
+}
+
+absl::Status RouteTable::Install(const MapVersion& version) {
+  SYNCLINE_RETURN_IF_ERROR(ValidateShardMap(version.map()));
+  std::vector<ShardConnection*> shards;
+  std::vector<size_t> message_bytes;
+  for (const std::string& address : version.map().shards()) {
+    SYNCLINE_ASSIGN_OR_RETURN(ShardConnection* const shard, options_.connect(address));
+    shards.push_back(shard);
+    message_bytes.push_back(options_.message_bytes(*shard));
+  }
+  const auto route = std::make_shared<const Route>(version, std::move(shards),
+                                                   std::move(message_bytes));
+  Ptr before;
+  {
+    absl::MutexLock lock(&mu_);
+    if (!routes_.empty()) before = routes_.back();
+    routes_.push_back(route);
+  }
+  if (before != nullptr && options_.installed) options_.installed(route, before);
+  return absl::OkStatus();
+}
+
+}  // namespace syncline

@@ -1,0 +1,112 @@
+#ifndef SYNCLINE_WORKER_CLIENT_ROUTE_TABLE_H_
+#define SYNCLINE_WORKER_CLIENT_ROUTE_TABLE_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "common/cluster/ids.h"
+#include "common/rpc/security.h"
+#include "proto/parameter_server.grpc.pb.h"
+#include "worker/client/router.h"
+#include "worker/client/shard_connection.h"
+
+namespace syncline {
+
+// Where chunks lie by one shard map, and the ways there.
+struct Route {
+  Route(const MapVersion& version, std::vector<ShardConnection*> connections,
+        std::vector<size_t> message_bytes)
+      : from_step(version.from_step()),
+        addresses(version.map().shards().begin(), version.map().shards().end()),
+        shards(std::move(connections)),
+        router(version.map(), std::move(message_bytes)) {}
+
+  uint64_t epoch() const { return router.map_epoch(); }
+
+  const Clock from_step;
+  const std::vector<std::string> addresses;     // by shard
+  const std::vector<ShardConnection*> shards;  // likewise
+  const Router router;
+};
+
+// The shard maps a worker goes by, and the ways to the shards. A shard that refuses a request with
+// ABORTED has a newer one, and so has one that names a newer epoch; it is fetched from the shards by a
+// thread of the table's own. Thread-safe.
+//
+// In sync a map holds from a step on, so there may be two: see MapVersion. A pull for the first step of
+// a map still goes by the one before, as chunks may be on their way to their new owners.
+class RouteTable {
+ public:
+  using Ptr = std::shared_ptr<const Route>;
+  struct Options {
+    bool by_step = false;  // sync
+    SecurityOptions security;
+    // How long nobody may know of the newer map that a shard asked for.
+    absl::Duration patience = absl::Seconds(60);
+    // The way to a shard, on the table's own thread or Start's. It must outlive the table.
+    std::function<absl::StatusOr<ShardConnection*>(const std::string& address)> connect;
+    // How large messages to a shard may be.
+    std::function<size_t(const ShardConnection&)> message_bytes;
+    // A newer map is in the table; the map before it was `before`.
+    std::function<void(const Ptr& newest, const Ptr& before)> installed;
+  };
+
+  explicit RouteTable(Options options) : options_(std::move(options)) {}
+  ~RouteTable() { Stop(); }
+
+  // Begins with `map`, or with what the shards in it know to have followed. Blocks.
+  absl::Status Start(const ShardMap& map);
+  // Whoever awaits a map is told CANCELLED, later ones at once.
+  void Stop();
+
+  // By which pushes and commits of `clock` go.
+  Ptr For(Clock clock) const;
+  // By which pulls for `clock` go first.
+  Ptr ForPull(Clock clock) const { return For(options_.by_step && clock > 0 ? clock - 1 : clock); }
+  Ptr newest() const;
+
+  // A shard has named an epoch.
+  void Hint(uint64_t epoch);
+  // Calls `then` when For(clock) is newer than `epoch`: at once, or later on the table's thread.
+  void Await(uint64_t epoch, Clock clock, std::function<void(absl::Status)> then);
+
+ private:
+  struct Waiter {
+    uint64_t epoch;
+    Clock clock;
+    absl::Time deadline;
+    std::function<void(absl::Status)> then;
+  };
+
+  void Run();
+  // Asks the shards for their maps; true if there was a newer one.
+  bool Fetch();
+  absl::StatusOr<GetMapReply> Ask(const std::string& address);
+  absl::Status Install(const MapVersion& version);
+  Ptr RouteFor(Clock clock) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Those that have what they wait for, or have waited long enough.
+  std::vector<Waiter> TakeDone() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  const Options options_;
+  // For GetMap, by address; of the thread that fetches.
+  std::map<std::string, std::unique_ptr<ParameterServer::Stub>> stubs_;
+  mutable absl::Mutex mu_;
+  std::vector<Ptr> routes_ ABSL_GUARDED_BY(mu_);  // by epoch
+  uint64_t hinted_ ABSL_GUARDED_BY(mu_) = 0;
+  std::vector<Waiter> waiters_ ABSL_GUARDED_BY(mu_);
+  bool stopping_ ABSL_GUARDED_BY(mu_) = false;
+  std::thread thread_;
+};
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_WORKER_CLIENT_ROUTE_TABLE_H_

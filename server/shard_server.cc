@@ -229,6 +229,7 @@ void ShardServerImpl::Attend() {
                                             std::max(beat, absl::Seconds(1)));
     if (!reply.ok()) spdlog::debug("heartbeat: {}", std::string(reply.status().message()));
     if (reply.ok() && reply->retired()) retired_ = true;
+    if (reply.ok() && reply->unknown() && !Register(&registered)) return;
   }
 }
 

@@ -26,8 +26,14 @@ absl::StatusOr<CheckpointReply> ClusterClient::Checkpoint() {
                                absl::Minutes(30));
 }
 
-absl::StatusOr<DrainReply> ClusterClient::Drain() {
-  return Call<DrainReply>(*stub_, &Coordinator::Stub::Drain, DrainRequest(), absl::Minutes(30));
+absl::StatusOr<DrainReply> ClusterClient::Drain(const std::string& shard) {
+  DrainRequest request;
+  request.set_shard(shard);
+  return Call<DrainReply>(*stub_, &Coordinator::Stub::Drain, request, absl::Minutes(30));
+}
+
+absl::Status ClusterClient::Scale(const ScaleRequest& request) {
+  return Call<ScaleReply>(*stub_, &Coordinator::Stub::Scale, request, absl::Seconds(10)).status();
 }
 
 }  // namespace syncline

@@ -19,7 +19,9 @@ class ClusterClient {
 
   absl::StatusOr<ClusterStatusReply> Status(absl::Duration timeout = absl::Seconds(10));
   absl::StatusOr<CheckpointReply> Checkpoint();
-  absl::StatusOr<DrainReply> Drain();
+  // `shard`: host:port of the only one to go; empty: the whole job.
+  absl::StatusOr<DrainReply> Drain(const std::string& shard);
+  absl::Status Scale(const ScaleRequest& request);
 
  private:
   explicit ClusterClient(std::unique_ptr<Coordinator::Stub> stub) : stub_(std::move(stub)) {}

@@ -64,10 +64,10 @@ absl::StatusOr<int> RunCheckpoint(const ClusterOptions& options) {
   return 0;
 }
 
-absl::StatusOr<int> RunDrain(const ClusterOptions& options) {
+absl::StatusOr<int> RunDrain(const ClusterOptions& options, const std::string& shard) {
   SYNCLINE_ASSIGN_OR_RETURN(const auto client,
                             ClusterClient::Create(options.coordinator, options.security));
-  SYNCLINE_ASSIGN_OR_RETURN(const auto reply, client->Drain());
+  SYNCLINE_ASSIGN_OR_RETURN(const auto reply, client->Drain(shard));
   std::printf("drained%s%s\n", reply.checkpoint().empty() ? "" : ", last checkpoint ",
               reply.checkpoint().c_str());
   return 0;

@@ -34,7 +34,16 @@ absl::StatusOr<int> RunStatus(const ClusterOptions& options, bool json);
 // A table each `interval`, `count` times or (0) until the job is finished.
 absl::StatusOr<int> RunTop(const ClusterOptions& options, absl::Duration interval, uint64_t count);
 absl::StatusOr<int> RunCheckpoint(const ClusterOptions& options);
-absl::StatusOr<int> RunDrain(const ClusterOptions& options);
+// `shard`: host:port of the only one to go; empty: the whole job.
+absl::StatusOr<int> RunDrain(const ClusterOptions& options, const std::string& shard);
+
+// Has the job run with so many shards and workers as the overrides of these two fields say, and shows how
+// it comes to that, unless `wait` is false. Interrupting it stops nothing but the showing.
+absl::StatusOr<int> RunScale(const ClusterOptions& options,
+                             const std::vector<FieldOverride>& overrides, bool wait);
+// The same, by what the job's manifest says now; all else in it must be as the job was started.
+absl::StatusOr<int> RunApply(const ClusterOptions& options, const std::string& file,
+                             const std::vector<FieldOverride>& overrides, bool wait);
 
 // `checkpoint`: a checkpoint's folder, or one that holds several, of which the newest is taken.
 absl::StatusOr<int> RunExport(const std::string& checkpoint, const std::string& to);

@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
@@ -37,13 +39,43 @@ std::string FindProgram(const std::string& bin_dir, const std::string& folder,
 
 }  // namespace
 
-absl::Status LocalCluster::StartMember(const Options& options, const std::string& name,
+absl::Status LocalCluster::StartMember(const std::string& name,
                                        std::vector<std::string> arguments) {
-  arguments.push_back(absl::StrCat("--log_level=", options.log_level));
+  arguments.push_back(absl::StrCat("--log_level=", options_.log_level));
   SYNCLINE_ASSIGN_OR_RETURN(
       auto member, ChildProcess::Start(name, std::move(arguments),
-                                       absl::StrCat(options.output, "/logs/", name, ".log")));
+                                       absl::StrCat(options_.output, "/logs/", name, ".log")));
   members_.push_back(std::move(member));
+  return absl::OkStatus();
+}
+
+absl::Status LocalCluster::StartShard() {
+  return StartMember(absl::StrCat("ps-", shards_++),
+                     {FindProgram(options_.bin_dir, "server", "syncline-ps"),
+                      absl::StrCat("--coordinator=", address_)});
+}
+
+absl::Status LocalCluster::StartWorker() {
+  const std::string name = absl::StrCat("worker-", workers_++);
+  return StartMember(name, {FindProgram(options_.bin_dir, "worker", "syncline-worker"),
+                            absl::StrCat("--coordinator=", address_),
+                            absl::StrCat("--name=", name)});
+}
+
+uint32_t LocalCluster::Running(const std::string& prefix) {
+  return static_cast<uint32_t>(
+      std::count_if(members_.begin(), members_.end(), [&](const auto& member) {
+        return absl::StartsWith(member->name(), prefix) && !member->Poll();
+      }));
+}
+
+absl::Status LocalCluster::Follow(const Rescale& wanted) {
+  for (uint32_t i = Running("ps-"); i < wanted.target(); ++i) {
+    SYNCLINE_RETURN_IF_ERROR(StartShard());
+  }
+  for (uint32_t i = Running("worker-"); i < wanted.target_workers(); ++i) {
+    SYNCLINE_RETURN_IF_ERROR(StartWorker());
+  }
   return absl::OkStatus();
 }
 
@@ -70,24 +102,19 @@ absl::StatusOr<std::unique_ptr<LocalCluster>> LocalCluster::Start(const Options&
   SYNCLINE_RETURN_IF_ERROR(WriteFileAtomically(files, manifest, SerializeManifest(options.job)));
   if (files.Exists(ports)) SYNCLINE_RETURN_IF_ERROR(files.RemoveFile(ports));
 
-  std::unique_ptr<LocalCluster> cluster(new LocalCluster);
+  std::unique_ptr<LocalCluster> cluster(new LocalCluster(options));
   std::vector<std::string> coordinator = {
       FindProgram(options.bin_dir, "server/coordinator", "syncline-coordinator"),
-      absl::StrCat("--job=", manifest), absl::StrCat("--port_file=", ports)};
+      absl::StrCat("--job=", manifest), absl::StrCat("--port_file=", ports),
+      "--metadata=none"};  // all of them end with this process
   if (!options.restore.empty()) coordinator.push_back(absl::StrCat("--restore=", options.restore));
-  SYNCLINE_RETURN_IF_ERROR(cluster->StartMember(options, "coordinator", std::move(coordinator)));
+  SYNCLINE_RETURN_IF_ERROR(cluster->StartMember("coordinator", std::move(coordinator)));
   SYNCLINE_RETURN_IF_ERROR(cluster->WaitForPort(ports));
-  const std::string join = absl::StrCat("--coordinator=", cluster->address_);
   for (uint32_t i = 0; i < options.job.shards(); ++i) {
-    SYNCLINE_RETURN_IF_ERROR(cluster->StartMember(
-        options, absl::StrCat("ps-", i),
-        {FindProgram(options.bin_dir, "server", "syncline-ps"), join}));
+    SYNCLINE_RETURN_IF_ERROR(cluster->StartShard());
   }
   for (uint32_t i = 0; i < options.job.workers(); ++i) {
-    SYNCLINE_RETURN_IF_ERROR(cluster->StartMember(
-        options, absl::StrCat("worker-", i),
-        {FindProgram(options.bin_dir, "worker", "syncline-worker"), join,
-         absl::StrCat("--name=worker-", i)}));
+    SYNCLINE_RETURN_IF_ERROR(cluster->StartWorker());
   }
   return cluster;
 }

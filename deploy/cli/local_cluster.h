@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "deploy/cli/child_process.h"
+#include "proto/coordinator.pb.h"
 #include "proto/job.pb.h"
 
 namespace syncline {
@@ -33,16 +34,25 @@ class LocalCluster {
 
   // An error, with the last lines of its log, for a member that has failed.
   absl::Status CheckMembers();
+  // Starts what the job lacks of the shards and workers it is to have by now (syncline scale). Those that
+  // are too many end by themselves.
+  absl::Status Follow(const Rescale& wanted);
   // Lets all members end in good order; those that have not after `patience` are killed.
   void Stop(absl::Duration patience);
 
  private:
-  LocalCluster() = default;
-  absl::Status StartMember(const Options& options, const std::string& name,
-                           std::vector<std::string> arguments);
+  explicit LocalCluster(const Options& options) : options_(options) {}
+  absl::Status StartMember(const std::string& name, std::vector<std::string> arguments);
+  absl::Status StartShard();
+  absl::Status StartWorker();
+  // Members whose names begin so and that have not ended.
+  uint32_t Running(const std::string& prefix);
   absl::Status WaitForPort(const std::string& file);
 
+  const Options options_;
   std::string address_;
+  int shards_ = 0;  // started so far
+  int workers_ = 0;
   // The coordinator first.
   std::vector<std::unique_ptr<ChildProcess>> members_;
 };

@@ -76,6 +76,9 @@ absl::StatusOr<int> Watch(LocalCluster* cluster, ClusterClient* client,
       *status = *std::move(now);
       display.Show(*status);
       if (status->phase() == ClusterStatusReply::FINISHED) break;
+      if (status->phase() == ClusterStatusReply::TRAINING) {
+        SYNCLINE_RETURN_IF_ERROR(cluster->Follow(status->rescale()));
+      }
     }
     const absl::Status members = cluster->CheckMembers();
     if (!members.ok()) {

@@ -21,10 +21,12 @@ ABSL_FLAG(std::string, output, "", "local: folder for results; by default output
 ABSL_FLAG(std::string, bin_dir, "", "local: folder of the daemons; by default where they were built.");
 ABSL_FLAG(std::string, restore, "", "local: checkpoint to continue from: its folder, or latest.");
 ABSL_FLAG(std::string, log_level, "info", "local: level of the daemons' logs.");
-ABSL_FLAG(std::string, coordinator, "", "status, top, checkpoint, drain: host:port of the coordinator.");
+ABSL_FLAG(std::string, coordinator, "", "host:port of the coordinator of a running cluster.");
 ABSL_FLAG(absl::Duration, interval, absl::Seconds(1), "top: time between two tables, 100ms to 1h.");
 ABSL_FLAG(uint64_t, count, 0, "top: how many tables; 0: until the job is finished.");
 ABSL_FLAG(bool, json, false, "status: print JSON.");
+ABSL_FLAG(bool, wait, true, "apply, scale: show how it goes until it is done.");
+ABSL_FLAG(std::string, shard, "", "drain: host:port of the only shard to go.");
 ABSL_FLAG(std::string, checkpoint, "", "export, verify: a checkpoint's folder, or one that holds several.");
 ABSL_FLAG(std::string, to, "", "export: the safetensors file to write.");
 ABSL_FLAG(std::string, tls_cert, "", "Your certificate chain, PEM, where the cluster uses TLS.");
@@ -43,8 +45,12 @@ constexpr char kUsage[] =
     "      the same as rates, again and again: who waits, what is hidden, bytes, staleness\n"
     "  syncline checkpoint --coordinator=HOST:PORT\n"
     "      takes a checkpoint now\n"
-    "  syncline drain --coordinator=HOST:PORT\n"
-    "      ends the job at a step, with a last checkpoint\n"
+    "  syncline apply -f JOB.yaml --coordinator=HOST:PORT [--wait=false]\n"
+    "      has a running job go on with as many shards and workers as its manifest says now\n"
+    "  syncline scale --coordinator=HOST:PORT [--shards=N] [--workers=N] [--wait=false]\n"
+    "      the same by number; 0 takes in all that come\n"
+    "  syncline drain --coordinator=HOST:PORT [--shard=HOST:PORT]\n"
+    "      ends the job at a step, with a last checkpoint; or lets one shard go, and the job goes on\n"
     "  syncline export --checkpoint=DIR --to=FILE\n"
     "      the weights of a checkpoint as one safetensors file\n"
     "  syncline verify --checkpoint=DIR\n"
@@ -93,14 +99,21 @@ absl::StatusOr<int> Run(const std::string& command) {
     return syncline::RunTop(cluster, absl::GetFlag(FLAGS_interval), absl::GetFlag(FLAGS_count));
   }
   if (command == "checkpoint") return syncline::RunCheckpoint(cluster);
-  if (command == "drain") return syncline::RunDrain(cluster);
+  if (command == "drain") return syncline::RunDrain(cluster, absl::GetFlag(FLAGS_shard));
+  if (command == "scale") {
+    return syncline::RunScale(cluster, syncline::ManifestOverrides(), absl::GetFlag(FLAGS_wait));
+  }
+  if (command == "apply") {
+    return syncline::RunApply(cluster, absl::GetFlag(FLAGS_file), syncline::ManifestOverrides(),
+                              absl::GetFlag(FLAGS_wait));
+  }
   if (command == "export") {
     return syncline::RunExport(absl::GetFlag(FLAGS_checkpoint), absl::GetFlag(FLAGS_to));
   }
   if (command == "verify") return syncline::RunVerify(absl::GetFlag(FLAGS_checkpoint));
   return absl::InvalidArgumentError(
-      absl::StrCat("\"", command, "\" is no command; there are local, status, top, checkpoint, "
-                   "drain, export and verify"));
+      absl::StrCat("\"", command, "\" is no command; there are local, status, top, apply, scale, "
+                   "checkpoint, drain, export and verify"));
 }
 
 }  // namespace

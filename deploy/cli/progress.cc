@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "deploy/cli/table.h"
 
 namespace syncline {
 namespace {
@@ -18,6 +19,11 @@ void Add(const google::protobuf::RepeatedField<uint64_t>& counts, double* sum, d
     *count += static_cast<double>(counts[value]);
     *max = std::max<uint64_t>(*max, value);
   }
+}
+
+std::string Bar(double share) {
+  const int full = static_cast<int>(std::clamp(share, 0.0, 1.0) * kBarWidth);
+  return absl::StrCat("[", std::string(full, '#'), std::string(kBarWidth - full, '.'), "]");
 }
 
 }  // namespace
@@ -36,17 +42,27 @@ Staleness StalenessOf(const ClusterStatusReply& status) {
 std::string ProgressLine(const ClusterStatusReply& status) {
   if (!status.waiting_for().empty()) return status.waiting_for();
   const double epochs = status.job().epochs();
-  const double share = epochs > 0 ? std::clamp(status.epoch() / epochs, 0.0, 1.0) : 0;
-  const int full = static_cast<int>(share * kBarWidth);
-  std::string bar(full, '#');
-  bar.append(kBarWidth - full, '.');
+  const std::string bar = Bar(epochs > 0 ? status.epoch() / epochs : 0);
   const Staleness staleness = StalenessOf(status);
   const int points = status.loss_curve_size();
   const std::string loss =
       points == 0 ? "-" : absl::StrFormat("%.4f", status.loss_curve(points - 1).loss());
-  return absl::StrFormat("[%s] epoch %.2f/%d  step %d  %.0f samples/s  loss %s  staleness %.2f (max %d)",
+  return absl::StrFormat("%s epoch %.2f/%d  step %d  %.0f samples/s  loss %s  staleness %.2f (max %d)",
                          bar, status.epoch(), status.job().epochs(), status.step(),
                          status.samples_per_second(), loss, staleness.mean, staleness.max);
+}
+
+std::string RescaleLine(const ClusterStatusReply& status, int workers) {
+  const Rescale& rescale = status.rescale();
+  std::string line = absl::StrCat(status.map().shards_size(), " shards, ", workers, " workers");
+  if (rescale.total_bytes() > 0) {
+    const double moved = static_cast<double>(rescale.moved_bytes());
+    const double total = static_cast<double>(rescale.total_bytes());
+    line = absl::StrCat(Bar(moved / total), " ", BytesText(moved), " of ", BytesText(total),
+                        " of weights moved; ", line);
+  }
+  if (!rescale.waiting_for().empty()) absl::StrAppend(&line, "; ", rescale.waiting_for());
+  return line;
 }
 
 std::string Summary(const ClusterStatusReply& status) {

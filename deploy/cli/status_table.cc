@@ -1,11 +1,13 @@
 #include "deploy/cli/status_table.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "deploy/cli/progress.h"
 #include "deploy/cli/table.h"
 #include "google/protobuf/util/json_util.h"
 
@@ -30,6 +32,11 @@ std::string StatusTable(const ClusterStatusReply& status) {
       absl::AsciiStrToLower(SyncMode_Name(status.job().sync_mode())), status.epoch(),
       status.job().epochs(), status.step(), status.samples_per_second());
   if (!status.waiting_for().empty()) absl::StrAppend(&text, status.waiting_for(), "\n");
+  if (status.rescale().moving() || !status.rescale().waiting_for().empty()) {
+    const auto live = std::count_if(status.workers().begin(), status.workers().end(),
+                                    [](const WorkerStatus& worker) { return worker.live(); });
+    absl::StrAppend(&text, RescaleLine(status, static_cast<int>(live)), "\n");
+  }
   if (!status.last_checkpoint().empty()) {
     absl::StrAppend(&text, "last checkpoint: ", status.last_checkpoint(), "\n");
   }

@@ -44,26 +44,40 @@ CoordinatorImpl::~CoordinatorImpl() {
 }
 
 absl::Status CoordinatorImpl::Start() {
-  if (!options_.restore_from.empty()) {
-    SYNCLINE_ASSIGN_OR_RETURN(restored_,
-                              ReadCheckpointManifest(*options_.files, options_.restore_from));
-    const Optimizer written = ShardOptimizer(restored_->job());
-    const Optimizer ours = ShardOptimizer(job_);
-    if (written.kind() != ours.kind()) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "the shards' optimizer is ", OptimizerKind_Name(ours.kind()), ", the checkpoint ",
-          options_.restore_from, " was written with ", OptimizerKind_Name(written.kind()),
-          ": its state fits no other optimizer (optimizer.kind; local_steps above 1 is NESTEROV)"));
-    }
-    first_step_ = sync() ? restored_->step() : 0;
-    absl::MutexLock lock(&mu_);
-    members_.RestoreIncarnations(restored_->next_incarnation());
+  if (options_.records.empty()) {
+    SYNCLINE_RETURN_IF_ERROR(BeginAnew(options_.restore_from));
+  } else {
+    SYNCLINE_RETURN_IF_ERROR(Recover(options_.records));
   }
   if (job_.checkpoint().interval_steps() > 0 && !job_.checkpoint().directory().empty()) {
     interval_ = std::thread([this] { KeepInterval(); });
   }
   balance_ = std::thread([this] { KeepBalance(); });
   return absl::OkStatus();
+}
+
+absl::Status CoordinatorImpl::BeginAnew(const std::string& restore_from) {
+  restore_from_ = restore_from;
+  absl::MutexLock lock(&mu_);
+  if (!restore_from.empty()) {
+    SYNCLINE_ASSIGN_OR_RETURN(restored_, ReadCheckpointManifest(*options_.files, restore_from));
+    const Optimizer written = ShardOptimizer(restored_->job());
+    const Optimizer ours = ShardOptimizer(job_);
+    if (written.kind() != ours.kind()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "the shards' optimizer is ", OptimizerKind_Name(ours.kind()), ", the checkpoint ",
+          restore_from, " was written with ", OptimizerKind_Name(written.kind()),
+          ": its state fits no other optimizer (optimizer.kind; local_steps above 1 is NESTEROV)"));
+    }
+    first_step_ = sync() ? restored_->step() : 0;
+    members_.RestoreIncarnations(restored_->next_incarnation());
+  }
+  if (options_.metadata != nullptr) SYNCLINE_RETURN_IF_ERROR(options_.metadata->Clear());
+  MetadataRecord record;
+  record.mutable_started()->set_generation(options_.generation);
+  *record.mutable_started()->mutable_job() = job_;
+  record.mutable_started()->set_restore_from(restore_from);
+  return Keep(record, true);
 }
 
 absl::StatusOr<RegisterShardReply> CoordinatorImpl::RegisterShard(
@@ -78,6 +92,7 @@ absl::StatusOr<RegisterShardReply> CoordinatorImpl::RegisterShard(
   if (shard == nullptr) shard = &registered_.emplace_back(Registered{request.address()});
   // A process that registers anew has nothing of what it once gave away.
   if (shard->retired) *shard = {request.address()};
+  SYNCLINE_RETURN_IF_ERROR(KeepShards());
   reply.set_shard(static_cast<uint32_t>(shard - registered_.data()));
   return reply;
 }
@@ -97,14 +112,31 @@ absl::StatusOr<JoinWorkerReply> CoordinatorImpl::JoinWorker(const JoinWorkerRequ
       *reply.mutable_job() = job_;
       return reply;
     }
+    if (target_workers_ > 0 && members_.LiveProcesses() >= target_workers_) {
+      return absl::UnavailableError(absl::StrCat("job ", job_.name(), " has its ", target_workers_,
+                                                 " workers: scale it up to take in more"));
+    }
     rank = members_.Join(request.name(), options_.now());
     members_.SetProcesses(rank, std::max(request.processes(), 1u));
     reply.set_rank(rank);
     reply.set_incarnation(members_.at(rank).incarnation);
+    MetadataRecord record;
+    record.mutable_joined()->set_rank(rank);
+    record.mutable_joined()->set_incarnation(reply.incarnation());
+    record.mutable_joined()->set_name(request.name());
+    record.mutable_joined()->set_processes(members_.at(rank).processes);
+    const absl::Status kept = Keep(record, true);
+    if (!kept.ok()) {
+      members_.Remove(rank);
+      return kept;
+    }
   }
   const absl::Status admitted = AdmitAtFirstStep(rank);
   absl::MutexLock lock(&mu_);
   if (!admitted.ok()) {
+    MetadataRecord record;
+    record.mutable_removed()->set_rank(rank);
+    Keep(record, true).IgnoreError();
     members_.Remove(rank);
     return admitted;
   }
@@ -141,14 +173,19 @@ absl::Status CoordinatorImpl::AdmitAtFirstStep(Rank rank) {
     if (sync() && leases_ != nullptr) clock = leases_->FirstStep(rank);
     incarnation = members_.at(rank).incarnation;
     // A step planned with it before every shard knows of it could be made without it on some.
-    if (leases_ != nullptr) leases_->Hold(true);
+    if (leases_ != nullptr) Hold(true);
   }
   const absl::Status admitted = group->Admit(rank, incarnation, clock);
   absl::MutexLock lock(&mu_);
   if (leases_ == nullptr) return admitted;
-  leases_->Hold(false);
-  if (admitted.ok()) leases_->Join(rank, clock, members_.at(rank).processes);
-  return admitted;
+  Hold(false);
+  if (!admitted.ok()) return admitted;
+  LeaseEvent join;
+  join.set_call(LeaseEvent::JOIN);
+  join.set_rank(rank);
+  join.set_number(clock);
+  join.set_count(members_.at(rank).processes);
+  return Do(join).status();
 }
 
 absl::StatusOr<ShardMap> CoordinatorImpl::PlanMap(absl::Span<const TensorSpec> tensors,
@@ -156,7 +193,7 @@ absl::StatusOr<ShardMap> CoordinatorImpl::PlanMap(absl::Span<const TensorSpec> t
   uint64_t chunk_bytes = job_.chunk_bytes();
   if (restored_) {
     SYNCLINE_RETURN_IF_ERROR(CheckSameTensors(
-        restored_->map(), tensors, absl::StrCat("the checkpoint ", options_.restore_from)));
+        restored_->map(), tensors, absl::StrCat("the checkpoint ", restore_from_)));
     chunk_bytes = restored_->map().chunk_bytes();
   }
   return MakeShardMap(tensors, addresses, chunk_bytes, ShardOptimizer(job_).kind() == LAMB);
@@ -181,7 +218,7 @@ absl::StatusOr<CreateTensorsReply> CoordinatorImpl::CreateTensors(
   }
   SYNCLINE_ASSIGN_OR_RETURN(const ShardMap map, PlanMap(tensors, addresses));
   ConfigureRequest configuration = Configuration(map);
-  configuration.set_restore_from(options_.restore_from);
+  configuration.set_restore_from(restore_from_);
   for (const std::string& address : addresses) SYNCLINE_RETURN_IF_ERROR(LinkTo(address).status());
   std::shared_ptr<ShardGroup> group;
   {
@@ -197,6 +234,7 @@ absl::StatusOr<CreateTensorsReply> CoordinatorImpl::CreateTensors(
   }
   for (const Rank rank : live) SYNCLINE_RETURN_IF_ERROR(AdmitAtFirstStep(rank));
   absl::MutexLock lock(&mu_);
+  SYNCLINE_RETURN_IF_ERROR(KeepMap(map, 0, false));
   map_ = map;
   settled_ = {map.epoch(), addresses};
   *reply.mutable_map() = *map_;
@@ -216,34 +254,36 @@ absl::StatusOr<LeaseReply> CoordinatorImpl::Lease(const LeaseRequest& request) {
                      ": give every worker the same training data"));
   }
   samples_ = request.samples();
-  members_.SetProcesses(request.rank(), std::max(request.processes(), 1u));
+  const uint32_t processes = std::max(request.processes(), 1u);
+  const bool as_many = members_.at(request.rank()).processes == processes;
+  members_.SetProcesses(request.rank(), processes);
   started_ = started_ || members_.LiveProcesses() >= job_.workers();
   LeaseReply reply;
   if (!map_ || !started_) return reply;
   if (leases_ == nullptr) {
-    DataLeases::Options options;
-    options.mode = job_.sync_mode();
-    options.on_loss = job_.on_worker_loss();
-    options.samples = samples_;
-    options.batch_size = SamplesPerExchange(job_);
-    options.epochs = job_.epochs();
-    options.max_steps = job_.max_steps();
-    options.horizon = options_.lease_steps;
-    leases_ = std::make_unique<DataLeases>(options);
-    if (restored_) leases_->Restore(*restored_);
-    for (const Rank rank : members_.Live()) {
-      leases_->Join(rank, first_step_, members_.at(rank).processes);
-    }
+    MetadataRecord record;
+    record.mutable_leases_made()->set_samples(samples_);
+    SYNCLINE_RETURN_IF_ERROR(Keep(record, true));
+    MakeLeases(samples_);
   }
-  leases_->SetProcesses(request.rank(), members_.at(request.rank()).processes);
-  leases_->Committed(request.rank(), request.committed());
+  LeaseEvent event;
+  event.set_rank(request.rank());
+  if (!as_many) {
+    event.set_call(LeaseEvent::SET_PROCESSES);
+    event.set_count(processes);
+    SYNCLINE_RETURN_IF_ERROR(Do(event).status());
+  }
+  NoteCommitted(request.rank(), request.committed());
   // A shard may have sent the worker here before all had agreed on the step; it goes on then.
   if (stopped_at_ && request.from_clock() >= *stopped_at_) {
     reply.set_finished(true);
     return reply;
   }
-  reply = leases_->Lease(request.rank(), request.from_clock());
+  event.set_call(LeaseEvent::LEASE);
+  event.set_number(request.from_clock());
+  SYNCLINE_ASSIGN_OR_RETURN(reply, Do(event));
   if (!reply.finished()) return reply;
+  ending_ = true;
   const bool free = !evaluator_ || !members_.at(*evaluator_).live;
   if (free && !test_loss_) evaluator_ = request.rank();
   reply.set_evaluate(evaluator_ == request.rank() && !test_loss_);
@@ -257,6 +297,7 @@ absl::StatusOr<HeartbeatReply> CoordinatorImpl::Heartbeat(const HeartbeatRequest
   reply.set_stopping(stopped_at_.has_value() && !sync());
   if (request.member_case() != HeartbeatRequest::kRank) {
     const Registered* shard = FindShard(request.shard());
+    reply.set_unknown(shard == nullptr);
     reply.set_retired(shard != nullptr && shard->retired);
     return reply;
   }
@@ -265,9 +306,10 @@ absl::StatusOr<HeartbeatReply> CoordinatorImpl::Heartbeat(const HeartbeatRequest
     reply.set_expelled(true);
     return reply;
   }
+  if (TooMany(rank)) reply.set_stopping(true);
   members_.Touch(rank, options_.now());
   members_.Report(rank, request.progress());
-  if (leases_ != nullptr) leases_->Committed(rank, request.progress().clock());
+  if (leases_ != nullptr) NoteCommitted(rank, request.progress().clock());
   return reply;
 }
 
@@ -279,7 +321,7 @@ absl::StatusOr<LeaveWorkerReply> CoordinatorImpl::LeaveWorker(const LeaveWorkerR
     if (!members_.Check(request.rank(), request.incarnation()).ok()) return LeaveWorkerReply();
     const WorkerProgress& progress = request.progress();
     members_.Report(request.rank(), progress);
-    if (leases_ != nullptr) leases_->Committed(request.rank(), request.clock());
+    if (leases_ != nullptr) NoteCommitted(request.rank(), request.clock());
     if (progress.has_test_accuracy()) test_accuracy_ = progress.test_accuracy();
     if (progress.has_test_loss()) test_loss_ = progress.test_loss();
   }
@@ -299,9 +341,18 @@ absl::Status CoordinatorImpl::RemoveWorker(Rank rank, bool left) {
     SYNCLINE_ASSIGN_OR_RETURN(clock, group->Remove(rank, incarnation, left));
   }
   absl::MutexLock lock(&mu_);
+  MetadataRecord record;
+  record.mutable_removed()->set_rank(rank);
+  *record.mutable_removed()->mutable_progress() = members_.at(rank).progress;
+  SYNCLINE_RETURN_IF_ERROR(Keep(record, true));
   members_.Remove(rank);
-  if (leases_ != nullptr) leases_->Lost(rank, clock, left);
-  return absl::OkStatus();
+  if (leases_ == nullptr) return absl::OkStatus();
+  LeaseEvent lost;
+  lost.set_call(LeaseEvent::LOST);
+  lost.set_rank(rank);
+  lost.set_number(clock);
+  lost.set_flag(left);
+  return Do(lost).status();
 }
 
 absl::StatusOr<std::pair<uint64_t, uint64_t>> CoordinatorImpl::Steps() {

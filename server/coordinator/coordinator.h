@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -11,6 +12,7 @@
 #include "common/io/file_system.h"
 #include "proto/coordinator.pb.h"
 #include "proto/job.pb.h"
+#include "server/coordinator/metadata_store.h"
 #include "server/coordinator/shard_link.h"
 
 namespace syncline {
@@ -33,6 +35,13 @@ class CoordinatorCore {
     absl::Duration member_lease = absl::Seconds(5);
     // Steps leased ahead of a worker.
     uint64_t lease_steps = 256;
+    // What the coordinator before this one kept (metadata->Read()), to go on from; empty: none. The job's
+    // shards must be there still: if none answers, the job begins anew from its last checkpoint.
+    std::vector<MetadataRecord> records;
+    // Where this one keeps it; null: nowhere. Not owned.
+    MetadataStore* metadata = nullptr;
+    // Higher than that of every coordinator before.
+    uint64_t generation = 1;
     // The time, for tests to move.
     std::function<absl::Time()> now;
   };

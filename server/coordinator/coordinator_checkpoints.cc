@@ -138,6 +138,9 @@ void CoordinatorImpl::Finish() {
   absl::MutexLock lock(&mu_);
   if (written.ok()) {
     finished_ = true;
+    MetadataRecord record;
+    record.mutable_ended()->set_checkpoint(last_checkpoint_);
+    Keep(record, true).IgnoreError();
   } else {
     trouble_ = absl::StrCat("the last checkpoint failed, trying again: ",
                             written.status().message());

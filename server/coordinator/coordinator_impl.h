@@ -22,7 +22,8 @@
 namespace syncline {
 
 // Members, leases and status are in coordinator.cc; checkpoints, and how training ends, in
-// coordinator_checkpoints.cc; how shards come and go in coordinator_rescale.cc.
+// coordinator_checkpoints.cc; how shards come and go in coordinator_rescale.cc; what is kept for the next
+// coordinator, and how that goes on, in coordinator_recovery.cc.
 class CoordinatorImpl final : public CoordinatorCore {
  public:
   explicit CoordinatorImpl(Options options) : options_(std::move(options)), job_(options_.job) {}
@@ -63,10 +64,29 @@ class CoordinatorImpl final : public CoordinatorCore {
     bool leaving = false;  // it wants to go
     bool retired = false;  // it has given everything away
   };
+  using LeaseEvent = MetadataRecord::LeaseEvent;
+  absl::Status BeginAnew(const std::string& restore_from);
+  absl::Status Recover(const std::vector<MetadataRecord>& records);
+  absl::Status TakeOver() ABSL_LOCKS_EXCLUDED(mu_);
+  void Replay(const MetadataRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void MakeLeases(uint64_t samples) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Keeps a record for the next coordinator.
+  absl::Status Keep(const MetadataRecord& record, bool durable)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status KeepShards() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status KeepMap(const ShardMap& map, uint64_t from_step, bool change)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // A call of leases_, which is kept first.
+  absl::StatusOr<LeaseReply> Do(const LeaseEvent& event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  LeaseReply Apply(const LeaseEvent& event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void NoteCommitted(Rank rank, Clock clock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Hold(bool hold) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::StatusOr<DrainReply> DrainAll();
   absl::StatusOr<DrainReply> DrainShard(const std::string& address);
   Registered* FindShard(const std::string& address) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Where the chunks are to be: who of those registered, in the order of the map.
+  // A live worker that is to leave, as Scale asks for fewer.
+  bool TooMany(Rank rank) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::vector<std::string> WantedShards() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // On the way to where the chunks are to be.
   std::vector<ShardMap> MapsToCome() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -76,8 +96,12 @@ class CoordinatorImpl final : public CoordinatorCore {
   void KeepBalance();
   absl::Status RescaleOnce();
   absl::Status ChangeMap(const ShardMap& map, const ShardMap& next);
-  absl::Status BeginChange(const ShardMap& map, MapChange* change, const MapChange::Links& links)
-      ABSL_LOCKS_EXCLUDED(mu_);
+  // Every shard is prepared for the change: from here on it is gone through with.
+  absl::Status GoThrough(MapChange* change, const ShardMap& map, const ShardMap& next,
+                         absl::ReleasableMutexLock* control);
+  absl::StatusOr<MapChange::Links> LinksTo(const ShardMap& map, const ShardMap& next);
+  absl::Status Prepare(const ShardMap& map, MapChange* change, const MapChange::Links& links)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mu_);
   // Waits until the change is made; false if it never will be, as training ended before its step.
   bool AwaitChange(MapChange* change);
   absl::Status ConfigureShard(const std::string& address, const ShardMap& map)
@@ -94,8 +118,10 @@ class CoordinatorImpl final : public CoordinatorCore {
 
   const Options options_;
   const JobManifest job_;
-  std::optional<CheckpointManifest> restored_;  // set by Start
-  uint64_t first_step_ = 0;                     // likewise
+  // Set by Start.
+  std::string restore_from_;
+  std::optional<CheckpointManifest> restored_;
+  uint64_t first_step_ = 0;
 
   // One sequence of calls to the shards at a time: they hear of members in one order. Before mu_.
   absl::Mutex control_mu_ ABSL_ACQUIRED_BEFORE(mu_);
@@ -104,8 +130,12 @@ class CoordinatorImpl final : public CoordinatorCore {
 
   mutable absl::Mutex mu_;
   std::vector<Registered> registered_ ABSL_GUARDED_BY(mu_);
+  // A change that the coordinator before this one was about to confirm.
+  std::optional<MapVersion> pending_ ABSL_GUARDED_BY(mu_);
+  std::map<Rank, Clock> committed_ ABSL_GUARDED_BY(mu_);  // as leases_ knows them
   std::map<std::string, std::shared_ptr<ShardLink>> links_ ABSL_GUARDED_BY(mu_);  // by address
-  uint32_t target_ ABSL_GUARDED_BY(mu_) = 0;  // of Scale
+  uint32_t target_ ABSL_GUARDED_BY(mu_) = 0;  // of Scale, shards
+  uint32_t target_workers_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t moved_bytes_ ABSL_GUARDED_BY(mu_) = 0;  // since the shards were in balance
   bool balancing_ ABSL_GUARDED_BY(mu_) = false;  // chunks move
   // A map, by epoch, and shards that it is right for.
@@ -117,6 +147,7 @@ class CoordinatorImpl final : public CoordinatorCore {
   std::unique_ptr<DataLeases> leases_ ABSL_GUARDED_BY(mu_);
   uint64_t samples_ ABSL_GUARDED_BY(mu_) = 0;
   bool started_ ABSL_GUARDED_BY(mu_) = false;  // all expected workers were there
+  bool ending_ ABSL_GUARDED_BY(mu_) = false;   // a worker was told that there is no more to do
   bool draining_ ABSL_GUARDED_BY(mu_) = false;
   // Draining, and the shards know where: at this step (sync; 0 otherwise).
   std::optional<uint64_t> stopped_at_ ABSL_GUARDED_BY(mu_);

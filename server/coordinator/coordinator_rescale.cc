@@ -12,7 +12,7 @@
 namespace syncline {
 namespace {
 
-constexpr uint32_t kMaxShards = 4096;
+constexpr uint32_t kMaxMembers = 4096;
 // A training cluster goes on meanwhile, so the step of a change lies a little ahead.
 constexpr uint64_t kChangeAhead = 2;
 
@@ -56,7 +56,10 @@ std::vector<ShardMap> CoordinatorImpl::MapsToCome() const {
 
 Rescale CoordinatorImpl::RescaleStatus() const {
   Rescale status;
-  status.set_target(target_);
+  if (!ending_ && !draining_) {
+    status.set_target(target_);
+    status.set_target_workers(target_workers_);
+  }
   if (!map_) return status;
   const std::vector<std::string> wanted = WantedShards();
   for (const Registered& shard : registered_) {
@@ -79,16 +82,32 @@ Rescale CoordinatorImpl::RescaleStatus() const {
 }
 
 absl::StatusOr<ScaleReply> CoordinatorImpl::Scale(const ScaleRequest& request) {
-  if (request.shards() > kMaxShards) {
+  for (const auto& [field, count] : {std::pair{"shards", request.shards()},
+                                     std::pair{"workers", request.workers()}}) {
+    if (count <= kMaxMembers) continue;
     return absl::InvalidArgumentError(
-        absl::StrCat("shards is ", request.shards(), ": it must be from 0 to ", kMaxShards));
+        absl::StrCat(field, " is ", count, ": it must be from 0 to ", kMaxMembers));
   }
   absl::MutexLock lock(&mu_);
   if (draining_ || finished_) {
     return absl::FailedPreconditionError(absl::StrCat("job ", job_.name(), " is over"));
   }
-  target_ = request.shards();
+  MetadataRecord record;
+  *record.mutable_scaled() = request;
+  SYNCLINE_RETURN_IF_ERROR(Keep(record, true));
+  if (request.has_shards()) target_ = request.shards();
+  if (request.has_workers()) target_workers_ = request.workers();
   return ScaleReply();
+}
+
+bool CoordinatorImpl::TooMany(Rank rank) const {
+  if (target_workers_ == 0) return false;
+  // The lowest ranks stay.
+  uint64_t before = 0;
+  for (const Rank live : members_.Live()) {
+    if (live < rank) before += members_.at(live).processes;
+  }
+  return before >= target_workers_;
 }
 
 absl::StatusOr<DrainReply> CoordinatorImpl::DrainShard(const std::string& address) {
@@ -99,6 +118,7 @@ absl::StatusOr<DrainReply> CoordinatorImpl::DrainShard(const std::string& addres
       return absl::NotFoundError(absl::StrCat("shard is ", address, ": no such shard registered"));
     }
     shard->leaving = true;
+    SYNCLINE_RETURN_IF_ERROR(KeepShards());
   }
   while (!closing_.HasBeenNotified()) {
     {
@@ -133,6 +153,22 @@ void CoordinatorImpl::KeepBalance() {
 absl::Status CoordinatorImpl::RescaleOnce() {
   ShardMap map;
   std::vector<ShardMap> maps;
+  std::optional<MapVersion> pending;
+  {
+    absl::MutexLock lock(&mu_);
+    if (map_ && pending_) {
+      map = *map_;
+      pending = pending_;
+      balancing_ = true;
+    }
+  }
+  if (pending) {
+    absl::MutexLock one(&checkpoint_mu_);
+    SYNCLINE_ASSIGN_OR_RETURN(const auto links, LinksTo(map, pending->map()));
+    MapChange change(pending->map(), links, pending->from_step());
+    absl::ReleasableMutexLock control(&control_mu_);
+    return GoThrough(&change, map, pending->map(), &control);
+  }
   {
     absl::MutexLock lock(&mu_);
     if (!map_ || finished_ || draining_) return absl::NotFoundError("not training");
@@ -187,45 +223,38 @@ absl::Status CoordinatorImpl::ConfigureShard(const std::string& address, const S
   return link->Configure(configuration).status();
 }
 
+absl::StatusOr<MapChange::Links> CoordinatorImpl::LinksTo(const ShardMap& map,
+                                                          const ShardMap& next) {
+  MapChange::Links links;
+  for (const ShardMap* each : {&map, &next}) {
+    for (const std::string& address : each->shards()) {
+      SYNCLINE_ASSIGN_OR_RETURN(links[address], LinkTo(address));
+    }
+  }
+  return links;
+}
+
 absl::Status CoordinatorImpl::ChangeMap(const ShardMap& map, const ShardMap& next) {
   // What is on its way between shards would be in no shard's part of a checkpoint.
   absl::MutexLock one(&checkpoint_mu_);
-  std::vector<std::string> before(map.shards().begin(), map.shards().end());
-  std::vector<std::string> after(next.shards().begin(), next.shards().end());
-  std::vector<std::string> all = after;
-  MapChange::Links links;
-  for (const std::string& address : before) {
-    if (std::find(after.begin(), after.end(), address) == after.end()) all.push_back(address);
-  }
-  for (const std::string& address : all) {
-    SYNCLINE_ASSIGN_OR_RETURN(links[address], LinkTo(address));
-  }
+  SYNCLINE_ASSIGN_OR_RETURN(const auto links, LinksTo(map, next));
   MapChange change(next, links);
-  SYNCLINE_RETURN_IF_ERROR(BeginChange(map, &change, links));
-  {
+  // Nobody joins or leaves until every shard knows.
+  absl::ReleasableMutexLock control(&control_mu_);
+  absl::Status prepared = Prepare(map, &change, links);
+  if (prepared.ok()) {
     absl::MutexLock lock(&mu_);
-    shards_ = GroupOf(all);
-    map_ = next;
+    prepared = KeepMap(next, change.from_step(), true);
   }
-  const bool made = AwaitChange(&change);
-  absl::MutexLock control(&control_mu_);
-  absl::MutexLock lock(&mu_);
-  shards_ = GroupOf(made ? after : before);
-  map_ = made ? next : map;
-  if (!made) return absl::NotFoundError("training ended before the step of the change");
-  moved_bytes_ += MovedBytes(map, next);
-  for (const std::string& address : before) {
-    if (std::find(after.begin(), after.end(), address) != after.end()) continue;
-    links_.erase(address);
-    if (Registered* const shard = FindShard(address)) shard->retired = true;
+  if (!prepared.ok()) {
+    change.Cancel().IgnoreError();
+    return prepared;
   }
-  return absl::OkStatus();
+  return GoThrough(&change, map, next, &control);
 }
 
-absl::Status CoordinatorImpl::BeginChange(const ShardMap& map, MapChange* change,
-                                          const MapChange::Links& links) {
-  // Nobody joins or leaves until every shard knows.
-  absl::MutexLock control(&control_mu_);
+absl::Status CoordinatorImpl::Prepare(const ShardMap& map, MapChange* change,
+                                      const MapChange::Links& links) {
   for (const auto& [address, link] : links) {
     const bool fresh =
         std::find(map.shards().begin(), map.shards().end(), address) == map.shards().end();
@@ -238,19 +267,46 @@ absl::Status CoordinatorImpl::BeginChange(const ShardMap& map, MapChange* change
     const bool moving = sync() && !members_.Live().empty() && leases_ != nullptr;
     if (moving) ahead = kChangeAhead;
   }
-  const absl::Status prepared = change->Prepare(sync() ? steps.second : 0, ahead);
-  if (!prepared.ok()) {
-    change->Cancel().IgnoreError();
-    return prepared;
-  }
-  // From here on it must be gone through with: a shard may have heard of it.
+  return change->Prepare(sync() ? steps.second : 0, ahead);
+}
+
+absl::Status CoordinatorImpl::GoThrough(MapChange* change, const ShardMap& map,
+                                        const ShardMap& next,
+                                        absl::ReleasableMutexLock* control) {
   while (true) {
     const absl::Status confirmed = change->Confirm();
-    if (confirmed.ok()) return confirmed;
+    if (confirmed.ok()) break;
     if (closing_.WaitForNotificationWithTimeout(absl::Milliseconds(100))) return confirmed;
     absl::MutexLock lock(&mu_);
     rescale_trouble_ = std::string(confirmed.message());
   }
+  const std::vector<std::string> before(map.shards().begin(), map.shards().end());
+  const std::vector<std::string> after(next.shards().begin(), next.shards().end());
+  std::vector<std::string> all = after, gone;
+  for (const std::string& address : before) {
+    if (std::find(after.begin(), after.end(), address) == after.end()) gone.push_back(address);
+  }
+  all.insert(all.end(), gone.begin(), gone.end());
+  {
+    absl::MutexLock lock(&mu_);
+    shards_ = GroupOf(all);
+    map_ = next;
+  }
+  control->Release();
+  const bool made = AwaitChange(change);
+  absl::MutexLock again(&control_mu_);
+  absl::MutexLock lock(&mu_);
+  shards_ = GroupOf(made ? after : before);
+  map_ = made ? next : map;
+  if (!made) return absl::NotFoundError("training ended before the step of the change");
+  pending_.reset();
+  moved_bytes_ += MovedBytes(map, next);
+  for (const std::string& address : gone) {
+    links_.erase(address);
+    if (Registered* const shard = FindShard(address)) shard->retired = true;
+  }
+  if (!gone.empty()) SYNCLINE_RETURN_IF_ERROR(KeepShards());
+  return KeepMap(next, change->from_step(), false);
 }
 
 bool CoordinatorImpl::AwaitChange(MapChange* change) {

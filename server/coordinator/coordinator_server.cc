@@ -1,5 +1,6 @@
 #include "server/coordinator/coordinator_server.h"
 
+#include <algorithm>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "server/coordinator/coordinator.h"
 #include "server/coordinator/coordinator_metrics.h"
 #include "server/coordinator/coordinator_service.h"
+#include "server/coordinator/directory_store.h"
 #include "server/coordinator/grpc_shard_link.h"
 #include "server/durability/checkpoint_reader.h"
 #include "spdlog/spdlog.h"
@@ -50,8 +52,9 @@ void WarnOfOtherCheckpoints(const CoordinatorServer::Options& options) {
 
 class CoordinatorServerImpl final : public CoordinatorServer {
  public:
-  explicit CoordinatorServerImpl(std::unique_ptr<CoordinatorCore> core)
-      : core_(std::move(core)), service_(core_.get()) {}
+  CoordinatorServerImpl(std::unique_ptr<MetadataStore> metadata,
+                        std::unique_ptr<CoordinatorCore> core)
+      : metadata_(std::move(metadata)), core_(std::move(core)), service_(core_.get()) {}
 
   // Calls under way may wait for what Tick does, so it goes on until they have ended.
   ~CoordinatorServerImpl() override {
@@ -97,6 +100,7 @@ class CoordinatorServerImpl final : public CoordinatorServer {
     return absl::OkStatus();
   }
 
+  const std::unique_ptr<MetadataStore> metadata_;  // may be null
   const std::unique_ptr<CoordinatorCore> core_;
   CoordinatorService service_;
   std::unique_ptr<ServerRuntime> runtime_;
@@ -112,15 +116,34 @@ absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(
     const Options& options) {
   CoordinatorCore::Options core;
   core.job = options.job;
-  core.connect = GrpcShards(options.security);
   core.files = options.files;
-  SYNCLINE_ASSIGN_OR_RETURN(core.restore_from, FolderToRestore(options));
+  std::unique_ptr<MetadataStore> metadata;
+  if (!options.metadata.empty()) {
+    const auto waiting = [&] {
+      spdlog::info("another coordinator has {}: standing by", options.metadata);
+    };
+    SYNCLINE_ASSIGN_OR_RETURN(metadata, DirectoryStore::Open(options.files, options.metadata, waiting,
+                                                             options.stop));
+    SYNCLINE_ASSIGN_OR_RETURN(core.records, metadata->Read());
+    core.metadata = metadata.get();
+  }
+  for (const MetadataRecord& record : core.records) {
+    core.generation = std::max(core.generation, record.started().generation() + 1);
+  }
+  core.connect = GrpcShards(options.security, {}, core.generation);
+  if (core.records.empty() || core.records.back().has_ended()) {
+    SYNCLINE_ASSIGN_OR_RETURN(core.restore_from, FolderToRestore(options));
+  }
   core.member_lease = options.member_lease;
   core.lease_steps = options.lease_steps;
   core.now = [] { return absl::Now(); };
-  if (core.restore_from.empty()) WarnOfOtherCheckpoints(options);
+  if (core.restore_from.empty() && core.records.empty()) WarnOfOtherCheckpoints(options);
+  if (!core.records.empty() && !core.records.back().has_ended()) {
+    spdlog::info("going on with job {} as coordinator number {}", options.job.name(),
+                 core.generation);
+  }
   SYNCLINE_ASSIGN_OR_RETURN(auto made, CoordinatorCore::Create(std::move(core)));
-  auto server = std::make_unique<CoordinatorServerImpl>(std::move(made));
+  auto server = std::make_unique<CoordinatorServerImpl>(std::move(metadata), std::move(made));
   SYNCLINE_RETURN_IF_ERROR(server->Serve(options));
   return server;
 }

@@ -1,6 +1,7 @@
 #ifndef SYNCLINE_SERVER_COORDINATOR_COORDINATOR_SERVER_H_
 #define SYNCLINE_SERVER_COORDINATOR_COORDINATOR_SERVER_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -25,6 +26,11 @@ class CoordinatorServer {
     SecurityOptions security;
     // Folder of a checkpoint to continue from, or "latest" of checkpoint.directory; empty: none.
     std::string restore;
+    // Folder that keeps what the next coordinator must know, should this one end before the job; it goes
+    // on from what is there. While another one has it this one stands by. Empty: nothing is kept.
+    std::string metadata;
+    // Asked while standing by: true ends that with CANCELLED. May be null.
+    std::function<bool()> stop;
     absl::Duration member_lease = absl::Seconds(5);
     uint64_t lease_steps = 256;
     // Where checkpoints are; not owned.

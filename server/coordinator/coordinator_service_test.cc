@@ -34,7 +34,8 @@ class FakeCore : public CoordinatorCore {
   }
   absl::StatusOr<ClusterStatusReply> ClusterStatus() override { return ClusterStatusReply(); }
   absl::StatusOr<CheckpointReply> Checkpoint() override { return CheckpointReply(); }
-  absl::StatusOr<DrainReply> Drain() override { return DrainReply(); }
+  absl::StatusOr<DrainReply> Drain(const DrainRequest&) override { return DrainReply(); }
+  absl::StatusOr<ScaleReply> Scale(const ScaleRequest&) override { return ScaleReply(); }
   void Tick() override {}
   bool finished() const override { return false; }
 };

@@ -19,30 +19,31 @@ constexpr absl::Duration kConfigureAttempt = absl::Minutes(10);
 class GrpcShardLink : public ShardLink {
  public:
   GrpcShardLink(std::string address, std::shared_ptr<grpc::Channel> channel,
-                const ShardLinkPatience& patience)
+                const ShardLinkPatience& patience, uint64_t generation)
       : address_(std::move(address)),
         patience_(patience),
+        generation_(generation),
         stub_(ParameterServer::NewStub(std::move(channel))) {}
 
   absl::StatusOr<ConfigureReply> Configure(const ConfigureRequest& request) override {
-    return Ask<ConfigureReply>("configuring", &ParameterServer::Stub::Configure, request,
+    return Ask<ConfigureReply>("configuring", &ParameterServer::Stub::Configure, Signed(request),
                                kConfigureAttempt);
   }
 
   absl::StatusOr<UpdateMemberReply> UpdateMember(const UpdateMemberRequest& request) override {
     return Ask<UpdateMemberReply>("telling of a member to", &ParameterServer::Stub::UpdateMember,
-                                  request, kAttempt);
+                                  Signed(request), kAttempt);
   }
 
   absl::StatusOr<ChangeMapReply> ChangeMap(const ChangeMapRequest& request) override {
-    return Ask<ChangeMapReply>("changing the map of", &ParameterServer::Stub::ChangeMap, request,
-                               kAttempt);
+    return Ask<ChangeMapReply>("changing the map of", &ParameterServer::Stub::ChangeMap,
+                               Signed(request), kAttempt);
   }
 
   absl::StatusOr<StopAtReply> StopAt(uint64_t step) override {
     StopAtRequest request;
     request.set_step(step);
-    return Ask<StopAtReply>("stopping", &ParameterServer::Stub::StopAt, request, kAttempt);
+    return Ask<StopAtReply>("stopping", &ParameterServer::Stub::StopAt, Signed(request), kAttempt);
   }
 
   absl::StatusOr<ShardStatusReply> Status() override {
@@ -58,7 +59,7 @@ class GrpcShardLink : public ShardLink {
     while (true) {
       const absl::Time begun = absl::Now();
       auto reply = Call<WriteCheckpointReply>(*stub_, &ParameterServer::Stub::WriteCheckpoint,
-                                              request, patience_.checkpoint_attempt);
+                                              Signed(request), patience_.checkpoint_attempt);
       const absl::StatusCode code = reply.status().code();
       const bool waited = code == absl::StatusCode::kDeadlineExceeded;
       const bool away = code == absl::StatusCode::kUnavailable;
@@ -81,6 +82,12 @@ class GrpcShardLink : public ShardLink {
                             attempt);
   }
 
+  template <typename Request>
+  Request Signed(Request request) const {
+    request.set_generation(generation_);
+    return request;
+  }
+
   std::string Doing(const char* doing) const {
     return absl::StrCat(doing, " shard ", address_);
   }
@@ -90,16 +97,18 @@ class GrpcShardLink : public ShardLink {
 
   const std::string address_;
   const ShardLinkPatience patience_;
+  const uint64_t generation_;
   const std::unique_ptr<ParameterServer::Stub> stub_;
 };
 
 }  // namespace
 
-ConnectShard GrpcShards(const SecurityOptions& security, const ShardLinkPatience& patience) {
-  return [security, patience](
+ConnectShard GrpcShards(const SecurityOptions& security, const ShardLinkPatience& patience,
+                        uint64_t generation) {
+  return [security, patience, generation](
              const std::string& address) -> absl::StatusOr<std::unique_ptr<ShardLink>> {
     SYNCLINE_ASSIGN_OR_RETURN(auto channel, MakeChannel(address, security));
-    return std::make_unique<GrpcShardLink>(address, std::move(channel), patience);
+    return std::make_unique<GrpcShardLink>(address, std::move(channel), patience, generation);
   };
 }
 

@@ -1,6 +1,8 @@
 #ifndef SYNCLINE_SERVER_COORDINATOR_GRPC_SHARD_LINK_H_
 #define SYNCLINE_SERVER_COORDINATOR_GRPC_SHARD_LINK_H_
 
+#include <cstdint>
+
 #include "absl/time/time.h"
 #include "common/rpc/security.h"
 #include "server/coordinator/shard_link.h"
@@ -18,7 +20,9 @@ struct ShardLinkPatience {
 // Shards over gRPC. Errors begin with what was asked of whom: "configuring shard HOST:PORT: ...".
 // Connecting happens with the first call; errors of the function itself are those of the
 // credentials' files.
-ConnectShard GrpcShards(const SecurityOptions& security, const ShardLinkPatience& patience = {});
+// `generation`: of the coordinator, in all that changes a shard.
+ConnectShard GrpcShards(const SecurityOptions& security, const ShardLinkPatience& patience = {},
+                        uint64_t generation = 1);
 
 }  // namespace syncline
 

@@ -22,6 +22,10 @@ ABSL_FLAG(std::string, job, "",
 ABSL_FLAG(std::string, restore, "",
           "A checkpoint to continue from: its folder, or latest for the newest in "
           "checkpoint.directory.");
+ABSL_FLAG(std::string, metadata, "",
+          "Folder that keeps who is in the job and who trains on what, for a coordinator that takes this "
+          "one's place: a second one with the same folder stands by. By default the folder "
+          "`coordinator` in checkpoint.directory; none keeps nothing.");
 ABSL_FLAG(absl::Duration, member_lease, absl::Seconds(5),
           "A worker or shard not heard of for this long is lost.");
 ABSL_FLAG(uint64_t, lease_steps, 256, "Steps leased ahead of a worker, from 1 to 1000000.");
@@ -49,6 +53,12 @@ absl::StatusOr<syncline::CoordinatorServer::Options> ReadOptions(
   if (!options.restore.empty() && options.restore != "latest") {
     options.restore = std::filesystem::absolute(options.restore).lexically_normal().string();
   }
+  options.metadata = absl::GetFlag(FLAGS_metadata);
+  if (options.metadata.empty() && !options.job.checkpoint().directory().empty()) {
+    options.metadata = options.job.checkpoint().directory() + "/coordinator";
+  }
+  if (options.metadata == "none") options.metadata.clear();
+  options.stop = [] { return syncline::WaitForSignal([] { return true; }) != 0; };
   options.member_lease = absl::GetFlag(FLAGS_member_lease);
   options.lease_steps = absl::GetFlag(FLAGS_lease_steps);
   if (options.member_lease < absl::Milliseconds(100) || options.member_lease > absl::Hours(1)) {

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -22,8 +23,11 @@ class MapChange {
   // By address: every shard of the map in force and of `next`.
   using Links = std::map<std::string, std::shared_ptr<ShardLink>>;
 
-  MapChange(const ShardMap& next, Links shards) : shards_(std::move(shards)) {
+  // `from_step`: of a change that was prepared before; else Prepare finds it.
+  MapChange(const ShardMap& next, Links shards, uint64_t from_step = 0)
+      : shards_(std::move(shards)) {
     *next_.mutable_map() = next;
+    next_.set_from_step(from_step);
   }
 
   // Finds a step that nobody has begun, `margin` above where the shards are (sync; elsewhere 0 and 0).
@@ -36,6 +40,7 @@ class MapChange {
   absl::Status Finish();
   // Whether every shard had reached the step when Done was called last.
   bool reached() const { return reached_; }
+  uint64_t from_step() const { return next_.from_step(); }
 
  private:
   struct Told {

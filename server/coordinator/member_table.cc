@@ -9,16 +9,21 @@ namespace syncline {
 Rank MemberTable::Join(const std::string& name, absl::Time now) {
   Rank rank = 0;
   while (members_.count(rank) > 0 && members_.at(rank).live) ++rank;
+  Rejoin(rank, next_.try_emplace(rank, 1).first->second, name, now);
+  return rank;
+}
+
+void MemberTable::Rejoin(Rank rank, Incarnation incarnation, const std::string& name,
+                         absl::Time now) {
   Member& member = members_[rank];
   past_samples_ += member.progress.samples();
   past_loss_ += member.progress.loss_sum();
-  Incarnation& next = next_.try_emplace(rank, 1).first->second;
   member = Member();
-  member.incarnation = next++;
+  member.incarnation = incarnation;
   member.name = name;
   member.live = true;
   member.last_seen = now;
-  return rank;
+  next_[rank] = incarnation + 1;
 }
 
 absl::Status MemberTable::Check(Rank rank, Incarnation incarnation) const {

@@ -29,6 +29,8 @@ class MemberTable {
 
   // A worker gets a place. Its name replaces that of whoever had the rank before.
   Rank Join(const std::string& name, absl::Time now);
+  // The same as it was once done.
+  void Rejoin(Rank rank, Incarnation incarnation, const std::string& name, absl::Time now);
   // FAILED_PRECONDITION unless this incarnation is live; says to join again.
   absl::Status Check(Rank rank, Incarnation incarnation) const;
   // A live member was heard of.

@@ -38,6 +38,13 @@ grpc::Status WithShard(ShardHost* host, Reply* reply, const F& call) {
   return grpc::Status::OK;
 }
 
+// The same for a coordinator, which must be the latest there is.
+template <typename Request, typename Reply, typename F>
+grpc::Status WithShardLed(ShardHost* host, const Request& request, Reply* reply, const F& call) {
+  const absl::Status leads = host->CheckGeneration(request.generation());
+  return leads.ok() ? WithShard(host, reply, call) : ToGrpcStatus(leads);
+}
+
 }  // namespace
 
 void ParameterService::ListenOn(grpc::ServerCompletionQueue* queue) {
@@ -98,6 +105,8 @@ grpc::Status ParameterService::FetchWorkerState(grpc::ServerContext*,
 
 grpc::Status ParameterService::Configure(grpc::ServerContext*, const ConfigureRequest* request,
                                          ConfigureReply* reply) {
+  const absl::Status leads = host_->CheckGeneration(request->generation());
+  if (!leads.ok()) return ToGrpcStatus(leads);
   auto configured = host_->Configure(*request);
   if (configured.ok()) *reply = *std::move(configured);
   return ToGrpcStatus(configured.status());
@@ -111,18 +120,20 @@ grpc::Status ParameterService::GetMap(grpc::ServerContext*, const GetMapRequest*
 
 grpc::Status ParameterService::ChangeMap(grpc::ServerContext*, const ChangeMapRequest* request,
                                          ChangeMapReply* reply) {
-  return WithShard(host_, reply, [&](Shard& shard) { return shard.ChangeMap(*request); });
+  return WithShardLed(host_, *request, reply,
+                      [&](Shard& shard) { return shard.ChangeMap(*request); });
 }
 
 grpc::Status ParameterService::UpdateMember(grpc::ServerContext*,
                                             const UpdateMemberRequest* request,
                                             UpdateMemberReply* reply) {
-  return WithShard(host_, reply, [&](Shard& shard) { return shard.UpdateMember(*request); });
+  return WithShardLed(host_, *request, reply,
+                      [&](Shard& shard) { return shard.UpdateMember(*request); });
 }
 
 grpc::Status ParameterService::StopAt(grpc::ServerContext*, const StopAtRequest* request,
                                       StopAtReply* reply) {
-  return WithShard(host_, reply, [&](Shard& shard) {
+  return WithShardLed(host_, *request, reply, [&](Shard& shard) {
     return absl::StatusOr<StopAtReply>(shard.StopAt(request->step()));
   });
 }
@@ -130,7 +141,7 @@ grpc::Status ParameterService::StopAt(grpc::ServerContext*, const StopAtRequest*
 grpc::Status ParameterService::WriteCheckpoint(grpc::ServerContext*,
                                                const WriteCheckpointRequest* request,
                                                WriteCheckpointReply* reply) {
-  return WithShard(host_, reply, [&](Shard& shard) -> absl::StatusOr<WriteCheckpointReply> {
+  return WithShardLed(host_, *request, reply, [&](Shard& shard) -> absl::StatusOr<WriteCheckpointReply> {
     // A waiting snapshot ends with the step, with StopAt, or with the shard: this returns.
     absl::Notification done;
     absl::StatusOr<ShardSnapshot> snapshot = absl::UnknownError("no snapshot");

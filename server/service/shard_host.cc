@@ -1,12 +1,38 @@
 #include "server/service/shard_host.h"
 
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
 #include "google/protobuf/util/message_differencer.h"
 
 namespace syncline {
 
-absl::StatusOr<ConfigureReply> ShardHost::Configure(const ConfigureRequest& request) {
+namespace {
+
+// It was to join a job, and no map has given it a place yet.
+bool Unplaced(const Shard& shard) {
+  return static_cast<int>(shard.Status().shard()) >= shard.GetMap().maps(0).map().shards_size();
+}
+
+}  // namespace
+
+absl::Status ShardHost::CheckGeneration(uint64_t generation) {
   absl::MutexLock lock(&mu_);
-  if (shard_ == nullptr) {
+  generation_ = std::max(generation_, generation);
+  if (generation == generation_) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("generation ", generation, ": a later coordinator, of generation ", generation_,
+                   ", leads this shard now"));
+}
+
+absl::StatusOr<ConfigureReply> ShardHost::Configure(ConfigureRequest request) {
+  request.clear_generation();
+  absl::MutexLock lock(&mu_);
+  const bool replaces = shard_ != nullptr && (request.attempt() > configuration_.attempt() ||
+                                              (request.has_members() && Unplaced(*shard_)));
+  if (shard_ == nullptr || replaces) {
+    if (shard_ != nullptr) shard_->Close();
+    shard_ = nullptr;
     auto made = make_(request);
     if (!made.ok()) return made.status();
     shard_ = *std::move(made);

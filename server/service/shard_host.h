@@ -19,9 +19,12 @@ class ShardHost {
   // `make` builds (and restores) the shard of a configuration.
   explicit ShardHost(MakeShard make) : make_(std::move(make)) {}
 
-  // Makes the shard. The same configuration again is a success and changes nothing; another one is
-  // FAILED_PRECONDITION: restart the shard.
-  absl::StatusOr<ConfigureReply> Configure(const ConfigureRequest& request);
+  // Makes the shard. The same configuration again is a success and changes nothing; one of a later
+  // attempt at the job takes its place. Any other is FAILED_PRECONDITION: restart the shard.
+  absl::StatusOr<ConfigureReply> Configure(ConfigureRequest request);
+
+  // FAILED_PRECONDITION for a coordinator of an earlier generation than one heard of before.
+  absl::Status CheckGeneration(uint64_t generation);
 
   // UNAVAILABLE ("not configured yet") until then.
   absl::StatusOr<std::shared_ptr<Shard>> shard() const;
@@ -31,6 +34,7 @@ class ShardHost {
   mutable absl::Mutex mu_;
   std::shared_ptr<Shard> shard_ ABSL_GUARDED_BY(mu_);
   ConfigureRequest configuration_ ABSL_GUARDED_BY(mu_);
+  uint64_t generation_ ABSL_GUARDED_BY(mu_) = 0;
 };
 
 }  // namespace syncline

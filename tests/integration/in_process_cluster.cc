@@ -51,7 +51,8 @@ InProcessCluster::InProcessCluster(JobManifest job, const std::string& restore,
                                    absl::Duration member_lease, FileSystem* files)
     : job_(std::move(job)), files_(files) {
   SYNCLINE_EXPECT_OK(CompleteManifest(&job_));
-  CoordinatorServer::Options options;
+  CoordinatorServer::Options& options = coordinator_options_;
+  options.metadata = FreshFolder("metadata");
   options.job = job_;
   options.restore = restore;
   options.member_lease = member_lease;
@@ -60,8 +61,17 @@ InProcessCluster::InProcessCluster(JobManifest job, const std::string& restore,
   auto coordinator = CoordinatorServer::Start(options);
   SYNCLINE_EXPECT_OK(coordinator.status());
   coordinator_ = *std::move(coordinator);
+  options.listen = coordinator_->address();
   stub_ = Coordinator::NewStub(*MakeChannel(coordinator_->address(), {}));
   for (uint32_t i = 0; i < job_.shards(); ++i) StartShard();
+}
+
+void InProcessCluster::RestartCoordinator(absl::Duration away) {
+  coordinator_.reset();
+  absl::SleepFor(away);
+  auto next = CoordinatorServer::Start(coordinator_options_);
+  SYNCLINE_ASSERT_OK(next.status());
+  coordinator_ = *std::move(next);
 }
 
 void InProcessCluster::StartShard() {

@@ -42,6 +42,9 @@ class InProcessCluster {
   const std::string& shard(int index) const { return shards_[index]->address(); }
   const JobManifest& job() const { return job_; }
 
+  // Ends the coordinator as a crash would and, after `away`, starts the next one at the same address with
+  // the same metadata.
+  void RestartCoordinator(absl::Duration away);
   // One more shard, which the job takes in.
   void StartShard();
   // Lets a shard go in good order: others have its chunks when this returns.
@@ -73,6 +76,7 @@ class InProcessCluster {
  private:
   JobManifest job_;
   FileSystem* const files_;
+  CoordinatorServer::Options coordinator_options_;
   std::unique_ptr<CoordinatorServer> coordinator_;
   std::vector<std::unique_ptr<ShardServer>> shards_;
   std::unique_ptr<Coordinator::Stub> stub_;

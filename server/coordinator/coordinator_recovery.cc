@@ -1,0 +1,220 @@
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/optimizer/local_steps.h"
+#include "common/status/status_macros.h"
+#include "google/protobuf/util/message_differencer.h"
+#include "server/coordinator/coordinator_impl.h"
+#include "server/durability/checkpoint_reader.h"
+
+namespace syncline {
+
+absl::Status CoordinatorImpl::Keep(const MetadataRecord& record, bool durable) {
+  if (options_.metadata == nullptr) return absl::OkStatus();
+  const absl::Status kept = options_.metadata->Append(record, durable);
+  if (kept.ok()) return kept;
+  // Whoever asked does so again: the disk may have room by then.
+  return absl::UnavailableError(absl::StrCat("--metadata: ", kept.message()));
+}
+
+absl::Status CoordinatorImpl::KeepShards() {
+  MetadataRecord record;
+  for (const Registered& shard : registered_) {
+    MetadataRecord::Shard* kept = record.mutable_shards()->add_shards();
+    kept->set_address(shard.address);
+    kept->set_leaving(shard.leaving);
+    kept->set_retired(shard.retired);
+  }
+  return Keep(record, true);
+}
+
+absl::Status CoordinatorImpl::KeepMap(const ShardMap& map, uint64_t from_step, bool change) {
+  MetadataRecord record;
+  MapVersion* version = change ? record.mutable_change() : record.mutable_map();
+  *version->mutable_map() = map;
+  version->set_from_step(from_step);
+  return Keep(record, true);
+}
+
+absl::StatusOr<LeaseReply> CoordinatorImpl::Do(const LeaseEvent& event) {
+  MetadataRecord record;
+  *record.mutable_lease_event() = event;
+  // A lost worker's leases are given back whatever the disk says: its samples are nobody's otherwise.
+  const bool durable = event.call() == LeaseEvent::LEASE || event.call() == LeaseEvent::JOIN ||
+                       event.call() == LeaseEvent::LOST;
+  const absl::Status kept = Keep(record, durable);
+  if (!kept.ok() && event.call() != LeaseEvent::LOST) return kept;
+  return Apply(event);
+}
+
+LeaseReply CoordinatorImpl::Apply(const LeaseEvent& event) {
+  const Rank rank = event.rank();
+  switch (event.call()) {
+    case LeaseEvent::JOIN:
+      leases_->Join(rank, event.number(), event.count());
+      committed_[rank] = 0;
+      break;
+    case LeaseEvent::LEASE:
+      return leases_->Lease(rank, event.number());
+    case LeaseEvent::COMMITTED:
+      leases_->Committed(rank, event.number());
+      committed_[rank] = event.number();
+      break;
+    case LeaseEvent::LOST:
+      leases_->Lost(rank, event.number(), event.flag());
+      break;
+    case LeaseEvent::SET_PROCESSES:
+      leases_->SetProcesses(rank, event.count());
+      break;
+    case LeaseEvent::HOLD:
+      leases_->Hold(event.flag());
+      break;
+    default:
+      break;
+  }
+  return LeaseReply();
+}
+
+void CoordinatorImpl::NoteCommitted(Rank rank, Clock clock) {
+  if (clock <= committed_[rank]) return;
+  LeaseEvent event;
+  event.set_call(LeaseEvent::COMMITTED);
+  event.set_rank(rank);
+  event.set_number(clock);
+  Do(event).IgnoreError();  // the worker says it again
+}
+
+void CoordinatorImpl::Hold(bool hold) {
+  LeaseEvent event;
+  event.set_call(LeaseEvent::HOLD);
+  event.set_flag(hold);
+  // What was planned in between would be planned anew otherwise, which only the next one could notice.
+  if (!Do(event).ok()) Apply(event);
+}
+
+void CoordinatorImpl::MakeLeases(uint64_t samples) {
+  DataLeases::Options options;
+  options.mode = job_.sync_mode();
+  options.on_loss = job_.on_worker_loss();
+  options.samples = samples;
+  options.batch_size = SamplesPerExchange(job_);
+  options.epochs = job_.epochs();
+  options.max_steps = job_.max_steps();
+  options.horizon = options_.lease_steps;
+  leases_ = std::make_unique<DataLeases>(options);
+  if (restored_) leases_->Restore(*restored_);
+  for (const Rank rank : members_.Live()) {
+    leases_->Join(rank, first_step_, members_.at(rank).processes);
+  }
+}
+
+void CoordinatorImpl::Replay(const MetadataRecord& record) {
+  switch (record.what_case()) {
+    case MetadataRecord::kShards:
+      registered_.clear();
+      for (const auto& shard : record.shards().shards()) {
+        registered_.push_back({shard.address(), shard.leaving(), shard.retired()});
+      }
+      break;
+    case MetadataRecord::kMap:
+      map_ = record.map().map();
+      pending_.reset();
+      break;
+    case MetadataRecord::kChange:
+      pending_ = record.change();
+      break;
+    case MetadataRecord::kJoined: {
+      const auto& joined = record.joined();
+      members_.Rejoin(joined.rank(), joined.incarnation(), joined.name(), options_.now());
+      members_.SetProcesses(joined.rank(), joined.processes());
+      started_ = started_ || members_.LiveProcesses() >= job_.workers();
+      break;
+    }
+    case MetadataRecord::kRemoved: {
+      const WorkerProgress& progress = record.removed().progress();
+      members_.Report(record.removed().rank(), progress);
+      members_.Remove(record.removed().rank());
+      if (progress.has_test_accuracy()) test_accuracy_ = progress.test_accuracy();
+      if (progress.has_test_loss()) test_loss_ = progress.test_loss();
+      break;
+    }
+    case MetadataRecord::kLeasesMade:
+      samples_ = record.leases_made().samples();
+      started_ = true;
+      MakeLeases(samples_);
+      break;
+    case MetadataRecord::kLeaseEvent:
+      if (record.lease_event().call() == LeaseEvent::SET_PROCESSES) {
+        members_.SetProcesses(record.lease_event().rank(), record.lease_event().count());
+      }
+      Apply(record.lease_event());
+      break;
+    case MetadataRecord::kScaled:
+      if (record.scaled().has_shards()) target_ = record.scaled().shards();
+      if (record.scaled().has_workers()) target_workers_ = record.scaled().workers();
+      break;
+    default:
+      break;
+  }
+}
+
+absl::Status CoordinatorImpl::Recover(const std::vector<MetadataRecord>& records) {
+  const MetadataRecord::Started& first = records[0].started();
+  JobManifest job = job_;
+  // These two may be edited while the job runs: what counts is what `apply` said.
+  job.set_shards(first.job().shards());
+  job.set_workers(first.job().workers());
+  std::string differences;
+  google::protobuf::util::MessageDifferencer differencer;
+  differencer.ReportDifferencesToString(&differences);
+  if (!differencer.Compare(first.job(), job)) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "--metadata holds a job that has not ended and differs from --job; give it the folder of this "
+        "job, or an empty one to begin anew:\n", differences));
+  }
+  if (records.back().has_ended()) return BeginAnew(options_.restore_from);
+  if (!first.restore_from().empty()) {
+    SYNCLINE_ASSIGN_OR_RETURN(restored_,
+                              ReadCheckpointManifest(*options_.files, first.restore_from()));
+    restore_from_ = first.restore_from();
+    first_step_ = sync() ? restored_->step() : 0;
+  }
+  {
+    absl::MutexLock lock(&mu_);
+    if (restored_) members_.RestoreIncarnations(restored_->next_incarnation());
+    for (const MetadataRecord& record : records) Replay(record);
+    if (leases_ != nullptr) leases_->Hold(false);
+    MetadataRecord record;
+    record.mutable_started()->set_generation(options_.generation);
+    SYNCLINE_RETURN_IF_ERROR(Keep(record, true));
+  }
+  return TakeOver();
+}
+
+// Tells the shards who leads now. A change of the map that was prepared is gone through with if the one
+// before was about to confirm it, else taken back.
+absl::Status CoordinatorImpl::TakeOver() {
+  absl::MutexLock control(&control_mu_);
+  ShardMap map;
+  std::optional<MapVersion> pending;
+  {
+    absl::MutexLock lock(&mu_);
+    if (!map_) return absl::OkStatus();
+    map = *map_;
+    pending = pending_;
+  }
+  SYNCLINE_ASSIGN_OR_RETURN(const auto links, LinksTo(map, pending ? pending->map() : map));
+  {
+    absl::MutexLock lock(&mu_);
+    shards_ = GroupOf({map.shards().begin(), map.shards().end()});
+  }
+  if (pending) return absl::OkStatus();  // KeepBalance goes on with it
+  ShardMap next = map;
+  next.set_epoch(map.epoch() + 1);
+  return MapChange(next, links).Cancel();
+}
+
+}  // namespace syncline

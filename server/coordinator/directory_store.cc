@@ -1,0 +1,152 @@
+#include "server/coordinator/directory_store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "common/io/checksum.h"
+#include "common/status/status_macros.h"
+
+namespace syncline {
+namespace {
+
+constexpr size_t kHeader = 2 * sizeof(uint32_t);
+
+// Held until the process ends, however it does.
+class Lock {
+ public:
+  explicit Lock(int descriptor) : descriptor_(descriptor) {}
+  Lock(Lock&& other) : descriptor_(std::exchange(other.descriptor_, -1)) {}
+  ~Lock() {
+    if (descriptor_ >= 0) close(descriptor_);
+  }
+
+  static absl::StatusOr<Lock> Take(const std::string& path, const std::function<void()>& waiting,
+                                   const std::function<bool()>& stop) {
+    Lock lock(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+    if (lock.descriptor_ < 0) {
+      return absl::UnavailableError(absl::StrCat("--metadata: ", path, ": ", strerror(errno)));
+    }
+    for (bool told = false; flock(lock.descriptor_, LOCK_EX | LOCK_NB) != 0; told = true) {
+      if (errno != EWOULDBLOCK && errno != EINTR) {
+        return absl::UnavailableError(absl::StrCat("--metadata: locking ", path, ": ", strerror(errno)));
+      }
+      if (!told && waiting) waiting();
+      if (stop && stop()) return absl::CancelledError("stopped while standing by");
+      absl::SleepFor(absl::Milliseconds(50));
+    }
+    return lock;
+  }
+
+ private:
+  int descriptor_;
+};
+
+std::string Frame(const MetadataRecord& record) {
+  const std::string bytes = record.SerializeAsString();
+  const uint32_t header[2] = {static_cast<uint32_t>(bytes.size()),
+                              Crc32c(bytes.data(), bytes.size())};
+  return std::string(reinterpret_cast<const char*>(header), kHeader) + bytes;
+}
+
+// The records up to the first that is not whole, and how many bytes they take.
+std::vector<MetadataRecord> Parse(const std::string& log, size_t* end) {
+  std::vector<MetadataRecord> records;
+  *end = 0;
+  while (*end + kHeader <= log.size()) {
+    uint32_t header[2];
+    memcpy(header, log.data() + *end, kHeader);
+    const char* const bytes = log.data() + *end + kHeader;
+    MetadataRecord record;
+    if (log.size() - *end - kHeader < header[0] || Crc32c(bytes, header[0]) != header[1] ||
+        !record.ParseFromArray(bytes, static_cast<int>(header[0]))) {
+      break;
+    }
+    records.push_back(std::move(record));
+    *end += kHeader + header[0];
+  }
+  return records;
+}
+
+class DirectoryStoreImpl final : public MetadataStore {
+ public:
+  DirectoryStoreImpl(FileSystem* files, std::string folder, Lock lock)
+      : files_(files), path_(absl::StrCat(folder, "/log")), lock_(std::move(lock)) {}
+
+  absl::Status Load() {
+    absl::MutexLock lock(&mu_);
+    if (files_->Exists(path_)) {
+      SYNCLINE_ASSIGN_OR_RETURN(log_, ReadFile(*files_, path_));
+      size_t end;
+      Parse(log_, &end);
+      log_.resize(end);
+    }
+    return WriteAnew();
+  }
+
+  absl::StatusOr<std::vector<MetadataRecord>> Read() override {
+    absl::MutexLock lock(&mu_);
+    size_t end;
+    return Parse(log_, &end);
+  }
+
+  absl::Status Append(const MetadataRecord& record, bool durable) override {
+    absl::MutexLock lock(&mu_);
+    const std::string frame = Frame(record);
+    log_ += frame;
+    // A record that was cut short would hide what comes after it.
+    if (file_ == nullptr) return WriteAnew();
+    absl::Status status = file_->Append(frame);
+    if (status.ok() && durable) status = file_->Sync();
+    if (!status.ok()) file_ = nullptr;
+    return status;
+  }
+
+  absl::Status Clear() override {
+    absl::MutexLock lock(&mu_);
+    log_.clear();
+    return WriteAnew();
+  }
+
+ private:
+  absl::Status WriteAnew() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    file_ = nullptr;
+    const std::string next = path_ + ".new";
+    SYNCLINE_ASSIGN_OR_RETURN(auto file, files_->Create(next));
+    SYNCLINE_RETURN_IF_ERROR(file->Append(log_));
+    SYNCLINE_RETURN_IF_ERROR(file->Sync());
+    SYNCLINE_RETURN_IF_ERROR(files_->Rename(next, path_));
+    SYNCLINE_RETURN_IF_ERROR(files_->SyncFolder(ParentFolder(path_)));
+    file_ = std::move(file);
+    return absl::OkStatus();
+  }
+
+  FileSystem* const files_;
+  const std::string path_;
+  const Lock lock_;
+  absl::Mutex mu_;
+  std::string log_ ABSL_GUARDED_BY(mu_);
+  std::unique_ptr<WritableFile> file_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<MetadataStore>> DirectoryStore::Open(
+    FileSystem* files, const std::string& folder, const std::function<void()>& waiting,
+    const std::function<bool()>& stop) {
+  SYNCLINE_RETURN_IF_ERROR(files->CreateFolder(folder));
+  SYNCLINE_ASSIGN_OR_RETURN(Lock lock, Lock::Take(folder + "/lock", waiting, stop));
+  auto store = std::make_unique<DirectoryStoreImpl>(files, folder, std::move(lock));
+  SYNCLINE_RETURN_IF_ERROR(store->Load());
+  return std::unique_ptr<MetadataStore>(std::move(store));
+}
+
+}  // namespace syncline

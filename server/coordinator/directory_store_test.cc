@@ -1,0 +1,84 @@
+#include "server/coordinator/directory_store.h"
+
+#include "common/io/posix_file_system.h"
+#include "common/status/status_matchers.h"
+#include "gtest/gtest.h"
+
+namespace syncline {
+namespace {
+
+std::string Folder(const std::string& name) {
+  const std::string folder = testing::TempDir() + "/" + name;
+  SYNCLINE_EXPECT_OK(PosixFileSystem().RemoveFolder(folder));
+  return folder;
+}
+
+std::unique_ptr<MetadataStore> Open(const std::string& folder) {
+  auto store = DirectoryStore::Open(&PosixFileSystem(), folder, nullptr, nullptr);
+  SYNCLINE_EXPECT_OK(store.status());
+  return store.ok() ? *std::move(store) : nullptr;
+}
+
+MetadataRecord Scaled(uint32_t shards) {
+  MetadataRecord record;
+  record.mutable_scaled()->set_shards(shards);
+  return record;
+}
+
+std::vector<uint32_t> ShardsOf(MetadataStore* store) {
+  std::vector<uint32_t> shards;
+  const auto records = store->Read();
+  SYNCLINE_EXPECT_OK(records.status());
+  for (const MetadataRecord& record : *records) shards.push_back(record.scaled().shards());
+  return shards;
+}
+
+TEST(DirectoryStoreTest, TheNextOneReadsWhatWasAppended) {
+  const std::string folder = Folder("append");
+  {
+    const auto store = Open(folder);
+    for (const uint32_t n : {1, 2, 3}) SYNCLINE_EXPECT_OK(store->Append(Scaled(n), n == 3));
+  }
+  const auto store = Open(folder);
+  EXPECT_EQ(ShardsOf(store.get()), (std::vector<uint32_t>{1, 2, 3}));
+  SYNCLINE_EXPECT_OK(store->Clear());
+  SYNCLINE_EXPECT_OK(store->Append(Scaled(4), true));
+  EXPECT_EQ(ShardsOf(store.get()), std::vector<uint32_t>{4});
+}
+
+TEST(DirectoryStoreTest, ARecordCutShortAndWhatFollowsIsDropped) {
+  const std::string folder = Folder("torn");
+  {
+    const auto store = Open(folder);
+    for (const uint32_t n : {1, 2, 3}) SYNCLINE_EXPECT_OK(store->Append(Scaled(n), true));
+  }
+  const std::string path = folder + "/log";
+  const auto whole = ReadFile(PosixFileSystem(), path);
+  SYNCLINE_ASSERT_OK(whole.status());
+  for (size_t size = 0; size < whole->size(); ++size) {
+    SYNCLINE_ASSERT_OK(WriteFileAtomically(PosixFileSystem(), path, whole->substr(0, size)));
+    const auto store = Open(folder);
+    const size_t each = whole->size() / 3;
+    EXPECT_EQ(ShardsOf(store.get()).size(), size / each) << size;
+    SYNCLINE_EXPECT_OK(store->Append(Scaled(9), true));
+    EXPECT_EQ(ShardsOf(store.get()).back(), 9u) << "appended after what was cut off";
+  }
+}
+
+TEST(DirectoryStoreTest, ASecondCoordinatorStandsBy) {
+  const std::string folder = Folder("lock");
+  auto first = Open(folder);
+  int waited = 0, asked = 0;
+  const auto stop = [&] {
+    if (++asked == 2) first.reset();
+    return asked > 100;
+  };
+  const auto second =
+      DirectoryStore::Open(&PosixFileSystem(), folder, [&] { ++waited; }, stop);
+  SYNCLINE_EXPECT_OK(second.status());
+  EXPECT_EQ(waited, 1);
+  EXPECT_GE(asked, 2);
+}
+
+}  // namespace
+}  // namespace syncline

@@ -1,13 +1,17 @@
 #include "worker/worker.h"
 
+#include <functional>
 #include <memory>
 #include <optional>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
 #include "common/memory/shared_memory.h"
 #include "common/obs/status_page.h"
 #include "common/status/status_macros.h"
@@ -112,22 +116,64 @@ std::shared_ptr<void> Lend(Client* client, size_t bytes, std::shared_ptr<SharedM
   return std::shared_ptr<void>(*memory, (*memory)->data());
 }
 
+// What a membership is for, beside training.
+struct Role {
+  // For the other processes of this host, if it leads any; and who led them before.
+  std::optional<LocalSocket> listener;
+  HelperResult before;
+  // Only to make what a lost worker owes; ends when this says so.
+  bool stand_in = false;
+  std::function<bool()> stop;
+};
+
+absl::Status Train(const WorkerOptions& options, ProgressBoard* board, Role role, bool* given_up);
+
+// Makes the steps that lost workers owe, beside a membership of this process, whenever `client` is asked
+// to: by a membership of its own, with a network of its own.
+class StandIn {
+ public:
+  StandIn(const WorkerOptions& options, const Client* client)
+      : thread_([this, options, client] { Run(options, *client); }) {}
+  ~StandIn() {
+    closing_.Notify();
+    thread_.join();
+  }
+
+ private:
+  void Run(const WorkerOptions& options, const Client& client) {
+    while (!closing_.WaitForNotificationWithTimeout(absl::Milliseconds(50))) {
+      if (!client.stand_in_wanted()) continue;
+      Role role;
+      role.stand_in = true;
+      role.stop = [this] { return closing_.HasBeenNotified(); };
+      ProgressBoard unseen;
+      bool given_up = false;
+      const absl::Status stood_in = Train(options, &unseen, std::move(role), &given_up);
+      if (!stood_in.ok()) spdlog::warn("standing in: {}", std::string(stood_in.message()));
+      // Until the next heartbeat nobody knows whether there is more to do.
+      closing_.WaitForNotificationWithTimeout(absl::Milliseconds(500));
+    }
+  }
+
+  absl::Notification closing_;
+  std::thread thread_;
+};
+
 // One membership, from join to leave.
-// `listener`: for the other processes of this host, if it leads any; `before`: who led them.
-absl::Status Train(const WorkerOptions& options, ProgressBoard* board,
-                   std::optional<LocalSocket> listener, const HelperResult& before,
-                   bool* given_up) {
+absl::Status Train(const WorkerOptions& options, ProgressBoard* board, Role role, bool* given_up) {
+  std::optional<LocalSocket> listener = std::move(role.listener);
   // The client goes before the network, which it may still be writing to.
   std::unique_ptr<Device> device;
   std::unique_ptr<Network> network;
   std::unique_ptr<LocalTeam> team;
   ClientOptions join = ClientOptionsOf(options);
-  join.replaces_rank = before.rank;
-  join.replaces_incarnation = before.incarnation;
+  join.replaces_rank = role.before.rank;
+  join.replaces_incarnation = role.before.incarnation;
+  join.stand_in = role.stand_in;
   SYNCLINE_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Client::Connect(join));
   const JobManifest& job = client->job();
-  spdlog::info("rank {} (incarnation {}) of job {}", client->rank(), client->incarnation(),
-               job.name());
+  spdlog::info("rank {} (incarnation {}) of job {}{}", client->rank(), client->incarnation(),
+               job.name(), role.stand_in ? ", standing in for a lost worker" : "");
 
   std::string note;
   SYNCLINE_ASSIGN_OR_RETURN(device, OpenDevice(DeviceOptionsOf(options, job), &note));
@@ -172,12 +218,16 @@ absl::Status Train(const WorkerOptions& options, ProgressBoard* board,
   training.network = network.get();
   training.device = device.get();
   training.stop = [&] {
-    return client->expelled() || client->stopping() || (options.stop && options.stop());
+    return client->expelled() || client->stopping() || (options.stop && options.stop()) ||
+           (role.stop && role.stop());
   };
   training.step_delay = options.step_delay;
   training.report = [board](const WorkerProgress& progress) { board->Set(progress); };
   SYNCLINE_ASSIGN_OR_RETURN(const auto trainer, Trainer::Create(std::move(training)));
+  std::optional<StandIn> stand_in;
+  if (!role.stand_in) stand_in.emplace(options, client.get());
   const absl::Status trained = trainer->Run();
+  stand_in.reset();
   over = trained.ok() && (trainer->finished() || client->stopping());
   *given_up = client->expelled() || absl::IsFailedPrecondition(trained);
   const WorkerProgress& p = trainer->progress();
@@ -230,9 +280,10 @@ absl::Status RunWorker(const WorkerOptions& options) {
       continue;
     }
     bool given_up = false;
-    std::optional<LocalSocket> listener;
-    if (job.local_aggregation()) listener = std::move(place->socket);
-    const absl::Status status = Train(options, &board, std::move(listener), before, &given_up);
+    Role role;
+    if (job.local_aggregation()) role.listener = std::move(place->socket);
+    role.before = before;
+    const absl::Status status = Train(options, &board, std::move(role), &given_up);
     const bool stopping = options.stop && options.stop();
     ++joins;
     if (!given_up || stopping || joins > kMaxJoins) return status;

@@ -12,7 +12,9 @@ absl::Status RetryUntil(absl::Time deadline, const std::string& what,
   while (true) {
     const absl::Status status = attempt();
     if (status.ok()) return status;
-    if (!IsTransient(status) || absl::Now() + wait > deadline) {
+    // CANCELLED: the peer is closing, as nobody here cancels these calls.
+    const bool again = IsTransient(status) || absl::IsCancelled(status);
+    if (!again || absl::Now() + wait > deadline) {
       return absl::Status(status.code(), absl::StrCat(what, ": ", status.message()));
     }
     absl::SleepFor(wait);

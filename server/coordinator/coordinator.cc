@@ -112,11 +112,24 @@ absl::StatusOr<JoinWorkerReply> CoordinatorImpl::JoinWorker(const JoinWorkerRequ
       *reply.mutable_job() = job_;
       return reply;
     }
-    if (target_workers_ > 0 && members_.LiveProcesses() >= target_workers_) {
+    if (!request.stand_in() && target_workers_ > 0 && members_.LiveProcesses() >= target_workers_) {
       return absl::UnavailableError(absl::StrCat("job ", job_.name(), " has its ", target_workers_,
                                                  " workers: scale it up to take in more"));
     }
-    rank = members_.Join(request.name(), options_.now());
+    if (request.stand_in()) {
+      const std::optional<Rank> orphan = Orphan();
+      if (!orphan) {
+        return absl::FailedPreconditionError("no lost worker owes a step: nobody has to stand in");
+      }
+      rank = *orphan;
+      members_.JoinAt(rank, request.name(), options_.now());
+      members_.SetStandIn(rank, true);
+    } else if (const std::optional<Rank> orphan = Orphan()) {
+      rank = *orphan;
+      members_.JoinAt(rank, request.name(), options_.now());
+    } else {
+      rank = members_.Join(request.name(), options_.now());
+    }
     members_.SetProcesses(rank, std::max(request.processes(), 1u));
     reply.set_rank(rank);
     reply.set_incarnation(members_.at(rank).incarnation);
@@ -125,6 +138,7 @@ absl::StatusOr<JoinWorkerReply> CoordinatorImpl::JoinWorker(const JoinWorkerRequ
     record.mutable_joined()->set_incarnation(reply.incarnation());
     record.mutable_joined()->set_name(request.name());
     record.mutable_joined()->set_processes(members_.at(rank).processes);
+    record.mutable_joined()->set_stand_in(request.stand_in());
     const absl::Status kept = Keep(record, true);
     if (!kept.ok()) {
       members_.Remove(rank);
@@ -146,9 +160,17 @@ absl::StatusOr<JoinWorkerReply> CoordinatorImpl::JoinWorker(const JoinWorkerRequ
   return reply;
 }
 
-// Gives up the worker that the one who joins saw die, if it is still a member.
+// Gives up whom the one who joins takes the place of: a stand-in, and the worker that it saw die.
 absl::Status CoordinatorImpl::Replace(const JoinWorkerRequest& request) {
-  if (request.ask_only() || request.replaces_incarnation() == 0) return absl::OkStatus();
+  if (request.ask_only() || request.stand_in()) return absl::OkStatus();
+  std::optional<Rank> stand_in;
+  {
+    absl::MutexLock lock(&mu_);
+    stand_in = members_.StandIn();
+  }
+  // Whoever made up for a lost worker has its own part to do.
+  if (stand_in) SYNCLINE_RETURN_IF_ERROR(RemoveWorker(*stand_in, false));
+  if (request.replaces_incarnation() == 0) return absl::OkStatus();
   {
     absl::MutexLock lock(&mu_);
     const absl::Status member =
@@ -156,6 +178,15 @@ absl::Status CoordinatorImpl::Replace(const JoinWorkerRequest& request) {
     if (!member.ok()) return absl::OkStatus();
   }
   return RemoveWorker(request.replaces_rank(), false);
+}
+
+// Processes of one host make a share too large for one.
+std::optional<Rank> CoordinatorImpl::Orphan() const {
+  if (leases_ == nullptr || !sync() || job_.on_worker_loss() != REDO ||
+      job_.local_aggregation() || draining_) {
+    return std::nullopt;
+  }
+  return leases_->Orphan();
 }
 
 // Nothing to do before the shards are configured: CreateTensors admits who is there by then.
@@ -282,7 +313,7 @@ absl::StatusOr<LeaseReply> CoordinatorImpl::Lease(const LeaseRequest& request) {
   event.set_call(LeaseEvent::LEASE);
   event.set_number(request.from_clock());
   SYNCLINE_ASSIGN_OR_RETURN(reply, Do(event));
-  if (!reply.finished()) return reply;
+  if (!reply.finished() || members_.at(request.rank()).stand_in) return reply;
   ending_ = true;
   const bool free = !evaluator_ || !members_.at(*evaluator_).live;
   if (free && !test_loss_) evaluator_ = request.rank();
@@ -307,6 +338,7 @@ absl::StatusOr<HeartbeatReply> CoordinatorImpl::Heartbeat(const HeartbeatRequest
     return reply;
   }
   if (TooMany(rank)) reply.set_stopping(true);
+  reply.set_stand_in(members_.First() == rank && Orphan().has_value());
   members_.Touch(rank, options_.now());
   members_.Report(rank, request.progress());
   if (leases_ != nullptr) NoteCommitted(rank, request.progress().clock());
@@ -416,13 +448,13 @@ absl::StatusOr<ClusterStatusReply> CoordinatorImpl::ClusterStatus() {
     WorkerStatus* worker = reply.add_workers();
     worker->set_rank(rank);
     worker->set_incarnation(member.incarnation);
-    worker->set_name(member.name);
+    worker->set_name(member.stand_in ? absl::StrCat(member.name, ", standing in") : member.name);
     worker->set_live(member.live);
     worker->set_processes(member.processes);
     *worker->mutable_progress() = member.progress;
   }
   if (leases_ != nullptr) reply.set_epoch(leases_->Epoch());
-  reply.set_samples_total(members_.samples());
+  if (leases_ != nullptr && job_.backup_workers() == 0) reply.set_samples_total(leases_->trained());
   reply.set_samples_per_second(curve_.samples_per_second());
   for (const LossPoint& point : curve_.points()) *reply.add_loss_curve() = point;
   if (test_accuracy_) reply.set_test_accuracy(*test_accuracy_);

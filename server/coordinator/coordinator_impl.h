@@ -46,6 +46,8 @@ class CoordinatorImpl final : public CoordinatorCore {
  private:
   bool sync() const { return job_.sync_mode() == SYNC; }
   absl::Status Replace(const JoinWorkerRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mu_);
+  // The rank of a lost worker that somebody may stand in for.
+  std::optional<Rank> Orphan() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status AdmitAtFirstStep(Rank rank) ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mu_);
   absl::Status RemoveWorker(Rank rank, bool left) ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mu_);
   absl::StatusOr<ShardMap> PlanMap(absl::Span<const TensorSpec> tensors,

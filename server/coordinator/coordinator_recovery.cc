@@ -130,6 +130,7 @@ void CoordinatorImpl::Replay(const MetadataRecord& record) {
       const auto& joined = record.joined();
       members_.Rejoin(joined.rank(), joined.incarnation(), joined.name(), options_.now());
       members_.SetProcesses(joined.rank(), joined.processes());
+      members_.SetStandIn(joined.rank(), joined.stand_in());
       started_ = started_ || members_.LiveProcesses() >= job_.workers();
       break;
     }

@@ -4,7 +4,7 @@
 
 namespace syncline {
 
-DataLeases::DataLeases(const Options& options) : options_(options) {}
+DataLeases::DataLeases(const Options& options) : options_(options) { begun_with_ = Left(); }
 
 void DataLeases::Restore(const CheckpointManifest& manifest) {
   next_epoch_ = manifest.next_epoch();
@@ -13,6 +13,7 @@ void DataLeases::Restore(const CheckpointManifest& manifest) {
   for (const PositionRange& range : manifest.remaining()) {
     free_.push_back({range.epoch(), range.begin(), range.end()});
   }
+  begun_with_ = Left();
 }
 
 Clock DataLeases::FirstStep(Rank rank) const {
@@ -21,9 +22,17 @@ Clock DataLeases::FirstStep(Rank rank) const {
   return member->second.open()->first;
 }
 
+std::optional<Rank> DataLeases::Orphan() const {
+  for (const auto& [rank, member] : members_) {
+    if (member.awaited && !(member.idle() && Exhausted())) return rank;
+  }
+  return std::nullopt;
+}
+
 void DataLeases::Join(Rank rank, Clock clock, uint32_t processes) {
   Member& member = members_[rank];
   member.live = true;
+  member.awaited = false;
   member.processes = processes;
   member.committed = clock;
 }
@@ -68,7 +77,8 @@ void DataLeases::Lost(Rank rank, Clock clock, bool left) {
   Committed(rank, clock);
   Member& member = members_.at(rank);
   member.live = false;
-  if (options_.mode == SYNC && options_.on_loss == REDO && !left) return;
+  member.awaited = options_.mode == SYNC && options_.on_loss == REDO && !left;
+  if (member.awaited) return;
   const auto open = member.held.lower_bound(member.committed);
   for (auto held = open; held != member.held.end(); ++held) GiveBack(held->second);
   member.held.erase(open, member.held.end());
@@ -114,16 +124,21 @@ void DataLeases::Save(Clock step, CheckpointManifest* manifest) const {
   }
 }
 
-double DataLeases::Epoch() const {
-  uint64_t left = 0;
+uint64_t DataLeases::Left() const {
+  const uint64_t epochs = options_.epochs - std::min<uint64_t>(next_epoch_, options_.epochs);
+  uint64_t left = epochs * options_.samples;
   for (const Range& range : free_) left += range.end - range.begin;
   for (const auto& [rank, member] : members_) {
     for (auto held = member.open(); held != member.held.end(); ++held) {
       left += held->second.end - held->second.begin;
     }
   }
-  return static_cast<double>(next_epoch_) -
-         static_cast<double>(left) / static_cast<double>(options_.samples);
+  return left;
+}
+
+double DataLeases::Epoch() const {
+  const double left = static_cast<double>(Left()) / static_cast<double>(options_.samples);
+  return std::max<double>(options_.epochs, static_cast<double>(next_epoch_)) - left;
 }
 
 bool DataLeases::Exhausted() const {
@@ -153,7 +168,7 @@ void DataLeases::GiveBack(Range range) {
 
 uint64_t DataLeases::LiveProcesses() const {
   uint64_t processes = 0;
-  for (const auto& [rank, member] : members_) processes += member.live ? member.processes : 0;
+  for (const auto& [rank, member] : members_) processes += member.planned() ? member.processes : 0;
   return processes;
 }
 
@@ -161,7 +176,7 @@ uint64_t DataLeases::LiveProcesses() const {
 void DataLeases::PlanStep() {
   std::vector<Rank> live;
   for (const auto& [rank, member] : members_) {
-    if (member.live) live.push_back(rank);
+    if (member.planned()) live.push_back(rank);
   }
   const uint64_t processes = LiveProcesses();
   const Range step = Take(options_.batch_size * processes);

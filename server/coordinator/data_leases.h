@@ -21,7 +21,8 @@ namespace syncline {
 // positions, cut evenly among the N workers live when it is planned, in rank order: they are its
 // contributors, and every one of them gets it. A worker that stands for several processes counts as
 // that many, here and below. What a step is thus depends on the workers live at
-// planning time and nothing else.
+// planning time and nothing else; with REDO a lost one counts as live, since somebody will make up for it,
+// so that every step is the one it would have been.
 //
 // bounded, async: each worker is given batches as it asks, so a fast one takes more; in bounded one
 // that finds none left keeps up with steps of no samples, or the others would wait for it.
@@ -60,6 +61,8 @@ class DataLeases {
   // `rank`, which stands for so many processes, joins at `clock` (sync: FirstStep; otherwise the lowest
   // live clock).
   void Join(Rank rank, Clock clock, uint32_t processes = 1);
+  // sync and REDO: the rank of a lost worker that has steps to make, or will have, and nobody to make them.
+  std::optional<Rank> Orphan() const;
 
   // `rank`, which has joined, stands for `count` processes from now on; at least 1.
   void SetProcesses(Rank rank, uint32_t count) { members_.at(rank).processes = count; }
@@ -87,6 +90,8 @@ class DataLeases {
   // Where the data stands when exactly `step` steps are applied (sync) or now.
   void Save(Clock step, CheckpointManifest* manifest) const;
 
+  // Positions committed since the job began or was restored, by all workers there were.
+  uint64_t trained() const { return begun_with_ - Left(); }
   // Epochs trained on, by committed leases, as one number, e.g. 2.25.
   double Epoch() const;
 
@@ -98,6 +103,8 @@ class DataLeases {
   };
   struct Member {
     bool live = false;
+    // Lost, and its part in every step waits for its next incarnation (sync and REDO).
+    bool awaited = false;
     uint32_t processes = 1;
     Clock committed = 0;
     // Leased and not committed, by clock; from the pin on, committed ones too.
@@ -105,9 +112,13 @@ class DataLeases {
 
     std::map<Clock, Range>::const_iterator open() const { return held.lower_bound(committed); }
     bool idle() const { return open() == held.end(); }
+    // New steps are planned with it.
+    bool planned() const { return live || awaited; }
   };
 
   bool Exhausted() const;
+  // Positions of all epochs that nobody has committed.
+  uint64_t Left() const;
   uint64_t LiveProcesses() const;
   uint64_t FairShare() const;
   Range Take(uint64_t count);
@@ -117,6 +128,7 @@ class DataLeases {
   void DropUnattendedSteps();
 
   const Options options_;
+  uint64_t begun_with_ = 0;
   std::map<Rank, Member> members_;
   // Positions of epochs begun, not leased; ascending.
   std::deque<Range> free_;

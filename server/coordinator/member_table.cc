@@ -13,6 +13,24 @@ Rank MemberTable::Join(const std::string& name, absl::Time now) {
   return rank;
 }
 
+void MemberTable::JoinAt(Rank rank, const std::string& name, absl::Time now) {
+  Rejoin(rank, next_.at(rank), name, now);
+}
+
+std::optional<Rank> MemberTable::StandIn() const {
+  for (const auto& [rank, member] : members_) {
+    if (member.live && member.stand_in) return rank;
+  }
+  return std::nullopt;
+}
+
+std::optional<Rank> MemberTable::First() const {
+  for (const auto& [rank, member] : members_) {
+    if (member.live && !member.stand_in) return rank;
+  }
+  return std::nullopt;
+}
+
 void MemberTable::Rejoin(Rank rank, Incarnation incarnation, const std::string& name,
                          absl::Time now) {
   Member& member = members_[rank];

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,7 @@ class MemberTable {
     Incarnation incarnation = 0;
     std::string name;
     bool live = false;
+    bool stand_in = false;  // for a lost one, whose rank it has
     uint32_t processes = 1;  // it stands for, at least 1
     absl::Time last_seen;
     WorkerProgress progress;
@@ -29,6 +31,8 @@ class MemberTable {
 
   // A worker gets a place. Its name replaces that of whoever had the rank before.
   Rank Join(const std::string& name, absl::Time now);
+  // The same at a rank that was given out before and is free.
+  void JoinAt(Rank rank, const std::string& name, absl::Time now);
   // The same as it was once done.
   void Rejoin(Rank rank, Incarnation incarnation, const std::string& name, absl::Time now);
   // FAILED_PRECONDITION unless this incarnation is live; says to join again.
@@ -38,11 +42,16 @@ class MemberTable {
   // Keeps the newest report: sums only grow, except with a new incarnation.
   void Report(Rank rank, const WorkerProgress& progress);
   void SetProcesses(Rank rank, uint32_t count) { members_.at(rank).processes = count; }
+  void SetStandIn(Rank rank, bool stand_in) { members_.at(rank).stand_in = stand_in; }
   void Remove(Rank rank) { members_.at(rank).live = false; }
 
   // Live members not heard of since `time`.
   std::vector<Rank> SilentSince(absl::Time time) const;
   std::vector<Rank> Live() const;
+  // The lowest live rank that is no stand-in.
+  std::optional<Rank> First() const;
+  // A live stand-in.
+  std::optional<Rank> StandIn() const;
   // Of live members, all together.
   uint64_t LiveProcesses() const;
   const std::map<Rank, Member>& members() const { return members_; }

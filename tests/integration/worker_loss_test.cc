@@ -69,6 +69,25 @@ TEST(WorkerLossTest, WithRedoANewWorkerTakesItsPlaceAndTheWeightsAreThoseWithout
   EXPECT_EQ(*CheckpointWeights(cluster.job().checkpoint().directory()), without_loss);
 }
 
+// Nobody comes in its place: the other worker makes its part of every step, then one that comes late does.
+TEST(WorkerLossTest, WithRedoAnotherWorkerStandsIn) {
+  JobManifest job = Job(REDO);
+  job.set_epochs(20);
+  const Weights without_loss = TrainedWeights(job);
+  InProcessCluster cluster(job, "", absl::Seconds(1));
+  cluster.StartWorker(absl::Milliseconds(5));
+  JoinAndVanish(cluster);
+  if (HasFatalFailure()) return;
+  SYNCLINE_ASSERT_OK(cluster.WaitUntil([](const auto& status) { return status.step() > 40; }));
+  const ClusterStatusReply status = cluster.Status();
+  EXPECT_TRUE(status.workers(0).live() && status.workers(1).live());
+  EXPECT_NE(status.ShortDebugString().find("standing in"), std::string::npos);
+  cluster.StartWorker(absl::Milliseconds(5));
+  EXPECT_EQ(cluster.Finish().samples_total(), 20 * 160u);
+  EXPECT_EQ(*CheckpointWeights(cluster.job().checkpoint().directory()), without_loss);
+  EXPECT_EQ(cluster.Status().workers_size(), 2) << "the late one has the lost one's rank";
+}
+
 TEST(WorkerLossTest, AsyncGoesOnWithoutIt) {
   JobManifest job = Job(REDO);
   job.set_sync_mode(ASYNC);

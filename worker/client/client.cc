@@ -108,6 +108,7 @@ class ClientImpl final : public Client {
   void Report(const WorkerProgress& progress) override { heartbeat_.Report(progress); }
   bool expelled() const override { return heartbeat_.expelled(); }
   bool stopping() const override { return heartbeat_.stopping(); }
+  bool stand_in_wanted() const override { return heartbeat_.stand_in_wanted(); }
   absl::Status Leave(Clock clock, const WorkerProgress& progress) override;
 
  private:
@@ -640,6 +641,7 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Connect(const ClientOptions& opt
   JoinWorkerRequest request;
   request.set_name(options.name.empty() ? DefaultName() : options.name);
   request.set_processes(static_cast<uint32_t>(options.processes));
+  request.set_stand_in(options.stand_in);
   request.set_replaces_rank(options.replaces_rank);
   request.set_replaces_incarnation(options.replaces_incarnation);
   SYNCLINE_ASSIGN_OR_RETURN(auto joined, CallJoin(options, coordinator.get(), request));

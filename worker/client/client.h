@@ -34,6 +34,8 @@ struct ClientOptions {
   // The worker that this one knows to be dead and takes the place of; incarnation 0: none.
   Rank replaces_rank = 0;
   Incarnation replaces_incarnation = 0;
+  // Only to make the steps that a lost worker owes (sync).
+  bool stand_in = false;
   // Connections to each shard.
   int channels_per_shard = 2;
   // Threads that read and write them; at most one a connection. 0: a quarter of the cores, at least
@@ -176,6 +178,9 @@ class Client {
   // bounded, async: the job is being drained, so leave after the step under way. In sync the shards
   // say where, by STOPPED.
   virtual bool stopping() const = 0;
+
+  // A lost worker owes steps, and this one should make them: by a second client with `stand_in` set.
+  virtual bool stand_in_wanted() const { return false; }
 
   // Leaves with nothing under way; clocks below `clock` are committed. Blocks.
   virtual absl::Status Leave(Clock clock, const WorkerProgress& progress) = 0;

@@ -40,6 +40,7 @@ void Heartbeat::Run(absl::Duration period) {
     if (!reply.ok()) continue;
     if (reply->expelled()) expelled_ = true;
     if (reply->stopping()) stopping_ = true;
+    stand_in_wanted_ = reply->stand_in();
   }
 }
 

@@ -25,6 +25,7 @@ class Heartbeat {
   void Report(const WorkerProgress& progress);
   bool expelled() const { return expelled_; }
   bool stopping() const { return stopping_; }
+  bool stand_in_wanted() const { return stand_in_wanted_; }
 
  private:
   void Run(absl::Duration period);
@@ -34,6 +35,7 @@ class Heartbeat {
   HeartbeatRequest request_ ABSL_GUARDED_BY(mu_);
   std::atomic<bool> expelled_{false};
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> stand_in_wanted_{false};
   absl::Notification closing_;
   std::thread thread_;
 };

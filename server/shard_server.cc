@@ -49,7 +49,7 @@ class ShardServerImpl final : public ShardServer {
       : options_(std::move(options)),
         host_([this](const ConfigureRequest& request) { return MakeShard(request); }),
         apply_(Threads(options_) - 1),
-        calls_(&host_, {Spread(), NewLife(), options_.receive_bytes}),
+        calls_(&host_, {Spread(), life_, options_.receive_bytes}),
         local_([this](const auto& link, const LocalFrame& call, absl::string_view body) {
           calls_.ServeLocal(link, call, body);
         }),
@@ -81,6 +81,7 @@ class ShardServerImpl final : public ShardServer {
   bool Register(RegisterShardReply* reply);
 
   const Options options_;
+  const uint64_t life_ = NewLife();
   std::unique_ptr<PeerNorms> norms_;
   ShardHost host_;
   ThreadPool apply_;
@@ -199,6 +200,7 @@ bool ShardServerImpl::Register(RegisterShardReply* reply) {
   RegisterShardRequest request;
   request.set_address(advertised());
   request.set_protocol(kProtocolVersion);
+  request.set_life(life_);
   std::string last_error;
   while (!closing_.HasBeenNotified()) {
     auto registered = Call<RegisterShardReply>(

@@ -77,6 +77,7 @@ absl::Status CoordinatorImpl::BeginAnew(const std::string& restore_from) {
   record.mutable_started()->set_generation(options_.generation);
   *record.mutable_started()->mutable_job() = job_;
   record.mutable_started()->set_restore_from(restore_from);
+  record.mutable_started()->set_attempt(attempt_);
   return Keep(record, true);
 }
 
@@ -90,8 +91,13 @@ absl::StatusOr<RegisterShardReply> CoordinatorImpl::RegisterShard(
   }
   Registered* shard = FindShard(request.address());
   if (shard == nullptr) shard = &registered_.emplace_back(Registered{request.address()});
-  // A process that registers anew has nothing of what it once gave away.
-  if (shard->retired) *shard = {request.address()};
+  // Another process at the same address has nothing of what the one before held.
+  if (shard->life != request.life()) {
+    const bool lost = shard->life != 0 && InMap(request.address());
+    *shard = {request.address()};
+    shard->life = request.life();
+    shard->emptied = lost;
+  }
   SYNCLINE_RETURN_IF_ERROR(KeepShards());
   reply.set_shard(static_cast<uint32_t>(shard - registered_.data()));
   return reply;
@@ -327,7 +333,8 @@ absl::StatusOr<HeartbeatReply> CoordinatorImpl::Heartbeat(const HeartbeatRequest
   // bounded and async have no step to stop at: workers leave where they are.
   reply.set_stopping(stopped_at_.has_value() && !sync());
   if (request.member_case() != HeartbeatRequest::kRank) {
-    const Registered* shard = FindShard(request.shard());
+    Registered* const shard = FindShard(request.shard());
+    if (shard != nullptr) shard->last_seen = options_.now();
     reply.set_unknown(shard == nullptr);
     reply.set_retired(shard != nullptr && shard->retired);
     return reply;
@@ -407,6 +414,7 @@ ClusterStatusReply::Phase CoordinatorImpl::Phase() const {
 
 std::string CoordinatorImpl::WaitingFor() const {
   if (finished_) return "";
+  if (!restarted_.empty() && !(map_ && started_)) return restarted_;
   if (!trouble_.empty()) return trouble_;
   const size_t shards = WantedShards().size();
   if (!map_ && shards < job_.shards()) {
@@ -466,12 +474,26 @@ absl::StatusOr<ClusterStatusReply> CoordinatorImpl::ClusterStatus() {
 
 void CoordinatorImpl::Tick() {
   const absl::Time now = options_.now();
+  std::optional<std::string> lost_shard;
+  {
+    absl::MutexLock lock(&mu_);
+    if (!finished_) lost_shard = LostShard(ShardLease());
+  }
+  if (lost_shard) {
+    const absl::Status restarted = RestartJob(*lost_shard);
+    absl::MutexLock lock(&mu_);
+    if (!restarted.ok()) trouble_ = std::string(restarted.message());
+    return;
+  }
   std::vector<Rank> lost;
   bool over;
   {
     absl::MutexLock lock(&mu_);
     if (finished_) return;
-    lost = members_.SilentSince(now - options_.member_lease);
+    // A shard that may be lost would be waited for, and then no worker of this attempt counts any more.
+    if (!LostShard(options_.member_lease)) {
+      lost = members_.SilentSince(now - options_.member_lease);
+    }
     curve_.Add(now, members_.samples(), members_.loss_sum(),
                leases_ == nullptr ? 0 : leases_->Epoch());
     over = members_.Live().empty() &&

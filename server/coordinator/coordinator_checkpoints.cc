@@ -55,6 +55,9 @@ absl::StatusOr<CheckpointReply> CoordinatorImpl::CheckpointAt(uint64_t step) {
                                              job_.checkpoint().keep()));
   reply.set_step(step);
   absl::MutexLock lock(&mu_);
+  MetadataRecord record;
+  record.set_checkpoint(reply.directory());
+  Keep(record, true).IgnoreError();  // an older one would do as well
   last_checkpoint_ = reply.directory();
   return reply;
 }

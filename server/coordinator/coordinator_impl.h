@@ -65,7 +65,22 @@ class CoordinatorImpl final : public CoordinatorCore {
     std::string address;
     bool leaving = false;  // it wants to go
     bool retired = false;  // it has given everything away
+    uint64_t life = 0;     // of its process
+    bool emptied = false;  // that process ended, and another is at its address
+    // When it was heard of; never, before its first sign of life.
+    absl::Time last_seen = absl::InfiniteFuture();
   };
+  // A shard that has chunks and was not heard of for `silence`, or is there without them.
+  absl::Duration ShardLease() const { return 2 * options_.member_lease; }
+  bool InMap(const std::string& address) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::optional<std::string> LostShard(absl::Duration silence) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Begins the job anew from its last checkpoint, with the shards that are left and those that come.
+  absl::Status RestartJob(const std::string& lost);
+  bool Superseded(uint64_t attempt) const {
+    absl::MutexLock lock(&mu_);
+    return attempt != attempt_;
+  }
+
   using LeaseEvent = MetadataRecord::LeaseEvent;
   absl::Status BeginAnew(const std::string& restore_from);
   absl::Status Recover(const std::vector<MetadataRecord>& records);
@@ -96,16 +111,17 @@ class CoordinatorImpl final : public CoordinatorCore {
   RebalanceOptions BalanceBy() const;
   // Moves chunks, a batch at a time, until they are where they are to be. On a thread of its own.
   void KeepBalance();
+  void TakeBackChange();
   absl::Status RescaleOnce();
-  absl::Status ChangeMap(const ShardMap& map, const ShardMap& next);
+  absl::Status ChangeMap(const ShardMap& map, const ShardMap& next, uint64_t attempt);
   // Every shard is prepared for the change: from here on it is gone through with.
   absl::Status GoThrough(MapChange* change, const ShardMap& map, const ShardMap& next,
-                         absl::ReleasableMutexLock* control);
+                         uint64_t attempt, absl::ReleasableMutexLock* control);
   absl::StatusOr<MapChange::Links> LinksTo(const ShardMap& map, const ShardMap& next);
   absl::Status Prepare(const ShardMap& map, MapChange* change, const MapChange::Links& links)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mu_);
   // Waits until the change is made; false if it never will be, as training ended before its step.
-  bool AwaitChange(MapChange* change);
+  bool AwaitChange(MapChange* change, uint64_t attempt);
   absl::Status ConfigureShard(const std::string& address, const ShardMap& map)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mu_);
   absl::StatusOr<std::shared_ptr<ShardLink>> LinkTo(const std::string& address)
@@ -131,6 +147,8 @@ class CoordinatorImpl final : public CoordinatorCore {
   absl::Mutex checkpoint_mu_;
 
   mutable absl::Mutex mu_;
+  uint64_t attempt_ ABSL_GUARDED_BY(mu_) = 1;
+  std::string restarted_ ABSL_GUARDED_BY(mu_);  // why, until it trains again
   std::vector<Registered> registered_ ABSL_GUARDED_BY(mu_);
   // A change that the coordinator before this one was about to confirm.
   std::optional<MapVersion> pending_ ABSL_GUARDED_BY(mu_);

@@ -9,6 +9,7 @@
 #include "google/protobuf/util/message_differencer.h"
 #include "server/coordinator/coordinator_impl.h"
 #include "server/durability/checkpoint_reader.h"
+#include "spdlog/spdlog.h"
 
 namespace syncline {
 
@@ -27,6 +28,7 @@ absl::Status CoordinatorImpl::KeepShards() {
     kept->set_address(shard.address);
     kept->set_leaving(shard.leaving);
     kept->set_retired(shard.retired);
+    kept->set_life(shard.life);
   }
   return Keep(record, true);
 }
@@ -116,7 +118,8 @@ void CoordinatorImpl::Replay(const MetadataRecord& record) {
     case MetadataRecord::kShards:
       registered_.clear();
       for (const auto& shard : record.shards().shards()) {
-        registered_.push_back({shard.address(), shard.leaving(), shard.retired()});
+        registered_.push_back({shard.address(), shard.leaving(), shard.retired(), shard.life()});
+        registered_.back().last_seen = options_.now();
       }
       break;
     case MetadataRecord::kMap:
@@ -153,6 +156,9 @@ void CoordinatorImpl::Replay(const MetadataRecord& record) {
       }
       Apply(record.lease_event());
       break;
+    case MetadataRecord::kCheckpoint:
+      last_checkpoint_ = record.checkpoint();
+      break;
     case MetadataRecord::kScaled:
       if (record.scaled().has_shards()) target_ = record.scaled().shards();
       if (record.scaled().has_workers()) target_workers_ = record.scaled().workers();
@@ -164,6 +170,10 @@ void CoordinatorImpl::Replay(const MetadataRecord& record) {
 
 absl::Status CoordinatorImpl::Recover(const std::vector<MetadataRecord>& records) {
   const MetadataRecord::Started& first = records[0].started();
+  {
+    absl::MutexLock lock(&mu_);
+    attempt_ = std::max<uint64_t>(first.attempt(), 1);
+  }
   JobManifest job = job_;
   // These two may be edited while the job runs: what counts is what `apply` said.
   job.set_shards(first.job().shards());
@@ -195,8 +205,8 @@ absl::Status CoordinatorImpl::Recover(const std::vector<MetadataRecord>& records
   return TakeOver();
 }
 
-// Tells the shards who leads now. A change of the map that was prepared is gone through with if the one
-// before was about to confirm it, else taken back.
+// Leads the shards from now on. A change of the map that the coordinator before was about to confirm is gone
+// through with, and one that was prepared only is taken back, both by KeepBalance: a shard may be away.
 absl::Status CoordinatorImpl::TakeOver() {
   absl::MutexLock control(&control_mu_);
   ShardMap map;
@@ -212,10 +222,52 @@ absl::Status CoordinatorImpl::TakeOver() {
     absl::MutexLock lock(&mu_);
     shards_ = GroupOf({map.shards().begin(), map.shards().end()});
   }
-  if (pending) return absl::OkStatus();  // KeepBalance goes on with it
-  ShardMap next = map;
-  next.set_epoch(map.epoch() + 1);
-  return MapChange(next, links).Cancel();
+  return absl::OkStatus();
+}
+
+std::optional<std::string> CoordinatorImpl::LostShard(absl::Duration silence) const {
+  const absl::Time silent = options_.now() - silence;
+  for (const Registered& shard : registered_) {
+    if (InMap(shard.address) && (shard.emptied || shard.last_seen < silent)) return shard.address;
+  }
+  return std::nullopt;
+}
+
+absl::Status CoordinatorImpl::RestartJob(const std::string& lost) {
+  absl::MutexLock control(&control_mu_);
+  std::string from;
+  {
+    absl::MutexLock lock(&mu_);
+    from = last_checkpoint_.empty() ? restore_from_ : last_checkpoint_;
+    ++attempt_;
+    restarted_ = absl::StrCat("shard ", lost, " is lost: going on from ",
+                              from.empty() ? "the beginning" : from, " once there are ",
+                              job_.shards(), " shards and ", job_.workers(), " workers");
+    spdlog::warn("{}", restarted_);
+    const absl::Time silent = options_.now() - ShardLease();
+    registered_.erase(std::remove_if(registered_.begin(), registered_.end(),
+                                     [silent](const Registered& shard) {
+                                       return shard.last_seen < silent || shard.retired;
+                                     }),
+                      registered_.end());
+    for (Registered& shard : registered_) shard.emptied = false;
+    map_.reset();
+    shards_ = nullptr;
+    links_.clear();
+    pending_.reset();
+    settled_ = {};
+    leases_ = nullptr;
+    committed_.clear();
+    samples_ = 0;
+    started_ = ending_ = false;
+    evaluator_.reset();
+    members_.RemoveAll();
+    restored_.reset();
+    first_step_ = 0;
+  }
+  SYNCLINE_RETURN_IF_ERROR(BeginAnew(from));
+  absl::MutexLock lock(&mu_);
+  return KeepShards();
 }
 
 }  // namespace syncline

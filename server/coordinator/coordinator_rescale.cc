@@ -24,6 +24,11 @@ CoordinatorImpl::Registered* CoordinatorImpl::FindShard(const std::string& addre
   return it == registered_.end() ? nullptr : &*it;
 }
 
+bool CoordinatorImpl::InMap(const std::string& address) const {
+  return map_ && std::find(map_->shards().begin(), map_->shards().end(), address) !=
+                     map_->shards().end();
+}
+
 std::vector<std::string> CoordinatorImpl::WantedShards() const {
   std::vector<std::string> in_map;
   if (map_) in_map.assign(map_->shards().begin(), map_->shards().end());
@@ -63,9 +68,7 @@ Rescale CoordinatorImpl::RescaleStatus() const {
   if (!map_) return status;
   const std::vector<std::string> wanted = WantedShards();
   for (const Registered& shard : registered_) {
-    const bool in_map = std::find(map_->shards().begin(), map_->shards().end(), shard.address) !=
-                        map_->shards().end();
-    if (!in_map && !shard.retired) status.add_spare(shard.address);
+    if (!InMap(shard.address) && !shard.retired) status.add_spare(shard.address);
   }
   const auto maps = MapsToCome();
   const uint64_t left = maps.empty() ? 0 : MovedBytes(*map_, maps.back());
@@ -124,9 +127,8 @@ absl::StatusOr<DrainReply> CoordinatorImpl::DrainShard(const std::string& addres
     {
       absl::MutexLock lock(&mu_);
       Registered* const shard = FindShard(address);
-      const bool in_map = map_ && std::find(map_->shards().begin(), map_->shards().end(),
-                                            address) != map_->shards().end();
-      if (shard->retired || finished_ || (!in_map && !balancing_)) {
+      if (shard == nullptr) return DrainReply();
+      if (shard->retired || finished_ || (!InMap(address) && !balancing_)) {
         shard->retired = true;
         return DrainReply();
       }
@@ -137,7 +139,21 @@ absl::StatusOr<DrainReply> CoordinatorImpl::DrainShard(const std::string& addres
   return DrainAll();
 }
 
+// A change that nobody decided on: the shards let no worker begin its step.
+void CoordinatorImpl::TakeBackChange() {
+  ShardMap map;
+  {
+    absl::MutexLock lock(&mu_);
+    if (!map_ || pending_ || options_.records.empty()) return;
+    map = *map_;
+  }
+  const auto links = LinksTo(map, map);
+  map.set_epoch(map.epoch() + 1);
+  if (links.ok()) MapChange(map, *links).Cancel().IgnoreError();
+}
+
 void CoordinatorImpl::KeepBalance() {
+  TakeBackChange();
   while (!closing_.WaitForNotificationWithTimeout(absl::Milliseconds(50))) {
     absl::Status status;
     do {
@@ -154,8 +170,10 @@ absl::Status CoordinatorImpl::RescaleOnce() {
   ShardMap map;
   std::vector<ShardMap> maps;
   std::optional<MapVersion> pending;
+  uint64_t attempt;
   {
     absl::MutexLock lock(&mu_);
+    attempt = attempt_;
     if (map_ && pending_) {
       map = *map_;
       pending = pending_;
@@ -167,11 +185,13 @@ absl::Status CoordinatorImpl::RescaleOnce() {
     SYNCLINE_ASSIGN_OR_RETURN(const auto links, LinksTo(map, pending->map()));
     MapChange change(pending->map(), links, pending->from_step());
     absl::ReleasableMutexLock control(&control_mu_);
-    return GoThrough(&change, map, pending->map(), &control);
+    return GoThrough(&change, map, pending->map(), attempt, &control);
   }
   {
     absl::MutexLock lock(&mu_);
-    if (!map_ || finished_ || draining_) return absl::NotFoundError("not training");
+    if (!map_ || finished_ || draining_ || attempt != attempt_) {
+      return absl::NotFoundError("not training");
+    }
     maps = MapsToCome();
     if (maps.empty()) {
       settled_ = {map_->epoch(), WantedShards()};
@@ -181,7 +201,7 @@ absl::Status CoordinatorImpl::RescaleOnce() {
     map = *map_;
     balancing_ = true;
   }
-  return ChangeMap(map, maps.front());
+  return ChangeMap(map, maps.front(), attempt);
 }
 
 absl::StatusOr<std::shared_ptr<ShardLink>> CoordinatorImpl::LinkTo(const std::string& address) {
@@ -207,6 +227,8 @@ ConfigureRequest CoordinatorImpl::Configuration(const ShardMap& map) const {
   *configuration.mutable_job() = job_;
   *configuration.mutable_job()->mutable_optimizer() = ShardOptimizer(job_);
   *configuration.mutable_map() = map;
+  absl::MutexLock lock(&mu_);
+  configuration.set_attempt(attempt_);
   return configuration;
 }
 
@@ -234,13 +256,15 @@ absl::StatusOr<MapChange::Links> CoordinatorImpl::LinksTo(const ShardMap& map,
   return links;
 }
 
-absl::Status CoordinatorImpl::ChangeMap(const ShardMap& map, const ShardMap& next) {
+absl::Status CoordinatorImpl::ChangeMap(const ShardMap& map, const ShardMap& next,
+                                        uint64_t attempt) {
   // What is on its way between shards would be in no shard's part of a checkpoint.
   absl::MutexLock one(&checkpoint_mu_);
   SYNCLINE_ASSIGN_OR_RETURN(const auto links, LinksTo(map, next));
   MapChange change(next, links);
   // Nobody joins or leaves until every shard knows.
   absl::ReleasableMutexLock control(&control_mu_);
+  if (Superseded(attempt)) return absl::NotFoundError("the job has begun anew");
   absl::Status prepared = Prepare(map, &change, links);
   if (prepared.ok()) {
     absl::MutexLock lock(&mu_);
@@ -250,7 +274,7 @@ absl::Status CoordinatorImpl::ChangeMap(const ShardMap& map, const ShardMap& nex
     change.Cancel().IgnoreError();
     return prepared;
   }
-  return GoThrough(&change, map, next, &control);
+  return GoThrough(&change, map, next, attempt, &control);
 }
 
 absl::Status CoordinatorImpl::Prepare(const ShardMap& map, MapChange* change,
@@ -271,7 +295,7 @@ absl::Status CoordinatorImpl::Prepare(const ShardMap& map, MapChange* change,
 }
 
 absl::Status CoordinatorImpl::GoThrough(MapChange* change, const ShardMap& map,
-                                        const ShardMap& next,
+                                        const ShardMap& next, uint64_t attempt,
                                         absl::ReleasableMutexLock* control) {
   while (true) {
     const absl::Status confirmed = change->Confirm();
@@ -279,6 +303,7 @@ absl::Status CoordinatorImpl::GoThrough(MapChange* change, const ShardMap& map,
     if (closing_.WaitForNotificationWithTimeout(absl::Milliseconds(100))) return confirmed;
     absl::MutexLock lock(&mu_);
     rescale_trouble_ = std::string(confirmed.message());
+    if (LostShard(ShardLease())) return confirmed;  // the job begins anew
   }
   const std::vector<std::string> before(map.shards().begin(), map.shards().end());
   const std::vector<std::string> after(next.shards().begin(), next.shards().end());
@@ -293,9 +318,10 @@ absl::Status CoordinatorImpl::GoThrough(MapChange* change, const ShardMap& map,
     map_ = next;
   }
   control->Release();
-  const bool made = AwaitChange(change);
+  const bool made = AwaitChange(change, attempt);
   absl::MutexLock again(&control_mu_);
   absl::MutexLock lock(&mu_);
+  if (attempt != attempt_) return absl::NotFoundError("the job has begun anew");
   shards_ = GroupOf(made ? after : before);
   map_ = made ? next : map;
   if (!made) return absl::NotFoundError("training ended before the step of the change");
@@ -309,7 +335,7 @@ absl::Status CoordinatorImpl::GoThrough(MapChange* change, const ShardMap& map,
   return KeepMap(next, change->from_step(), false);
 }
 
-bool CoordinatorImpl::AwaitChange(MapChange* change) {
+bool CoordinatorImpl::AwaitChange(MapChange* change, uint64_t attempt) {
   absl::Duration wait = absl::Milliseconds(1);
   while (!closing_.WaitForNotificationWithTimeout(wait)) {
     wait = std::min(2 * wait, absl::Milliseconds(20));
@@ -321,6 +347,7 @@ bool CoordinatorImpl::AwaitChange(MapChange* change) {
       if (status.ok()) return true;
     }
     absl::MutexLock lock(&mu_);
+    if (attempt != attempt_) return false;
     rescale_trouble_ = absl::IsUnavailable(status) ? "" : std::string(status.message());
     const bool over = members_.Live().empty() &&
                       (stopped_at_ || (leases_ != nullptr && leases_->Finished()));

@@ -1,5 +1,6 @@
 #include "server/coordinator/grpc_shard_link.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -13,6 +14,7 @@ namespace syncline {
 namespace {
 
 constexpr absl::Duration kAttempt = absl::Seconds(5);
+constexpr absl::Duration kStatusPatience = absl::Seconds(2);
 // A shard that is configured may first read a checkpoint.
 constexpr absl::Duration kConfigureAttempt = absl::Minutes(10);
 
@@ -47,8 +49,11 @@ class GrpcShardLink : public ShardLink {
   }
 
   absl::StatusOr<ShardStatusReply> Status() override {
-    return Ask<ShardStatusReply>("asking", &ParameterServer::Stub::ShardStatus,
-                                 ShardStatusRequest(), kAttempt);
+    // Whoever asks how things stand wants to hear of a shard that is away, and soon.
+    const absl::Duration away = std::min(patience_.away, kStatusPatience);
+    return CallUntil<ShardStatusReply>(absl::Now() + away, Doing("asking"), *stub_,
+                                       &ParameterServer::Stub::ShardStatus, ShardStatusRequest(),
+                                       away);
   }
 
   // RESOURCE_EXHAUSTED is a full disk here, which waiting does not help. A step that is long in

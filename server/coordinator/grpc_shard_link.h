@@ -10,8 +10,9 @@
 namespace syncline {
 
 struct ShardLinkPatience {
-  // How long a call is repeated while the shard is away.
-  absl::Duration away = absl::Seconds(30);
+  // How long a call is repeated while the shard is away. Others wait meanwhile, and whoever asked asks
+  // again; so not for long.
+  absl::Duration away = absl::Seconds(5);
   // One attempt at a checkpoint, which waits for its step and for the disk. Asked again when it has
   // passed: the shard writes the same file again.
   absl::Duration checkpoint_attempt = absl::Hours(1);

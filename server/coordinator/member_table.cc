@@ -97,7 +97,10 @@ std::vector<uint64_t> MemberTable::NextIncarnations() const {
 }
 
 void MemberTable::RestoreIncarnations(const google::protobuf::RepeatedField<uint64_t>& next) {
-  for (int rank = 0; rank < next.size(); ++rank) next_[static_cast<Rank>(rank)] = next[rank];
+  for (int i = 0; i < next.size(); ++i) {
+    uint64_t& known = next_[static_cast<Rank>(i)];
+    known = std::max(known, next[i]);
+  }
 }
 
 }  // namespace syncline

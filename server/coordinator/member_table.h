@@ -43,6 +43,9 @@ class MemberTable {
   void Report(Rank rank, const WorkerProgress& progress);
   void SetProcesses(Rank rank, uint32_t count) { members_.at(rank).processes = count; }
   void SetStandIn(Rank rank, bool stand_in) { members_.at(rank).stand_in = stand_in; }
+  void RemoveAll() {
+    for (auto& [rank, member] : members_) member.live = false;
+  }
   void Remove(Rank rank) { members_.at(rank).live = false; }
 
   // Live members not heard of since `time`.

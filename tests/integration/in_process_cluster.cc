@@ -48,7 +48,8 @@ JobManifest SmallJob(uint32_t features, uint32_t hidden, uint64_t samples) {
 }
 
 InProcessCluster::InProcessCluster(JobManifest job, const std::string& restore,
-                                   absl::Duration member_lease, FileSystem* files)
+                                   absl::Duration member_lease, FileSystem* files,
+                                   bool start_shards)
     : job_(std::move(job)), files_(files) {
   SYNCLINE_EXPECT_OK(CompleteManifest(&job_));
   CoordinatorServer::Options& options = coordinator_options_;
@@ -63,7 +64,7 @@ InProcessCluster::InProcessCluster(JobManifest job, const std::string& restore,
   coordinator_ = *std::move(coordinator);
   options.listen = coordinator_->address();
   stub_ = Coordinator::NewStub(*MakeChannel(coordinator_->address(), {}));
-  for (uint32_t i = 0; i < job_.shards(); ++i) StartShard();
+  for (uint32_t i = 0; start_shards && i < job_.shards(); ++i) StartShard();
 }
 
 void InProcessCluster::RestartCoordinator(absl::Duration away) {

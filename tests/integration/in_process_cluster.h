@@ -32,10 +32,10 @@ JobManifest SmallJob(uint32_t features, uint32_t hidden, uint64_t samples);
 class InProcessCluster {
  public:
   // Fills in the job's defaults. Starts the coordinator and the job's shards. `files`: where they
-  // keep checkpoints; not owned.
+  // keep checkpoints; not owned. `start_shards`: else the test starts them.
   explicit InProcessCluster(JobManifest job, const std::string& restore = "",
                             absl::Duration member_lease = absl::Seconds(5),
-                            FileSystem* files = &PosixFileSystem());
+                            FileSystem* files = &PosixFileSystem(), bool start_shards = true);
   ~InProcessCluster();
 
   const std::string& coordinator() const { return coordinator_->address(); }

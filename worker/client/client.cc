@@ -69,7 +69,7 @@ class ClientImpl final : public Client {
         coordinator_(std::move(coordinator)),
         joined_(std::move(joined)),
         heartbeat_(coordinator_.get(), joined_.rank(), joined_.incarnation(),
-                   absl::Milliseconds(joined_.lease_ms()) / 4) {}
+                   absl::Milliseconds(joined_.lease_ms()) / 4, [this] { EndCalls(); }) {}
   ~ClientImpl() override;
 
   Rank rank() const override { return joined_.rank(); }
@@ -163,6 +163,7 @@ class ClientImpl final : public Client {
   // Remembers a commit that is about to be said, and by which map.
   RouteTable::Ptr NoteCommit(const CommitRequest& commit);
   void Installed(const RouteTable::Ptr& newest, const RouteTable::Ptr& before);
+  void EndCalls();
   absl::StatusOr<StateKeeper*> KeeperNow();
   absl::StatusOr<ShardConnection*> ConnectShard(const std::string& address);
 
@@ -194,12 +195,17 @@ class ClientImpl final : public Client {
 };
 
 ClientImpl::~ClientImpl() {
+  EndCalls();
+  if (routes_ != nullptr) routes_->Stop();
+}
+
+// Nothing of it would be accepted any more; and a shard that has gone would be waited for.
+void ClientImpl::EndCalls() {
   {
     absl::MutexLock lock(&mu_);
     for (const auto& [address, shard] : shards_) shard->CloseLink();
   }
   calls_.Close();
-  if (routes_ != nullptr) routes_->Stop();
 }
 
 Sender ClientImpl::MakeSender() const {

@@ -1,14 +1,15 @@
 #include "worker/client/heartbeat.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "common/rpc/call.h"
 
 namespace syncline {
 
 Heartbeat::Heartbeat(Coordinator::Stub* coordinator, Rank rank, Incarnation incarnation,
-                     absl::Duration period)
-    : coordinator_(coordinator) {
+                     absl::Duration period, std::function<void()> given_up)
+    : coordinator_(coordinator), given_up_(std::move(given_up)) {
   {
     absl::MutexLock lock(&mu_);
     request_.set_rank(rank);
@@ -38,7 +39,7 @@ void Heartbeat::Run(absl::Duration period) {
     const auto reply = Call<HeartbeatReply>(*coordinator_, &Coordinator::Stub::Heartbeat, request,
                                             std::max(period, absl::Seconds(1)));
     if (!reply.ok()) continue;
-    if (reply->expelled()) expelled_ = true;
+    if (reply->expelled() && !expelled_.exchange(true)) given_up_();
     if (reply->stopping()) stopping_ = true;
     stand_in_wanted_ = reply->stand_in();
   }

@@ -2,6 +2,7 @@
 #define SYNCLINE_WORKER_CLIENT_HEARTBEAT_H_
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <thread>
 
@@ -17,9 +18,10 @@ namespace syncline {
 // Thread-safe.
 class Heartbeat {
  public:
-  // A beat every `period`. `coordinator` must outlive the heartbeat.
+  // A beat every `period`. `coordinator` must outlive the heartbeat. `given_up` is called once if the
+  // cluster has given this incarnation up.
   Heartbeat(Coordinator::Stub* coordinator, Rank rank, Incarnation incarnation,
-            absl::Duration period);
+            absl::Duration period, std::function<void()> given_up);
   ~Heartbeat();
 
   void Report(const WorkerProgress& progress);
@@ -31,6 +33,7 @@ class Heartbeat {
   void Run(absl::Duration period);
 
   Coordinator::Stub* const coordinator_;
+  const std::function<void()> given_up_;
   absl::Mutex mu_;
   HeartbeatRequest request_ ABSL_GUARDED_BY(mu_);
   std::atomic<bool> expelled_{false};

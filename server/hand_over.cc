@@ -115,6 +115,11 @@ void HandOver::SendMessage(const std::string& address,
   while (!closing()) {
     const absl::Status sent = attempt();
     if (sent.ok()) return;
+    if (absl::IsFailedPrecondition(sent)) {
+      spdlog::error("{} does not take the chunks handed over to it: {}", address,
+                    std::string(sent.message()));
+      return;
+    }
     if (sent.message() != last_error) {
       spdlog::warn("handing chunks over to {}, trying again: {}", address,
                    std::string(sent.message()));

@@ -16,7 +16,8 @@
 namespace syncline {
 
 // Takes chunks to the shards that own them from now on, on threads of its own. Each is sent until its
-// owner has it, however long that is away: nobody else has what it holds. Thread-safe.
+// owner has it, however long that is away: nobody else has what it holds. An owner that does not expect
+// it goes by other maps, as the job has begun anew. Thread-safe.
 class HandOver {
  public:
   explicit HandOver(const SecurityOptions& security)

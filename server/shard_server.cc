@@ -53,8 +53,7 @@ class ShardServerImpl final : public ShardServer {
         local_([this](const auto& link, const LocalFrame& call, absl::string_view body) {
           calls_.ServeLocal(link, call, body);
         }),
-        service_(&host_, &calls_, &local_, options_.files),
-        hand_over_(options_.security) {}
+        service_(&host_, &calls_, &local_, options_.files) {}
   ~ShardServerImpl() override;
 
   absl::Status Start();
@@ -88,7 +87,7 @@ class ShardServerImpl final : public ShardServer {
   TensorCalls calls_;
   LocalPlane local_;
   ParameterService service_;
-  HandOver hand_over_;
+  std::shared_ptr<HandOver> hand_over_;
   std::unique_ptr<ServerRuntime> runtime_;
   std::unique_ptr<StatusPage> page_;
   std::string http_address_;
@@ -102,6 +101,7 @@ ShardServerImpl::~ShardServerImpl() {
   closing_.Notify();
   if (attending_.joinable()) attending_.join();
   norms_.reset();
+  hand_over_.reset();
   page_.reset();
   const auto shard = host_.shard();
   if (shard.ok()) (*shard)->Close();
@@ -175,8 +175,10 @@ absl::StatusOr<std::unique_ptr<Shard>> ShardServerImpl::MakeShard(const Configur
       to->SetMap(next, shard);
     };
   }
-  options.hand_over = [this](const ShardMap& map, std::vector<ChunkSnapshot> chunks) {
-    hand_over_.Send(map, std::move(chunks));
+  // With what an earlier attempt at the job had yet to send, that is forgotten.
+  hand_over_ = std::make_shared<HandOver>(options_.security);
+  options.hand_over = [to = hand_over_](const ShardMap& map, std::vector<ChunkSnapshot> chunks) {
+    to->Send(map, std::move(chunks));
   };
   if (request.has_members()) options.members = request.members();
   SYNCLINE_ASSIGN_OR_RETURN(auto shard, Shard::Create(std::move(options)));

@@ -114,12 +114,13 @@ std::vector<uint32_t> OwnedChunks(const ShardMap& map, uint32_t shard) {
 
 absl::StatusOr<ShardMap> MakeShardMap(absl::Span<const TensorSpec> tensors,
                                       absl::Span<const std::string> addresses,
-                                      uint64_t chunk_bytes, bool keep_tensors_whole) {
+                                      uint64_t chunk_bytes, bool keep_tensors_whole,
+                                      uint64_t epoch) {
   SYNCLINE_RETURN_IF_ERROR(ValidateTensors(tensors));
   SYNCLINE_RETURN_IF_ERROR(ValidateChunkBytes(chunk_bytes));
   if (addresses.empty()) return absl::InvalidArgumentError("shards: there must be at least one");
   ShardMap map;
-  map.set_epoch(1);
+  map.set_epoch(epoch);
   map.set_chunk_bytes(chunk_bytes);
   map.mutable_tensors()->Assign(tensors.begin(), tensors.end());
   map.mutable_shards()->Assign(addresses.begin(), addresses.end());

@@ -47,14 +47,15 @@ std::vector<ChunkUnit> ChunkUnits(const std::vector<ChunkInfo>& chunks, bool kee
 // The ids of the chunks that `shard` owns, ascending.
 std::vector<uint32_t> OwnedChunks(const ShardMap& map, uint32_t shard);
 
-// A first map (epoch 1) of `tensors` over the shards at `addresses`, balanced by bytes: the largest
+// A first map (of the epoch given) of `tensors` over the shards at `addresses`, balanced by bytes: the largest
 // chunk first, each to the shard with the least so far, ties to the lower number, so that the same
 // input always gives the same map. With `keep_tensors_whole` (LAMB) a tensor's chunks stay together.
 // INVALID_ARGUMENT where the tensors are not valid, there is no shard, or `chunk_bytes` is no
 // positive multiple of 4 KiB.
 absl::StatusOr<ShardMap> MakeShardMap(absl::Span<const TensorSpec> tensors,
                                       absl::Span<const std::string> addresses,
-                                      uint64_t chunk_bytes, bool keep_tensors_whole);
+                                      uint64_t chunk_bytes, bool keep_tensors_whole,
+                                      uint64_t epoch = 1);
 
 // A map from a peer or a file: sizes fit together and every owner is one of the shards.
 absl::Status ValidateShardMap(const ShardMap& map);

@@ -2,7 +2,12 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -97,13 +102,35 @@ absl::Status WritePortFile(const std::string& path, const std::string& address,
                              absl::StrCat(address, "\n", http_address, "\n"));
 }
 
+// The protocol is one datagram, so it takes no library.
+void NotifyManager(const std::string& state) {
+  const char* const path = getenv("NOTIFY_SOCKET");
+  sockaddr_un address{};
+  if (path == nullptr || (path[0] != '/' && path[0] != '@')) return;
+  const size_t length = strlen(path);
+  if (length >= sizeof(address.sun_path)) return;
+  address.sun_family = AF_UNIX;
+  memcpy(address.sun_path, path, length);
+  if (path[0] == '@') address.sun_path[0] = '\0';  // an abstract name
+  const int descriptor = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (descriptor < 0) return;
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length);
+  sendto(descriptor, state.data(), state.size(), MSG_NOSIGNAL,
+         reinterpret_cast<const sockaddr*>(&address), size);
+  close(descriptor);
+}
+
 int WaitForSignal(const std::function<bool()>& finished) {
+  NotifyManager("READY=1");
   const sigset_t signals = StopSignals();
   const timespec tenth{0, 100'000'000};
   while (true) {
     const int signal = finished ? sigtimedwait(&signals, nullptr, &tenth)
                                 : sigwaitinfo(&signals, nullptr);
-    if (signal > 0) return signal;
+    if (signal > 0) {
+      NotifyManager("STOPPING=1");
+      return signal;
+    }
     if (finished && finished()) return 0;
   }
 }

@@ -31,7 +31,11 @@ DaemonOptions InitDaemon(int argc, char** argv, const std::string& process,
 absl::Status WritePortFile(const std::string& path, const std::string& address,
                            const std::string& http_address);
 
-// Waits for SIGTERM, SIGINT or until `finished` says true (asked ten times a second; may be null).
+// Tells the service manager that started this process how it is ("READY=1", "STOPPING=1"), as
+// sd_notify(3) says. Does nothing where there is none (no NOTIFY_SOCKET in the environment).
+void NotifyManager(const std::string& state);
+
+// Tells the service manager that the daemon is ready, and later that it is stopping. Waits for SIGTERM, SIGINT or until `finished` says true (asked ten times a second; may be null).
 // Returns the signal's number, or 0.
 int WaitForSignal(const std::function<bool()>& finished = nullptr);
 

@@ -233,7 +233,13 @@ absl::StatusOr<ShardMap> CoordinatorImpl::PlanMap(absl::Span<const TensorSpec> t
         restored_->map(), tensors, absl::StrCat("the checkpoint ", restore_from_)));
     chunk_bytes = restored_->map().chunk_bytes();
   }
-  return MakeShardMap(tensors, addresses, chunk_bytes, ShardOptimizer(job_).kind() == LAMB);
+  // No epoch is used twice: what is said by a map of an earlier attempt is refused.
+  uint64_t epoch;
+  {
+    absl::MutexLock lock(&mu_);
+    epoch = ((attempt_ - 1) << 32) + 1;
+  }
+  return MakeShardMap(tensors, addresses, chunk_bytes, ShardOptimizer(job_).kind() == LAMB, epoch);
 }
 
 absl::StatusOr<CreateTensorsReply> CoordinatorImpl::CreateTensors(

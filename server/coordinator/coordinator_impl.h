@@ -115,8 +115,10 @@ class CoordinatorImpl final : public CoordinatorCore {
   absl::Status RescaleOnce();
   absl::Status ChangeMap(const ShardMap& map, const ShardMap& next, uint64_t attempt);
   // Every shard is prepared for the change: from here on it is gone through with.
-  absl::Status GoThrough(MapChange* change, const ShardMap& map, const ShardMap& next,
-                         uint64_t attempt, absl::ReleasableMutexLock* control);
+  absl::Status ConfirmChange(MapChange* change, const ShardMap& map, const ShardMap& next)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mu_);
+  absl::Status FinishChange(MapChange* change, const ShardMap& map, const ShardMap& next,
+                            uint64_t attempt) ABSL_LOCKS_EXCLUDED(control_mu_, mu_);
   absl::StatusOr<MapChange::Links> LinksTo(const ShardMap& map, const ShardMap& next);
   absl::Status Prepare(const ShardMap& map, MapChange* change, const MapChange::Links& links)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mu_);

@@ -16,6 +16,17 @@ constexpr uint32_t kMaxMembers = 4096;
 // A training cluster goes on meanwhile, so the step of a change lies a little ahead.
 constexpr uint64_t kChangeAhead = 2;
 
+// Shards of `map` that `next` has not.
+std::vector<std::string> Without(const ShardMap& map, const ShardMap& next) {
+  std::vector<std::string> without;
+  for (const std::string& address : map.shards()) {
+    if (std::find(next.shards().begin(), next.shards().end(), address) == next.shards().end()) {
+      without.push_back(address);
+    }
+  }
+  return without;
+}
+
 }  // namespace
 
 CoordinatorImpl::Registered* CoordinatorImpl::FindShard(const std::string& address) {
@@ -184,8 +195,11 @@ absl::Status CoordinatorImpl::RescaleOnce() {
     absl::MutexLock one(&checkpoint_mu_);
     SYNCLINE_ASSIGN_OR_RETURN(const auto links, LinksTo(map, pending->map()));
     MapChange change(pending->map(), links, pending->from_step());
-    absl::ReleasableMutexLock control(&control_mu_);
-    return GoThrough(&change, map, pending->map(), attempt, &control);
+    {
+      absl::MutexLock control(&control_mu_);
+      SYNCLINE_RETURN_IF_ERROR(ConfirmChange(&change, map, pending->map()));
+    }
+    return FinishChange(&change, map, pending->map(), attempt);
   }
   {
     absl::MutexLock lock(&mu_);
@@ -262,27 +276,30 @@ absl::Status CoordinatorImpl::ChangeMap(const ShardMap& map, const ShardMap& nex
   absl::MutexLock one(&checkpoint_mu_);
   SYNCLINE_ASSIGN_OR_RETURN(const auto links, LinksTo(map, next));
   MapChange change(next, links);
-  // Nobody joins or leaves until every shard knows.
-  absl::ReleasableMutexLock control(&control_mu_);
-  if (Superseded(attempt)) return absl::NotFoundError("the job has begun anew");
-  absl::Status prepared = Prepare(map, &change, links);
-  if (prepared.ok()) {
-    absl::MutexLock lock(&mu_);
-    prepared = KeepMap(next, change.from_step(), true);
+  {
+    // Nobody joins or leaves until every shard knows.
+    absl::MutexLock control(&control_mu_);
+    if (Superseded(attempt)) return absl::NotFoundError("the job has begun anew");
+    absl::Status prepared = Prepare(map, &change, links);
+    if (prepared.ok()) {
+      absl::MutexLock lock(&mu_);
+      prepared = KeepMap(next, change.from_step(), true);
+    }
+    if (!prepared.ok()) {
+      change.Cancel().IgnoreError();
+      return prepared;
+    }
+    SYNCLINE_RETURN_IF_ERROR(ConfirmChange(&change, map, next));
   }
-  if (!prepared.ok()) {
-    change.Cancel().IgnoreError();
-    return prepared;
-  }
-  return GoThrough(&change, map, next, attempt, &control);
+  return FinishChange(&change, map, next, attempt);
 }
 
 absl::Status CoordinatorImpl::Prepare(const ShardMap& map, MapChange* change,
                                       const MapChange::Links& links) {
   for (const auto& [address, link] : links) {
-    const bool fresh =
-        std::find(map.shards().begin(), map.shards().end(), address) == map.shards().end();
-    if (fresh) SYNCLINE_RETURN_IF_ERROR(ConfigureShard(address, map));
+    const auto& known = map.shards();
+    if (std::find(known.begin(), known.end(), address) != known.end()) continue;
+    SYNCLINE_RETURN_IF_ERROR(ConfigureShard(address, map));
   }
   SYNCLINE_ASSIGN_OR_RETURN(const auto steps, Steps());
   uint64_t ahead = 0;
@@ -294,9 +311,8 @@ absl::Status CoordinatorImpl::Prepare(const ShardMap& map, MapChange* change,
   return change->Prepare(sync() ? steps.second : 0, ahead);
 }
 
-absl::Status CoordinatorImpl::GoThrough(MapChange* change, const ShardMap& map,
-                                        const ShardMap& next, uint64_t attempt,
-                                        absl::ReleasableMutexLock* control) {
+absl::Status CoordinatorImpl::ConfirmChange(MapChange* change, const ShardMap& map,
+                                            const ShardMap& next) {
   while (true) {
     const absl::Status confirmed = change->Confirm();
     if (confirmed.ok()) break;
@@ -305,33 +321,32 @@ absl::Status CoordinatorImpl::GoThrough(MapChange* change, const ShardMap& map,
     rescale_trouble_ = std::string(confirmed.message());
     if (LostShard(ShardLease())) return confirmed;  // the job begins anew
   }
-  const std::vector<std::string> before(map.shards().begin(), map.shards().end());
-  const std::vector<std::string> after(next.shards().begin(), next.shards().end());
-  std::vector<std::string> all = after, gone;
-  for (const std::string& address : before) {
-    if (std::find(after.begin(), after.end(), address) == after.end()) gone.push_back(address);
-  }
-  all.insert(all.end(), gone.begin(), gone.end());
-  {
-    absl::MutexLock lock(&mu_);
-    shards_ = GroupOf(all);
-    map_ = next;
-  }
-  control->Release();
+  std::vector<std::string> all(next.shards().begin(), next.shards().end());
+  const std::vector<std::string> leavers = Without(map, next);
+  all.insert(all.end(), leavers.begin(), leavers.end());
+  absl::MutexLock lock(&mu_);
+  shards_ = GroupOf(all);
+  map_ = next;
+  return absl::OkStatus();
+}
+
+absl::Status CoordinatorImpl::FinishChange(MapChange* change, const ShardMap& map,
+                                           const ShardMap& next, uint64_t attempt) {
   const bool made = AwaitChange(change, attempt);
   absl::MutexLock again(&control_mu_);
   absl::MutexLock lock(&mu_);
   if (attempt != attempt_) return absl::NotFoundError("the job has begun anew");
-  shards_ = GroupOf(made ? after : before);
   map_ = made ? next : map;
+  shards_ = GroupOf({map_->shards().begin(), map_->shards().end()});
   if (!made) return absl::NotFoundError("training ended before the step of the change");
   pending_.reset();
   moved_bytes_ += MovedBytes(map, next);
-  for (const std::string& address : gone) {
+  const std::vector<std::string> leavers = Without(map, next);
+  for (const std::string& address : leavers) {
     links_.erase(address);
     if (Registered* const shard = FindShard(address)) shard->retired = true;
   }
-  if (!gone.empty()) SYNCLINE_RETURN_IF_ERROR(KeepShards());
+  if (!leavers.empty()) SYNCLINE_RETURN_IF_ERROR(KeepShards());
   return KeepMap(next, change->from_step(), false);
 }
 

@@ -1,6 +1,7 @@
 #include "server/service/shard_host.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/util/message_differencer.h"
@@ -31,8 +32,9 @@ absl::StatusOr<ConfigureReply> ShardHost::Configure(ConfigureRequest request) {
   const bool replaces = shard_ != nullptr && (request.attempt() > configuration_.attempt() ||
                                               (request.has_members() && Unplaced(*shard_)));
   if (shard_ == nullptr || replaces) {
-    if (shard_ != nullptr) shard_->Close();
-    shard_ = nullptr;
+    // Whoever works for the old one may do so until it is replaced.
+    const std::shared_ptr<Shard> old = std::exchange(shard_, nullptr);
+    if (old != nullptr) old->Close();
     auto made = make_(request);
     if (!made.ok()) return made.status();
     shard_ = *std::move(made);

@@ -50,9 +50,11 @@ std::vector<std::string> CoordinatorImpl::WantedShards() const {
                                  [&](const Registered& r) { return r.address == address; });
     if (it != registered_.end() && stays(*it)) wanted.push_back(address);
   }
+  // One that registered and is silent since would be waited for.
+  const absl::Time silent = options_.now() - ShardLease();
   for (const Registered& shard : registered_) {
     const bool there = std::find(in_map.begin(), in_map.end(), shard.address) != in_map.end();
-    if (!there && stays(shard)) wanted.push_back(shard.address);
+    if (!there && stays(shard) && shard.last_seen >= silent) wanted.push_back(shard.address);
   }
   if (target_ > 0 && wanted.size() > target_) wanted.resize(target_);
   return wanted;
@@ -79,7 +81,8 @@ Rescale CoordinatorImpl::RescaleStatus() const {
   if (!map_) return status;
   const std::vector<std::string> wanted = WantedShards();
   for (const Registered& shard : registered_) {
-    if (!InMap(shard.address) && !shard.retired) status.add_spare(shard.address);
+    const bool there = !shard.retired && shard.last_seen >= options_.now() - ShardLease();
+    if (!InMap(shard.address) && there) status.add_spare(shard.address);
   }
   const auto maps = MapsToCome();
   const uint64_t left = maps.empty() ? 0 : MovedBytes(*map_, maps.back());

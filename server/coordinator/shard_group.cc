@@ -109,12 +109,13 @@ std::vector<ShardStatusReply> ShardGroup::Status(std::vector<absl::Status>* erro
   errors->assign(shards_.size(), absl::OkStatus());
   InParallel(shards_.size(), [&](size_t i) {
     auto reply = shards_[i]->Status();
-    replies[i].set_shard(static_cast<uint32_t>(i));
     if (reply.ok()) {
       replies[i] = *std::move(reply);
     } else {
       (*errors)[i] = At(i, reply.status());
     }
+    // Here, whatever its own map says: two may differ while the map changes.
+    replies[i].set_shard(static_cast<uint32_t>(i));
   });
   return replies;
 }

@@ -1,0 +1,170 @@
+#ifndef SYNCLINE_WORKER_CLIENT_CLIENT_IMPL_H_
+#define SYNCLINE_WORKER_CLIENT_CLIENT_IMPL_H_
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "common/cluster/worker_state.h"
+#include "common/rpc/completion_loop.h"
+#include "common/status/status_macros.h"
+#include "proto/coordinator.grpc.pb.h"
+#include "worker/client/call_group.h"
+#include "worker/client/client.h"
+#include "worker/client/gather.h"
+#include "worker/client/heartbeat.h"
+#include "worker/client/held_weights.h"
+#include "worker/client/local_link.h"
+#include "worker/client/pull_operation.h"
+#include "worker/client/route_table.h"
+#include "worker/client/router.h"
+#include "worker/client/shard_connection.h"
+#include "worker/client/state_keeper.h"
+#include "worker/client/tensor_requests.h"
+
+namespace syncline {
+
+// What is said to the coordinator, and the ways to the shards, are in client.cc; pulls, pushes and commits
+// in client_steps.cc.
+class ClientImpl final : public Client {
+ public:
+  ClientImpl(ClientOptions options, std::unique_ptr<Coordinator::Stub> coordinator,
+             JoinWorkerReply joined)
+      : options_(std::move(options)),
+        coordinator_(std::move(coordinator)),
+        joined_(std::move(joined)),
+        heartbeat_(coordinator_.get(), joined_.rank(), joined_.incarnation(),
+                   absl::Milliseconds(joined_.lease_ms()) / 4, [this] { EndCalls(); }) {}
+  ~ClientImpl() override;
+
+  Rank rank() const override { return joined_.rank(); }
+  Incarnation incarnation() const override { return joined_.incarnation(); }
+  const JobManifest& job() const override { return joined_.job(); }
+
+  absl::Status CreateTensors(absl::Span<const TensorSpec> tensors) override;
+  void Lend(std::shared_ptr<const SharedMemory> memory) override {
+    lent_.push_back(std::move(memory));
+  }
+  int shards_on_this_host() const override;
+  void Pull(Clock clock, const Destination& to, PullDone done) override {
+    PullAll(clock, false, to, std::move(done));
+  }
+  void Observe(const Destination& to, Done done) override {
+    PullAll(0, true, to, [done = std::move(done)](auto outcome) { done(outcome.status()); });
+  }
+  void Push(Clock clock, absl::Span<const Gradient> gradients, Done done) override;
+  void Commit(Clock clock, uint64_t samples, const std::vector<Rank>& contributors,
+              CommitDone done) override;
+  void PushPull(const StepEnd& step, absl::Span<const Gradient> gradients, const Destination& to,
+                PullDone done) override;
+  absl::StatusOr<LeaseReply> Lease(uint64_t samples, Clock from_clock, Clock committed) override;
+  void SetProcesses(int count) override { processes_ = count; }
+  bool carries_state() const override { return WorkersCarryState(job()); }
+  absl::StatusOr<bool> TakeOverState(OwnState* own) override {
+    if (!carries_state() || routes_ == nullptr) return false;
+    SYNCLINE_ASSIGN_OR_RETURN(StateKeeper* const keeper, KeeperNow());
+    return keeper->TakeOver(own);
+  }
+  absl::Status HandInState(Clock clock, const OwnState& own, bool leaving) override {
+    if (!carries_state() || routes_ == nullptr) return absl::OkStatus();
+    SYNCLINE_ASSIGN_OR_RETURN(StateKeeper* const keeper, KeeperNow());
+    return keeper->HandIn(clock, own, leaving);
+  }
+  void Report(const WorkerProgress& progress) override { heartbeat_.Report(progress); }
+  bool expelled() const override { return heartbeat_.expelled(); }
+  bool stopping() const override { return heartbeat_.stopping(); }
+  bool stand_in_wanted() const override { return heartbeat_.stand_in_wanted(); }
+  absl::Status Leave(Clock clock, const WorkerProgress& progress) override;
+
+ private:
+  using Group = Router::Group;
+  Sender MakeSender() const;
+  absl::Time Deadline() const { return absl::Now() + options_.deadline; }
+  std::string CoordinatorName() const {
+    return absl::StrCat("the coordinator at ", options_.coordinator);
+  }
+  // Gradients that were checked.
+  struct Outgoing {
+    RouteTable::Ptr route;
+    std::vector<const float*> tensors;  // by tensor
+    Router::Messages messages = Router::kLarge;  // of the groups, and of the pull that goes along
+    std::vector<Group> groups;
+  };
+  // A pull under way, and what it takes to send a part of it again.
+  struct Pulling {
+    Clock clock = 0;
+    bool observer = false;
+    bool untouched = false;
+    std::vector<float*> tensors;
+    std::shared_ptr<PullOperation> operation;
+  };
+  Router::Messages MessagesNow() const;
+  absl::Status CheckFits(const Destination& to) const;
+  absl::StatusOr<Outgoing> Check(Clock clock, absl::Span<const Gradient> gradients) const;
+  Pulling BeginPull(Clock clock, bool observer, size_t groups, const Destination& to,
+                    PullDone done);
+  void SendPull(const Pulling& pull, const Route& route, const Group& group);
+  void Pulled(const Pulling& pull, const Group& group, absl::StatusOr<grpc::ByteBuffer> reply);
+  void PullAgain(const Pulling& pull, const Group& group);
+  void PullAll(Clock clock, bool observer, const Destination& to, PullDone done);
+  void SendPushes(Clock clock, const Outgoing& out, Done done);
+  void SendPush(Clock clock, const std::vector<const float*>& tensors, const Route& route,
+                const Group& group, std::shared_ptr<Gather> gather);
+  bool FitOneRoundTrip(const Outgoing& out) const;
+  void SendPushPull(const StepEnd& step, const Outgoing& out, const Destination& to,
+                    PullDone done);
+  // What became of a PushPull that a shard refused because of its map: all of it again, in parts.
+  void PushPullAgain(const StepEnd& step, const std::vector<const float*>& tensors,
+                     const std::vector<uint32_t>& pushed, const Pulling& pull, const Group& group);
+  void NotePushed(ShardConnection* shard, Clock clock, const grpc::ByteBuffer& reply);
+  // With backup workers shard 0 decides who makes a step; the others are told only then.
+  bool LeadDecides() const { return job().backup_workers() > 0 && job().sync_mode() == SYNC; }
+  CommitRequest MakeCommit(Clock clock, uint64_t samples,
+                           const std::vector<Rank>& contributors) const;
+  // Says it to every shard of the map of its clock, anew where that has changed.
+  void CommitEverywhere(const CommitRequest& commit, CommitDone done);
+  void CommitTo(const RouteTable::Ptr& route, CommitRequest commit, CommitDone done);
+  void SendCommit(ShardConnection* shard, const CommitRequest& request, CommitDone done);
+  // Remembers a commit that is about to be said, and by which map.
+  RouteTable::Ptr NoteCommit(const CommitRequest& commit);
+  void Installed(const RouteTable::Ptr& newest, const RouteTable::Ptr& before);
+  void EndCalls();
+  absl::StatusOr<StateKeeper*> KeeperNow();
+  absl::StatusOr<ShardConnection*> ConnectShard(const std::string& address);
+
+  const ClientOptions options_;
+  const std::unique_ptr<Coordinator::Stub> coordinator_;
+  const JoinWorkerReply joined_;
+  std::atomic<int> processes_{options_.processes};
+  // One more than the last clock of which a shard skipped something.
+  std::atomic<Clock> skipped_{0};
+  CallGroup calls_;
+  LentBlocks lent_;
+  // One for each thread; the channels of a shard are dealt out to them.
+  std::vector<std::unique_ptr<grpc::CompletionQueue>> queues_;
+  std::vector<std::unique_ptr<CompletionLoop>> loops_;
+  mutable absl::Mutex mu_;
+  // By address; one that was once there stays.
+  std::map<std::string, std::unique_ptr<ShardConnection>> shards_ ABSL_GUARDED_BY(mu_);
+  CommitRequest last_commit_ ABSL_GUARDED_BY(mu_);
+  // Set by CreateTensors, before anything else looks at them.
+  std::unique_ptr<RouteTable> routes_;
+  RouteTable::Ptr first_;  // what is the same by all maps is looked up here
+  std::unique_ptr<ChunkVersions> versions_;
+  std::unique_ptr<HeldWeights> held_;
+  std::unique_ptr<TensorRequests> requests_;
+  // If the job's workers carry state: to the shards of `keeper_route_`.
+  std::unique_ptr<StateKeeper> state_keeper_;
+  RouteTable::Ptr keeper_route_;
+  Heartbeat heartbeat_;
+};
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_WORKER_CLIENT_CLIENT_IMPL_H_

@@ -56,6 +56,37 @@ TEST(ProgressTest, TheSummaryHasWhatWasMeasuredAndNothingElse) {
   EXPECT_THAT(Summary(status), HasSubstr("test accuracy   88.50 %"));
 }
 
+TEST(ProgressTest, ALineSaysWhatHasMoved) {
+  ClusterStatusReply status = Running();
+  EXPECT_EQ(RescaleLine(status, 2), "1 shards, 2 workers");
+  status.mutable_rescale()->set_moved_bytes(1 << 20);
+  status.mutable_rescale()->set_total_bytes(4 << 20);
+  status.mutable_rescale()->set_waiting_for("waiting for shards");
+  EXPECT_EQ(RescaleLine(status, 2),
+            "[######..................] 1.0 MiB of 4.0 MiB of weights moved; 1 shards, 2 workers; "
+            "waiting for shards");
+}
+
+// Ten steps each; a second of every step is waiting.
+void AddWorker(ClusterStatusReply* status, uint32_t rank, double own_seconds) {
+  WorkerStatus* worker = status->add_workers();
+  worker->set_rank(rank);
+  worker->set_live(true);
+  worker->mutable_progress()->set_clock(10);
+  worker->mutable_progress()->set_pull_wait_seconds(6);
+  worker->mutable_progress()->set_push_wait_seconds(4);
+  worker->mutable_progress()->set_total_seconds(10 + 10 * own_seconds);
+}
+
+TEST(StatusTableTest, NamesAStraggler) {
+  ClusterStatusReply status;
+  AddWorker(&status, 0, 0.2);
+  AddWorker(&status, 1, 0.25);
+  EXPECT_THAT(StatusTable(status), testing::Not(HasSubstr("straggler")));
+  AddWorker(&status, 2, 0.8);
+  EXPECT_THAT(StatusTable(status), HasSubstr("straggler (3.2x)"));
+}
+
 TEST(StatusTableTest, ShowsWorkersShardsAndStaleness) {
   EXPECT_THAT(StatusTable(Running()),
               AllOf(HasSubstr("job digits: training, bounded"), HasSubstr("w<0>"),

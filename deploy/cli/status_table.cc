@@ -14,6 +14,9 @@
 namespace syncline {
 namespace {
 
+// A worker that takes so many times as long for a step as most others is called a straggler.
+constexpr double kStraggles = 1.5;
+
 // A row for a histogram of values counted from 0.
 TableRow Quantiles(uint32_t shard, const char* what,
                    const google::protobuf::RepeatedField<uint64_t>& counts) {
@@ -21,6 +24,33 @@ TableRow Quantiles(uint32_t shard, const char* what,
   const std::vector<uint64_t> values(counts.begin(), counts.end());
   for (std::string& cell : QuantileCells(values)) row.push_back(std::move(cell));
   return row;
+}
+
+// Seconds a worker takes for a step by itself, without what it waits for others; 0: not known.
+double OwnTime(const WorkerStatus& worker) {
+  const WorkerProgress& p = worker.progress();
+  if (!worker.live() || p.clock() == 0) return 0;
+  const double own = p.total_seconds() - p.pull_wait_seconds() - p.push_wait_seconds();
+  return own / static_cast<double>(p.clock());
+}
+
+// What most workers take.
+double UsualTime(const ClusterStatusReply& status) {
+  std::vector<double> times;
+  for (const WorkerStatus& worker : status.workers()) {
+    if (const double own = OwnTime(worker); own > 0) times.push_back(own);
+  }
+  if (times.empty()) return 0;
+  const auto middle = times.begin() + (times.size() - 1) / 2;
+  std::nth_element(times.begin(), middle, times.end());
+  return *middle;
+}
+
+std::string WorkerState(const WorkerStatus& worker, double usual) {
+  if (!worker.live()) return "gone";
+  const double own = OwnTime(worker);
+  if (usual <= 0 || own < kStraggles * usual) return "live";
+  return absl::StrFormat("straggler (%.1fx)", own / usual);
 }
 
 }  // namespace
@@ -42,10 +72,11 @@ std::string StatusTable(const ClusterStatusReply& status) {
   }
 
   std::vector<TableRow> workers = {{"rank", "incarnation", "clock", "samples", "state", "name"}};
+  const double usual = UsualTime(status);
   for (const WorkerStatus& worker : status.workers()) {
     workers.push_back({absl::StrCat(worker.rank()), absl::StrCat(worker.incarnation()),
                        absl::StrCat(worker.progress().clock()),
-                       absl::StrCat(worker.progress().samples()), worker.live() ? "live" : "gone",
+                       absl::StrCat(worker.progress().samples()), WorkerState(worker, usual),
                        worker.processes() > 1
                            ? absl::StrCat(worker.name(), " (", worker.processes(), " processes)")
                            : worker.name()});

@@ -22,9 +22,7 @@ ShardMap WithAll(const ShardMap& map, absl::Span<const std::string> addresses,
                  std::vector<bool>* stays) {
   ShardMap all = map;
   for (const std::string& address : addresses) {
-    if (std::find(all.shards().begin(), all.shards().end(), address) == all.shards().end()) {
-      all.add_shards(address);
-    }
+    if (!HasShard(all, address)) all.add_shards(address);
   }
   for (const std::string& address : all.shards()) {
     stays->push_back(std::find(addresses.begin(), addresses.end(), address) != addresses.end());

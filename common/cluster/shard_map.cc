@@ -104,6 +104,10 @@ std::vector<ChunkUnit> ChunkUnits(const std::vector<ChunkInfo>& chunks, bool kee
   return units;
 }
 
+bool HasShard(const ShardMap& map, const std::string& address) {
+  return std::find(map.shards().begin(), map.shards().end(), address) != map.shards().end();
+}
+
 std::vector<uint32_t> OwnedChunks(const ShardMap& map, uint32_t shard) {
   std::vector<uint32_t> owned;
   for (int chunk = 0; chunk < map.owner_size(); ++chunk) {

@@ -44,11 +44,13 @@ struct ChunkUnit {
 };
 std::vector<ChunkUnit> ChunkUnits(const std::vector<ChunkInfo>& chunks, bool keep_tensors_whole);
 
+// Whether the shard at `address` has a place in the map.
+bool HasShard(const ShardMap& map, const std::string& address);
+
 // The ids of the chunks that `shard` owns, ascending.
 std::vector<uint32_t> OwnedChunks(const ShardMap& map, uint32_t shard);
 
-// A first map (of the epoch given) of `tensors` over the shards at `addresses`, balanced by bytes: the largest
-// chunk first, each to the shard with the least so far, ties to the lower number, so that the same
+// A map of `tensors` over the shards at `addresses`, balanced by bytes: the largest chunk first, each to the shard with the least so far, ties to the lower number, so that the same
 // input always gives the same map. With `keep_tensors_whole` (LAMB) a tensor's chunks stay together.
 // INVALID_ARGUMENT where the tensors are not valid, there is no shard, or `chunk_bytes` is no
 // positive multiple of 4 KiB.

@@ -35,7 +35,8 @@ absl::Status WritePortFile(const std::string& path, const std::string& address,
 // sd_notify(3) says. Does nothing where there is none (no NOTIFY_SOCKET in the environment).
 void NotifyManager(const std::string& state);
 
-// Tells the service manager that the daemon is ready, and later that it is stopping. Waits for SIGTERM, SIGINT or until `finished` says true (asked ten times a second; may be null).
+// Tells the service manager that the daemon is ready, and later that it is stopping. Waits for SIGTERM,
+// SIGINT or until `finished` says true (asked ten times a second; may be null).
 // Returns the signal's number, or 0.
 int WaitForSignal(const std::function<bool()>& finished = nullptr);
 

@@ -12,7 +12,8 @@ grpc::Status ToGrpcStatus(const absl::Status& status);
 absl::Status FromGrpcStatus(const grpc::Status& status);
 
 // Whether the same call may succeed later without the caller changing anything: the peer is away,
-// restarting or busy. Everything we send is safe to repeat. ABORTED is not: the caller must look anew first.
+// restarting or busy. Everything we send is safe to repeat. ABORTED is not transient: the caller must
+// look anew first.
 bool IsTransient(const absl::Status& status);
 
 }  // namespace syncline

@@ -1,5 +1,4 @@
 #include <signal.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -14,6 +13,7 @@
 #include "common/status/status_macros.h"
 #include "deploy/cli/cluster_client.h"
 #include "deploy/cli/commands.h"
+#include "deploy/cli/line_display.h"
 #include "deploy/cli/local_cluster.h"
 #include "deploy/cli/loss_plot.h"
 #include "deploy/cli/progress.h"
@@ -23,30 +23,6 @@ namespace syncline {
 namespace {
 
 constexpr absl::Duration kPoll = absl::Milliseconds(200);
-
-// Shows progress: one line that is written over on a terminal, else one every few seconds.
-class ProgressDisplay {
- public:
-  void Show(const ClusterStatusReply& status) {
-    const std::string line = ProgressLine(status);
-    if (terminal_) {
-      std::printf("\r\033[K%s", line.c_str());
-    } else if (line != last_ && absl::Now() >= next_) {
-      std::printf("%s\n", line.c_str());
-      next_ = absl::Now() + absl::Seconds(2);
-      last_ = line;
-    }
-    std::fflush(stdout);
-  }
-  void End() {
-    if (terminal_) std::printf("\n");
-  }
-
- private:
-  const bool terminal_ = isatty(STDOUT_FILENO) == 1;
-  absl::Time next_;
-  std::string last_;
-};
 
 // The signal that came within `patience`, or 0.
 int SignalWithin(absl::Duration patience) {
@@ -69,12 +45,12 @@ absl::Status WriteResults(const std::string& output, const ClusterStatusReply& s
 // Watches until the job is over; 0, or the signal that came first.
 absl::StatusOr<int> Watch(LocalCluster* cluster, ClusterClient* client,
                           ClusterStatusReply* status) {
-  ProgressDisplay display;
+  LineDisplay display(absl::Seconds(2));
   while (true) {
     auto now = client->Status();
     if (now.ok()) {
       *status = *std::move(now);
-      display.Show(*status);
+      display.Show(ProgressLine(*status));
       if (status->phase() == ClusterStatusReply::FINISHED) break;
       if (status->phase() == ClusterStatusReply::TRAINING) {
         SYNCLINE_RETURN_IF_ERROR(cluster->Follow(status->rescale()));

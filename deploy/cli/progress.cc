@@ -52,6 +52,14 @@ std::string ProgressLine(const ClusterStatusReply& status) {
                          status.samples_per_second(), loss, staleness.mean, staleness.max);
 }
 
+int LiveWorkers(const ClusterStatusReply& status) {
+  int live = 0;
+  for (const WorkerStatus& worker : status.workers()) {
+    if (worker.live()) live += static_cast<int>(std::max(worker.processes(), 1u));
+  }
+  return live;
+}
+
 std::string RescaleLine(const ClusterStatusReply& status, int workers) {
   const Rescale& rescale = status.rescale();
   std::string line = absl::StrCat(status.map().shards_size(), " shards, ", workers, " workers");

@@ -18,6 +18,9 @@ Staleness StalenessOf(const ClusterStatusReply& status);
 // One line about a running job: a bar of epochs, speed, loss, staleness; or what it waits for.
 std::string ProgressLine(const ClusterStatusReply& status);
 
+// Worker processes that are there.
+int LiveWorkers(const ClusterStatusReply& status);
+
 // One line about shards and workers that come and go: how many there are, and what has moved.
 std::string RescaleLine(const ClusterStatusReply& status, int workers);
 

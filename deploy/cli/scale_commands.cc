@@ -1,7 +1,3 @@
-#include <unistd.h>
-
-#include <algorithm>
-#include <cstdio>
 #include <string>
 #include <utility>
 #include <vector>
@@ -9,29 +5,19 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/config/job_changes.h"
 #include "common/config/manifest.h"
 #include "common/status/status_macros.h"
 #include "deploy/cli/cluster_client.h"
 #include "deploy/cli/commands.h"
+#include "deploy/cli/line_display.h"
 #include "deploy/cli/progress.h"
-#include "google/protobuf/util/message_differencer.h"
 
 namespace syncline {
 namespace {
 
-using google::protobuf::util::MessageDifferencer;
-
-int LiveWorkers(const ClusterStatusReply& status) {
-  int live = 0;
-  for (const WorkerStatus& worker : status.workers()) {
-    if (worker.live()) live += static_cast<int>(std::max(worker.processes(), 1u));
-  }
-  return live;
-}
-
 absl::StatusOr<int> WatchUntilScaled(ClusterClient* client, const ScaleRequest& wanted) {
-  const bool terminal = isatty(STDOUT_FILENO) == 1;
-  std::string last;
+  LineDisplay display(absl::ZeroDuration());
   while (true) {
     SYNCLINE_ASSIGN_OR_RETURN(const auto status, client->Status());
     const int shards = status.map().shards_size(), workers = LiveWorkers(status);
@@ -42,16 +28,9 @@ absl::StatusOr<int> WatchUntilScaled(ClusterClient* client, const ScaleRequest& 
     const bool done = !status.rescale().moving() &&
                       there(wanted.has_shards(), wanted.shards(), shards) &&
                       there(wanted.has_workers(), wanted.workers(), workers);
-    const std::string line = RescaleLine(status, workers);
-    if (terminal) {
-      std::printf("\r\033[K%s", line.c_str());
-    } else if (line != last) {
-      std::printf("%s\n", line.c_str());
-    }
-    std::fflush(stdout);
-    last = line;
+    display.Show(RescaleLine(status, workers));
     if (done || over) {
-      if (terminal) std::printf("\n");
+      display.End();
       if (done) return 0;
       return absl::FailedPreconditionError(
           absl::StrCat("training ended with ", shards, " shards and ", workers, " workers"));
@@ -80,7 +59,11 @@ absl::StatusOr<int> RunScale(const ClusterOptions& options,
       return absl::InvalidArgumentError(
           absl::StrCat(field.origin, " is \"", field.text, "\": it must be a number from 0 to 4096"));
     }
-    field.path == "shards" ? request.set_shards(count) : request.set_workers(count);
+    if (field.path == "shards") {
+      request.set_shards(count);
+    } else {
+      request.set_workers(count);
+    }
   }
   if (overrides.empty()) {
     return absl::InvalidArgumentError("--shards and --workers are missing: give one or both");
@@ -100,16 +83,12 @@ absl::StatusOr<int> RunApply(const ClusterOptions& options, const std::string& f
   ScaleRequest request;
   request.set_shards(job.shards());
   request.set_workers(job.workers());
-  job.set_shards(status.job().shards());
-  job.set_workers(status.job().workers());
   // Where checkpoints go may have been left to the launcher.
   if (job.checkpoint().directory().empty()) {
     job.mutable_checkpoint()->set_directory(status.job().checkpoint().directory());
   }
-  std::string differences;
-  MessageDifferencer differencer;
-  differencer.ReportDifferencesToString(&differences);
-  if (!differencer.Compare(status.job(), job)) {
+  const std::string differences = FixedDifferences(status.job(), job);
+  if (!differences.empty()) {
     return absl::FailedPreconditionError(
         absl::StrCat(file, " differs from the running job in more than shards and workers, which is "
                      "all that can change while it runs:\n", differences));

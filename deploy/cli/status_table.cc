@@ -63,9 +63,7 @@ std::string StatusTable(const ClusterStatusReply& status) {
       status.job().epochs(), status.step(), status.samples_per_second());
   if (!status.waiting_for().empty()) absl::StrAppend(&text, status.waiting_for(), "\n");
   if (status.rescale().moving() || !status.rescale().waiting_for().empty()) {
-    const auto live = std::count_if(status.workers().begin(), status.workers().end(),
-                                    [](const WorkerStatus& worker) { return worker.live(); });
-    absl::StrAppend(&text, RescaleLine(status, static_cast<int>(live)), "\n");
+    absl::StrAppend(&text, RescaleLine(status, LiveWorkers(status)), "\n");
   }
   if (!status.last_checkpoint().empty()) {
     absl::StrAppend(&text, "last checkpoint: ", status.last_checkpoint(), "\n");

@@ -122,20 +122,12 @@ absl::StatusOr<JoinWorkerReply> CoordinatorImpl::JoinWorker(const JoinWorkerRequ
       return absl::UnavailableError(absl::StrCat("job ", job_.name(), " has its ", target_workers_,
                                                  " workers: scale it up to take in more"));
     }
-    if (request.stand_in()) {
-      const std::optional<Rank> orphan = Orphan();
-      if (!orphan) {
-        return absl::FailedPreconditionError("no lost worker owes a step: nobody has to stand in");
-      }
-      rank = *orphan;
-      members_.JoinAt(rank, request.name(), options_.now());
-      members_.SetStandIn(rank, true);
-    } else if (const std::optional<Rank> orphan = Orphan()) {
-      rank = *orphan;
-      members_.JoinAt(rank, request.name(), options_.now());
-    } else {
-      rank = members_.Join(request.name(), options_.now());
+    const std::optional<Rank> orphan = Orphan();
+    if (request.stand_in() && !orphan) {
+      return absl::FailedPreconditionError("no lost worker owes a step: nobody has to stand in");
     }
+    rank = members_.Join(request.name(), options_.now(), orphan);
+    members_.SetStandIn(rank, request.stand_in());
     members_.SetProcesses(rank, std::max(request.processes(), 1u));
     reply.set_rank(rank);
     reply.set_incarnation(members_.at(rank).incarnation);
@@ -478,6 +470,10 @@ absl::StatusOr<ClusterStatusReply> CoordinatorImpl::ClusterStatus() {
   return reply;
 }
 
+bool CoordinatorImpl::Over() const {
+  return members_.Live().empty() && (stopped_at_ || (leases_ != nullptr && leases_->Finished()));
+}
+
 void CoordinatorImpl::Tick() {
   const absl::Time now = options_.now();
   std::optional<std::string> lost_shard;
@@ -502,8 +498,7 @@ void CoordinatorImpl::Tick() {
     }
     curve_.Add(now, members_.samples(), members_.loss_sum(),
                leases_ == nullptr ? 0 : leases_->Epoch());
-    over = members_.Live().empty() &&
-           (stopped_at_ || (leases_ != nullptr && leases_->Finished()));
+    over = Over();
   }
   for (const Rank rank : lost) {
     absl::MutexLock control(&control_mu_);

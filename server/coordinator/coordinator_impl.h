@@ -58,6 +58,8 @@ class CoordinatorImpl final : public CoordinatorCore {
   absl::StatusOr<std::string> FinalCheckpoint();
   void Finish();
   void KeepInterval();
+  // Nobody trains, and nobody will.
+  bool Over() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::string WaitingFor() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   ClusterStatusReply::Phase Phase() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // A shard that registered.
@@ -84,7 +86,6 @@ class CoordinatorImpl final : public CoordinatorCore {
   using LeaseEvent = MetadataRecord::LeaseEvent;
   absl::Status BeginAnew(const std::string& restore_from);
   absl::Status Recover(const std::vector<MetadataRecord>& records);
-  absl::Status TakeOver() ABSL_LOCKS_EXCLUDED(mu_);
   void Replay(const MetadataRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void MakeLeases(uint64_t samples) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Keeps a record for the next coordinator.
@@ -100,7 +101,11 @@ class CoordinatorImpl final : public CoordinatorCore {
   void Hold(bool hold) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::StatusOr<DrainReply> DrainAll();
   absl::StatusOr<DrainReply> DrainShard(const std::string& address);
+  const Registered* FindShard(const std::string& address) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   Registered* FindShard(const std::string& address) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Not heard of for so long.
+  bool Silent(const Registered& shard, absl::Duration silence) const;
   // Where the chunks are to be: who of those registered, in the order of the map.
   // A live worker that is to leave, as Scale asks for fewer.
   bool TooMany(Rank rank) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -113,7 +118,10 @@ class CoordinatorImpl final : public CoordinatorCore {
   void KeepBalance();
   void TakeBackChange();
   absl::Status RescaleOnce();
-  absl::Status ChangeMap(const ShardMap& map, const ShardMap& next, uint64_t attempt);
+  // Prepares every shard and keeps that; takes it back if that fails.
+  absl::Status BeginChange(const ShardMap& map, const ShardMap& next, MapChange* change,
+                           const MapChange::Links& links)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mu_);
   // Every shard is prepared for the change: from here on it is gone through with.
   absl::Status ConfirmChange(MapChange* change, const ShardMap& map, const ShardMap& next)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mu_);

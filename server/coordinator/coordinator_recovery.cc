@@ -4,9 +4,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/config/job_changes.h"
 #include "common/optimizer/local_steps.h"
 #include "common/status/status_macros.h"
-#include "google/protobuf/util/message_differencer.h"
 #include "server/coordinator/coordinator_impl.h"
 #include "server/durability/checkpoint_reader.h"
 #include "spdlog/spdlog.h"
@@ -174,14 +174,9 @@ absl::Status CoordinatorImpl::Recover(const std::vector<MetadataRecord>& records
     absl::MutexLock lock(&mu_);
     attempt_ = std::max<uint64_t>(first.attempt(), 1);
   }
-  JobManifest job = job_;
-  // These two may be edited while the job runs: what counts is what `apply` said.
-  job.set_shards(first.job().shards());
-  job.set_workers(first.job().workers());
-  std::string differences;
-  google::protobuf::util::MessageDifferencer differencer;
-  differencer.ReportDifferencesToString(&differences);
-  if (!differencer.Compare(first.job(), job)) {
+  // Shards and workers may be edited while the job runs: what counts is what `apply` said.
+  const std::string differences = FixedDifferences(first.job(), job_);
+  if (!differences.empty()) {
     return absl::FailedPreconditionError(absl::StrCat(
         "--metadata holds a job that has not ended and differs from --job; give it the folder of this "
         "job, or an empty one to begin anew:\n", differences));
@@ -193,6 +188,7 @@ absl::Status CoordinatorImpl::Recover(const std::vector<MetadataRecord>& records
     restore_from_ = first.restore_from();
     first_step_ = sync() ? restored_->step() : 0;
   }
+  ShardMap map;
   {
     absl::MutexLock lock(&mu_);
     if (restored_) members_.RestoreIncarnations(restored_->next_incarnation());
@@ -201,34 +197,20 @@ absl::Status CoordinatorImpl::Recover(const std::vector<MetadataRecord>& records
     MetadataRecord record;
     record.mutable_started()->set_generation(options_.generation);
     SYNCLINE_RETURN_IF_ERROR(Keep(record, true));
-  }
-  return TakeOver();
-}
-
-// Leads the shards from now on. A change of the map that the coordinator before was about to confirm is gone
-// through with, and one that was prepared only is taken back, both by KeepBalance: a shard may be away.
-absl::Status CoordinatorImpl::TakeOver() {
-  absl::MutexLock control(&control_mu_);
-  ShardMap map;
-  std::optional<MapVersion> pending;
-  {
-    absl::MutexLock lock(&mu_);
     if (!map_) return absl::OkStatus();
     map = *map_;
-    pending = pending_;
   }
-  SYNCLINE_ASSIGN_OR_RETURN(const auto links, LinksTo(map, pending ? pending->map() : map));
-  {
-    absl::MutexLock lock(&mu_);
-    shards_ = GroupOf({map.shards().begin(), map.shards().end()});
-  }
+  // A change of the map that the coordinator before was about to confirm is gone through with, and one that
+  // was prepared only is taken back, both by KeepBalance: a shard may be away.
+  SYNCLINE_RETURN_IF_ERROR(LinksTo(map, map).status());
+  absl::MutexLock lock(&mu_);
+  shards_ = GroupOf({map.shards().begin(), map.shards().end()});
   return absl::OkStatus();
 }
 
 std::optional<std::string> CoordinatorImpl::LostShard(absl::Duration silence) const {
-  const absl::Time silent = options_.now() - silence;
   for (const Registered& shard : registered_) {
-    if (InMap(shard.address) && (shard.emptied || shard.last_seen < silent)) return shard.address;
+    if (InMap(shard.address) && (shard.emptied || Silent(shard, silence))) return shard.address;
   }
   return std::nullopt;
 }
@@ -244,10 +226,9 @@ absl::Status CoordinatorImpl::RestartJob(const std::string& lost) {
                               from.empty() ? "the beginning" : from, " once there are ",
                               job_.shards(), " shards and ", job_.workers(), " workers");
     spdlog::warn("{}", restarted_);
-    const absl::Time silent = options_.now() - ShardLease();
     registered_.erase(std::remove_if(registered_.begin(), registered_.end(),
-                                     [silent](const Registered& shard) {
-                                       return shard.last_seen < silent || shard.retired;
+                                     [this](const Registered& shard) {
+                                       return shard.retired || Silent(shard, ShardLease());
                                      }),
                       registered_.end());
     for (Registered& shard : registered_) shard.emptied = false;

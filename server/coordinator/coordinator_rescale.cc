@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/cluster/rebalance.h"
+#include "common/cluster/shard_map.h"
 #include "common/optimizer/local_steps.h"
 #include "common/status/status_macros.h"
 #include "server/coordinator/coordinator_impl.h"
@@ -20,41 +21,49 @@ constexpr uint64_t kChangeAhead = 2;
 std::vector<std::string> Without(const ShardMap& map, const ShardMap& next) {
   std::vector<std::string> without;
   for (const std::string& address : map.shards()) {
-    if (std::find(next.shards().begin(), next.shards().end(), address) == next.shards().end()) {
-      without.push_back(address);
-    }
+    if (!HasShard(next, address)) without.push_back(address);
   }
   return without;
 }
 
+// The one at `address` of those registered; null if there is none.
+template <typename Shards>
+auto Find(Shards& shards, const std::string& address) -> decltype(&shards[0]) {
+  for (auto& shard : shards) {
+    if (shard.address == address) return &shard;
+  }
+  return nullptr;
+}
+
 }  // namespace
 
+const CoordinatorImpl::Registered* CoordinatorImpl::FindShard(const std::string& address) const {
+  return Find(registered_, address);
+}
+
 CoordinatorImpl::Registered* CoordinatorImpl::FindShard(const std::string& address) {
-  const auto it = std::find_if(registered_.begin(), registered_.end(),
-                               [&](const Registered& r) { return r.address == address; });
-  return it == registered_.end() ? nullptr : &*it;
+  return Find(registered_, address);
 }
 
 bool CoordinatorImpl::InMap(const std::string& address) const {
-  return map_ && std::find(map_->shards().begin(), map_->shards().end(), address) !=
-                     map_->shards().end();
+  return map_ && HasShard(*map_, address);
+}
+
+bool CoordinatorImpl::Silent(const Registered& shard, absl::Duration silence) const {
+  return shard.last_seen < options_.now() - silence;
 }
 
 std::vector<std::string> CoordinatorImpl::WantedShards() const {
-  std::vector<std::string> in_map;
-  if (map_) in_map.assign(map_->shards().begin(), map_->shards().end());
-  std::vector<std::string> wanted, joining;
+  std::vector<std::string> wanted;
   const auto stays = [](const Registered& shard) { return !shard.leaving && !shard.retired; };
-  for (const std::string& address : in_map) {
-    const auto it = std::find_if(registered_.begin(), registered_.end(),
-                                 [&](const Registered& r) { return r.address == address; });
-    if (it != registered_.end() && stays(*it)) wanted.push_back(address);
+  for (int i = 0; map_ && i < map_->shards_size(); ++i) {
+    const Registered* const shard = FindShard(map_->shards(i));
+    if (shard != nullptr && stays(*shard)) wanted.push_back(shard->address);
   }
   // One that registered and is silent since would be waited for.
-  const absl::Time silent = options_.now() - ShardLease();
   for (const Registered& shard : registered_) {
-    const bool there = std::find(in_map.begin(), in_map.end(), shard.address) != in_map.end();
-    if (!there && stays(shard) && shard.last_seen >= silent) wanted.push_back(shard.address);
+    const bool joins = !InMap(shard.address) && stays(shard) && !Silent(shard, ShardLease());
+    if (joins) wanted.push_back(shard.address);
   }
   if (target_ > 0 && wanted.size() > target_) wanted.resize(target_);
   return wanted;
@@ -81,7 +90,7 @@ Rescale CoordinatorImpl::RescaleStatus() const {
   if (!map_) return status;
   const std::vector<std::string> wanted = WantedShards();
   for (const Registered& shard : registered_) {
-    const bool there = !shard.retired && shard.last_seen >= options_.now() - ShardLease();
+    const bool there = !shard.retired && !Silent(shard, ShardLease());
     if (!InMap(shard.address) && there) status.add_spare(shard.address);
   }
   const auto maps = MapsToCome();
@@ -181,44 +190,36 @@ void CoordinatorImpl::KeepBalance() {
 
 // NOT_FOUND if there is nothing to move.
 absl::Status CoordinatorImpl::RescaleOnce() {
-  ShardMap map;
-  std::vector<ShardMap> maps;
+  ShardMap map, next;
   std::optional<MapVersion> pending;
   uint64_t attempt;
   {
     absl::MutexLock lock(&mu_);
+    pending = pending_;
     attempt = attempt_;
-    if (map_ && pending_) {
-      map = *map_;
-      pending = pending_;
-      balancing_ = true;
-    }
-  }
-  if (pending) {
-    absl::MutexLock one(&checkpoint_mu_);
-    SYNCLINE_ASSIGN_OR_RETURN(const auto links, LinksTo(map, pending->map()));
-    MapChange change(pending->map(), links, pending->from_step());
-    {
-      absl::MutexLock control(&control_mu_);
-      SYNCLINE_RETURN_IF_ERROR(ConfirmChange(&change, map, pending->map()));
-    }
-    return FinishChange(&change, map, pending->map(), attempt);
-  }
-  {
-    absl::MutexLock lock(&mu_);
-    if (!map_ || finished_ || draining_ || attempt != attempt_) {
-      return absl::NotFoundError("not training");
-    }
-    maps = MapsToCome();
+    if (!map_ || (!pending && (finished_ || draining_))) return absl::NotFoundError("not training");
+    map = *map_;
+    const auto maps = pending ? std::vector<ShardMap>{pending->map()} : MapsToCome();
     if (maps.empty()) {
       settled_ = {map_->epoch(), WantedShards()};
       moved_bytes_ = 0;
       return absl::NotFoundError("in balance");
     }
-    map = *map_;
+    next = maps.front();
     balancing_ = true;
   }
-  return ChangeMap(map, maps.front(), attempt);
+  // What is on its way between shards would be in no shard's part of a checkpoint.
+  absl::MutexLock one(&checkpoint_mu_);
+  SYNCLINE_ASSIGN_OR_RETURN(const auto links, LinksTo(map, next));
+  MapChange change(next, links, pending ? pending->from_step() : 0);
+  {
+    // Nobody joins or leaves until every shard knows.
+    absl::MutexLock control(&control_mu_);
+    if (Superseded(attempt)) return absl::NotFoundError("the job has begun anew");
+    if (!pending) SYNCLINE_RETURN_IF_ERROR(BeginChange(map, next, &change, links));
+    SYNCLINE_RETURN_IF_ERROR(ConfirmChange(&change, map, next));
+  }
+  return FinishChange(&change, map, next, attempt);
 }
 
 absl::StatusOr<std::shared_ptr<ShardLink>> CoordinatorImpl::LinkTo(const std::string& address) {
@@ -273,35 +274,21 @@ absl::StatusOr<MapChange::Links> CoordinatorImpl::LinksTo(const ShardMap& map,
   return links;
 }
 
-absl::Status CoordinatorImpl::ChangeMap(const ShardMap& map, const ShardMap& next,
-                                        uint64_t attempt) {
-  // What is on its way between shards would be in no shard's part of a checkpoint.
-  absl::MutexLock one(&checkpoint_mu_);
-  SYNCLINE_ASSIGN_OR_RETURN(const auto links, LinksTo(map, next));
-  MapChange change(next, links);
-  {
-    // Nobody joins or leaves until every shard knows.
-    absl::MutexLock control(&control_mu_);
-    if (Superseded(attempt)) return absl::NotFoundError("the job has begun anew");
-    absl::Status prepared = Prepare(map, &change, links);
-    if (prepared.ok()) {
-      absl::MutexLock lock(&mu_);
-      prepared = KeepMap(next, change.from_step(), true);
-    }
-    if (!prepared.ok()) {
-      change.Cancel().IgnoreError();
-      return prepared;
-    }
-    SYNCLINE_RETURN_IF_ERROR(ConfirmChange(&change, map, next));
+absl::Status CoordinatorImpl::BeginChange(const ShardMap& map, const ShardMap& next,
+                                          MapChange* change, const MapChange::Links& links) {
+  absl::Status begun = Prepare(map, change, links);
+  if (begun.ok()) {
+    absl::MutexLock lock(&mu_);
+    begun = KeepMap(next, change->from_step(), true);
   }
-  return FinishChange(&change, map, next, attempt);
+  if (!begun.ok()) change->Cancel().IgnoreError();
+  return begun;
 }
 
 absl::Status CoordinatorImpl::Prepare(const ShardMap& map, MapChange* change,
                                       const MapChange::Links& links) {
   for (const auto& [address, link] : links) {
-    const auto& known = map.shards();
-    if (std::find(known.begin(), known.end(), address) != known.end()) continue;
+    if (HasShard(map, address)) continue;
     SYNCLINE_RETURN_IF_ERROR(ConfigureShard(address, map));
   }
   SYNCLINE_ASSIGN_OR_RETURN(const auto steps, Steps());
@@ -367,9 +354,7 @@ bool CoordinatorImpl::AwaitChange(MapChange* change, uint64_t attempt) {
     absl::MutexLock lock(&mu_);
     if (attempt != attempt_) return false;
     rescale_trouble_ = absl::IsUnavailable(status) ? "" : std::string(status.message());
-    const bool over = members_.Live().empty() &&
-                      (stopped_at_ || (leases_ != nullptr && leases_->Finished()));
-    if (over && sync() && !change->reached()) return false;
+    if (Over() && sync() && !change->reached()) return false;
   }
   return false;
 }

@@ -6,15 +6,11 @@
 
 namespace syncline {
 
-Rank MemberTable::Join(const std::string& name, absl::Time now) {
-  Rank rank = 0;
+Rank MemberTable::Join(const std::string& name, absl::Time now, std::optional<Rank> at) {
+  Rank rank = at.value_or(0);
   while (members_.count(rank) > 0 && members_.at(rank).live) ++rank;
   Rejoin(rank, next_.try_emplace(rank, 1).first->second, name, now);
   return rank;
-}
-
-void MemberTable::JoinAt(Rank rank, const std::string& name, absl::Time now) {
-  Rejoin(rank, next_.at(rank), name, now);
 }
 
 std::optional<Rank> MemberTable::StandIn() const {

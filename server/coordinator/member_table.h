@@ -29,10 +29,9 @@ class MemberTable {
     WorkerProgress progress;
   };
 
-  // A worker gets a place. Its name replaces that of whoever had the rank before.
-  Rank Join(const std::string& name, absl::Time now);
-  // The same at a rank that was given out before and is free.
-  void JoinAt(Rank rank, const std::string& name, absl::Time now);
+  // A worker gets a place: `at`, which must be free, or the lowest free rank. Its name replaces that of
+  // whoever had the rank before.
+  Rank Join(const std::string& name, absl::Time now, std::optional<Rank> at = std::nullopt);
   // The same as it was once done.
   void Rejoin(Rank rank, Incarnation incarnation, const std::string& name, absl::Time now);
   // FAILED_PRECONDITION unless this incarnation is live; says to join again.

@@ -90,9 +90,9 @@ void ChunkTable::ListOwned() {
   auto owned = std::make_shared<Slots>();
   size_t bytes = 0, arriving = 0;
   for (const auto& slot : slots_) {
-    absl::MutexLock lock(&slot->mu);
-    arriving += slot->tenure == Tenure::kArriving;
-    if (slot->tenure != Tenure::kOwned) continue;
+    const Tenure tenure = slot->tenure;
+    arriving += tenure == Tenure::kArriving;
+    if (tenure != Tenure::kOwned) continue;
     owned->push_back(slot.get());
     bytes += slot->info.elements * sizeof(float);
   }

@@ -25,6 +25,8 @@ class MapState {
 
   const ShardMap& map() const { return now_.version.map(); }
   uint32_t shard() const { return now_.shard; }
+  // Whether the shard has a place in the map at all.
+  bool placed() const { return now_.shard < static_cast<uint32_t>(map().shards_size()); }
   // Of the newest map that workers may know of.
   uint64_t newest_epoch() const;
   // For workers: the map in force and, once confirmed, the next one.

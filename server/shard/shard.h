@@ -112,8 +112,6 @@ class Shard {
   virtual absl::StatusOr<ChangeMapReply> ChangeMap(const ChangeMapRequest& request) = 0;
   // Takes chunks that are this shard's from map `epoch` on. Again is a success.
   virtual absl::Status Arrive(uint64_t epoch, const std::vector<ChunkSnapshot>& chunks) = 0;
-  // The newest map that workers may know of.
-  virtual uint64_t map_epoch() const = 0;
 
   // Applies (bounded, async) or stages (sync) gradients. A chunk that was already pushed under
   // (rank, incarnation, clock) is left as it is; the call returns once the first push is in.

@@ -46,7 +46,6 @@ class ShardImpl final : public Shard {
   GetMapReply GetMap() const override;
   absl::StatusOr<ChangeMapReply> ChangeMap(const ChangeMapRequest& request) override;
   absl::Status Arrive(uint64_t epoch, const std::vector<ChunkSnapshot>& chunks) override;
-  uint64_t map_epoch() const override;
   absl::StatusOr<size_t> Elements(uint32_t chunk) const override {
     return chunks_->Elements(chunk);
   }

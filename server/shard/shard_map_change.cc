@@ -22,11 +22,6 @@ GetMapReply ShardImpl::GetMap() const {
   return maps_.Describe();
 }
 
-uint64_t ShardImpl::map_epoch() const {
-  absl::MutexLock lock(&mu_);
-  return maps_.newest_epoch();
-}
-
 absl::StatusOr<ChangeMapReply> ShardImpl::ChangeMap(const ChangeMapRequest& request) {
   ChangeMapReply reply;
   Calls calls;
@@ -57,8 +52,7 @@ absl::StatusOr<bool> ShardImpl::ChangeMap(const ChangeMapRequest& request, Calls
   const bool reached = !staged_ || policy_->clock() >= next.from_step();
   switch (request.phase()) {
     case ChangeMapRequest::PREPARE: {
-      const bool fresh = maps_.shard() >= static_cast<uint32_t>(maps_.map().shards_size());
-      if (past && !fresh && !maps_.confirmed() && next.map().epoch() > maps_.map().epoch()) {
+      if (past && maps_.placed() && !maps_.confirmed() && next.map().epoch() > maps_.map().epoch()) {
         return false;
       }
       SYNCLINE_RETURN_IF_ERROR(maps_.Prepare(next, request.shard()));
@@ -70,11 +64,10 @@ absl::StatusOr<bool> ShardImpl::ChangeMap(const ChangeMapRequest& request, Calls
       return true;
     }
     case ChangeMapRequest::CONFIRM: {
-      const bool fresh = maps_.shard() >= static_cast<uint32_t>(maps_.map().shards_size());
       const bool first = maps_.changing() && !maps_.confirmed();
       SYNCLINE_RETURN_IF_ERROR(maps_.Confirm(next));
       if (first && options_.map_changes) options_.map_changes(next, maps_.next_shard());
-      if (fresh && first && staged_) BeginAt(next.from_step());
+      if (first && staged_ && !maps_.placed()) BeginAt(next.from_step());
       GiveAway(calls);
       return true;
     }

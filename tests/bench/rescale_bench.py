@@ -9,8 +9,8 @@ import subprocess
 import tempfile
 import time
 
-HERE = os.path.dirname(os.path.realpath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
+from bazel import built
+
 WINDOW = 8  # seconds; a worker reports about every second
 JOB = """
 name: rescale
@@ -32,17 +32,10 @@ workers: 1
 """
 
 
-def bazel(*arguments):
-    script = '. tools/bazel_env && bazel_do "$@"'
-    return subprocess.run(["bash", "-c", script, "bench", *arguments], cwd=ROOT, text=True,
-                          stdout=subprocess.PIPE, check=True).stdout
-
-
 class Job:
     def __init__(self, folder, flags):
-        bazel("build", "--noshow_progress", "//deploy/cli:syncline", "//server:syncline-ps",
-              "//worker:syncline-worker", "//server/coordinator:syncline-coordinator")
-        binaries = bazel("info", "--noshow_progress", "bazel-bin").strip()
+        binaries = built("//deploy/cli:syncline", "//server:syncline-ps",
+                         "//worker:syncline-worker", "//server/coordinator:syncline-coordinator")
         self.syncline = os.path.join(binaries, "deploy/cli/syncline")
         manifest = os.path.join(folder, "job.yaml")
         with open(manifest, "w", encoding="utf-8") as file:

@@ -17,8 +17,8 @@ import sys
 import tempfile
 import time
 
-HERE = os.path.dirname(os.path.realpath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
+from bazel import built
+
 RATE = "1gbit"
 BATCHES = [256, 512, 1024, 2048]  # at 1024 computing takes nearly as long as communicating
 STEPS = 100  # the worker tells tenths of a second
@@ -45,18 +45,10 @@ epochs: 1000
 DONE = re.compile(r"(\d+) steps, .* in ([\d.]+) s: compute ([\d.]+) s, pull wait ([\d.]+) s")
 
 
-def bazel(*arguments):
-    script = '. tools/bazel_env && bazel_do "$@"'
-    return subprocess.run(["bash", "-c", script, "bench", *arguments], cwd=ROOT, text=True,
-                          stdout=subprocess.PIPE, check=True).stdout
-
-
 def build():
     targets = {"coordinator": "server/coordinator/syncline-coordinator",
                "ps": "server/syncline-ps", "worker": "worker/syncline-worker"}
-    bazel("build", "--noshow_progress", *["//" + ":".join(t.rsplit("/", 1))
-                                          for t in targets.values()])
-    binaries = bazel("info", "--noshow_progress", "bazel-bin").strip()
+    binaries = built(*["//" + ":".join(t.rsplit("/", 1)) for t in targets.values()])
     return {name: os.path.join(binaries, target) for name, target in targets.items()}
 
 

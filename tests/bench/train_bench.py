@@ -15,8 +15,9 @@ import subprocess
 import sys
 import tempfile
 
+from bazel import ROOT, built
+
 HERE = os.path.dirname(os.path.realpath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
 JOB = os.path.join(ROOT, "deploy/examples/fashion_mnist_mlp.yaml")
 DATA = os.environ.get("FASHION_MNIST", "/usr/share/datasets/fashion-mnist")
 MODES = {
@@ -31,17 +32,9 @@ ROUNDS = 5
 EPOCHS = 3
 
 
-def bazel(*arguments):
-    script = '. tools/bazel_env && bazel_do "$@"'
-    return subprocess.run(["bash", "-c", script, "bench", *arguments], cwd=ROOT, text=True,
-                          stdout=subprocess.PIPE, check=True).stdout
-
-
 def build():
-    bazel("build", "--noshow_progress", "//deploy/cli:syncline", "//server:syncline-ps",
-          "//worker:syncline-worker", "//server/coordinator:syncline-coordinator",
-          "//tests/bench:train_alone")
-    binaries = bazel("info", "--noshow_progress", "bazel-bin").strip()
+    binaries = built("//deploy/cli:syncline", "//server:syncline-ps", "//worker:syncline-worker",
+                     "//server/coordinator:syncline-coordinator", "//tests/bench:train_alone")
     return (os.path.join(binaries, "deploy/cli/syncline"),
             os.path.join(binaries, "tests/bench/train_alone"))
 

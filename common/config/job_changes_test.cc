@@ -1,0 +1,23 @@
+#include "common/config/job_changes.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace syncline {
+namespace {
+
+TEST(JobChangesTest, ShardsAndWorkersMayChangeAndNothingElse) {
+  JobManifest running, edited;
+  running.set_batch_size(8);
+  running.set_shards(2);
+  running.set_workers(2);
+  edited = running;
+  edited.set_shards(5);
+  edited.set_workers(3);
+  EXPECT_EQ(FixedDifferences(running, edited), "");
+  edited.set_batch_size(16);
+  EXPECT_THAT(FixedDifferences(running, edited), testing::HasSubstr("batch_size: 8 -> 16"));
+}
+
+}  // namespace
+}  // namespace syncline

@@ -169,6 +169,8 @@ void CoordinatorImpl::Replay(const MetadataRecord& record) {
 }
 
 absl::Status CoordinatorImpl::Recover(const std::vector<MetadataRecord>& records) {
+  // What follows a job that has ended is another job.
+  if (records.back().has_ended()) return BeginAnew(options_.restore_from);
   const MetadataRecord::Started& first = records[0].started();
   {
     absl::MutexLock lock(&mu_);
@@ -181,7 +183,6 @@ absl::Status CoordinatorImpl::Recover(const std::vector<MetadataRecord>& records
         "--metadata holds a job that has not ended and differs from --job; give it the folder of this "
         "job, or an empty one to begin anew:\n", differences));
   }
-  if (records.back().has_ended()) return BeginAnew(options_.restore_from);
   if (!first.restore_from().empty()) {
     SYNCLINE_ASSIGN_OR_RETURN(restored_,
                               ReadCheckpointManifest(*options_.files, first.restore_from()));
@@ -248,6 +249,10 @@ absl::Status CoordinatorImpl::RestartJob(const std::string& lost) {
   }
   SYNCLINE_RETURN_IF_ERROR(BeginAnew(from));
   absl::MutexLock lock(&mu_);
+  MetadataRecord scaled;
+  scaled.mutable_scaled()->set_shards(target_);
+  scaled.mutable_scaled()->set_workers(target_workers_);
+  SYNCLINE_RETURN_IF_ERROR(Keep(scaled, true));
   return KeepShards();
 }
 

@@ -2,7 +2,9 @@
 // it decided is lost.
 
 #include "absl/time/clock.h"
+#include "common/config/manifest.h"
 #include "common/status/status_matchers.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/integration/in_process_cluster.h"
 
@@ -81,6 +83,31 @@ TEST(CoordinatorLossTest, AChangeOfTheShardsIsGoneThroughWith) {
   const auto weights = CheckpointWeights(cluster.job().checkpoint().directory());
   SYNCLINE_ASSERT_OK(weights.status());
   EXPECT_EQ(*weights, undisturbed);
+}
+
+// Its log may lie beside the checkpoints of a folder that is used again.
+TEST(CoordinatorLossTest, WhatFollowsAJobThatHasEndedMayBeAnother) {
+  const std::string folder = FreshFolder("ended");
+  CoordinatorServer::Options options;
+  options.job = Job(SYNC);
+  options.metadata = folder;
+  SYNCLINE_ASSERT_OK(CompleteManifest(&options.job));
+  {
+    const auto first = CoordinatorServer::Start(options);
+    SYNCLINE_ASSERT_OK(first.status());
+  }
+  options.job.set_batch_size(16);
+  EXPECT_THAT(CoordinatorServer::Start(options).status(),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       testing::HasSubstr("batch_size: 8 -> 16")));
+  {
+    options.job.set_batch_size(8);
+    const auto second = CoordinatorServer::Start(options);
+    SYNCLINE_ASSERT_OK(second.status());
+    SYNCLINE_ASSERT_OK((*second)->Drain().status());
+  }
+  options.job.set_batch_size(16);
+  SYNCLINE_EXPECT_OK(CoordinatorServer::Start(options).status());
 }
 
 }  // namespace

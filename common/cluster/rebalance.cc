@@ -2,8 +2,12 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
+#include <set>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/cluster/shard_map.h"
 
 namespace syncline {
@@ -17,6 +21,10 @@ struct Move {
 
 uint64_t Bytes(const ChunkUnit& unit) { return unit.elements * sizeof(float); }
 
+bool IsIn(absl::Span<const std::string> addresses, const std::string& address) {
+  return std::find(addresses.begin(), addresses.end(), address) != addresses.end();
+}
+
 // `map` with the shards at `addresses` that it lacks, and which of its shards stay.
 ShardMap WithAll(const ShardMap& map, absl::Span<const std::string> addresses,
                  std::vector<bool>* stays) {
@@ -24,16 +32,18 @@ ShardMap WithAll(const ShardMap& map, absl::Span<const std::string> addresses,
   for (const std::string& address : addresses) {
     if (!HasShard(all, address)) all.add_shards(address);
   }
-  for (const std::string& address : all.shards()) {
-    stays->push_back(std::find(addresses.begin(), addresses.end(), address) != addresses.end());
-  }
+  for (const std::string& address : all.shards()) stays->push_back(IsIn(addresses, address));
+  // One that was lost and has come again is heard again.
+  auto* const lost = all.mutable_lost();
+  lost->erase(std::remove_if(lost->begin(), lost->end(),
+                             [&](const std::string& address) { return IsIn(addresses, address); }),
+              lost->end());
   return all;
 }
 
 // Takes from each shard what it has too much of, the largest first, and gives that to the lightest.
 std::vector<Move> PlanMoves(const ShardMap& map, const std::vector<bool>& stays,
-                            bool keep_tensors_whole) {
-  const std::vector<ChunkUnit> units = ChunkUnits(Chunks(map), keep_tensors_whole);
+                            const std::vector<ChunkUnit>& units) {
   std::vector<std::vector<ChunkUnit>> owned(map.shards_size());
   std::vector<uint64_t> load(map.shards_size());
   uint64_t total = 0;
@@ -84,7 +94,128 @@ std::vector<Move> TakingTurns(const std::vector<Move>& moves) {
   return order;
 }
 
-ShardMap WithoutLeavers(const ShardMap& map, const std::vector<bool>& stays) {
+// Where the copies of units are, while they are being placed.
+class Copies {
+ public:
+  Copies(const ShardMap& map, const std::vector<bool>& stays, const std::vector<ChunkUnit>& units)
+      : units_(units), load_(stays.size()), on_(stays.size()), backups_(units.size()) {
+    for (uint32_t shard = 0; shard < stays.size(); ++shard) {
+      if (stays[shard]) places_.push_back(shard);
+    }
+    wanted_ = std::min<size_t>(std::max(map.replicas(), 1u), places_.size()) - 1;
+    for (size_t u = 0; u < units.size(); ++u) {
+      owners_.push_back(map.owner(static_cast<int>(units[u].first)));
+      for (const uint32_t shard : Backups(map, units[u].first)) {
+        if (stays[shard] && shard != owners_[u] && backups_[u].size() < wanted_) Add(u, shard);
+      }
+    }
+  }
+
+  // The largest first, each to the shard with the fewest.
+  void Complete() {
+    std::vector<size_t> order(units_.size());
+    for (size_t u = 0; u < order.size(); ++u) order[u] = u;
+    std::stable_sort(order.begin(), order.end(), [this](size_t a, size_t b) {
+      return units_[a].elements > units_[b].elements;
+    });
+    for (const size_t u : order) {
+      while (backups_[u].size() < wanted_) {
+        std::optional<uint32_t> to;
+        for (const uint32_t shard : places_) {
+          if (MayHave(u, shard) && (!to || load_[shard] < load_[*to])) to = shard;
+        }
+        Add(u, *to);
+      }
+    }
+  }
+
+  // From the shard with the most to the one with the fewest, for as long as that evens them out.
+  void Even() {
+    if (wanted_ == 0) return;
+    while (true) {
+      const auto [fewest, most] = std::minmax_element(
+          places_.begin(), places_.end(), [this](auto a, auto b) { return load_[a] < load_[b]; });
+      const uint32_t from = *most, to = *fewest;
+      const auto moves = [&](size_t u) {
+        return MayHave(u, to) && Bytes(units_[u]) < load_[from] - load_[to];
+      };
+      const auto u = std::find_if(on_[from].begin(), on_[from].end(), moves);
+      if (u == on_[from].end()) return;
+      const size_t unit = *u;
+      Remove(unit, from);
+      Add(unit, to);
+    }
+  }
+
+  void WriteTo(ShardMap* map) const {
+    const int each = std::max(static_cast<int>(map->replicas()), 1) - 1;
+    map->mutable_backup()->Resize(map->owner_size() * each, 0);
+    for (size_t u = 0; u < units_.size(); ++u) {
+      for (uint32_t c = units_[u].first; c < units_[u].first + units_[u].count; ++c) {
+        for (int i = 0; i < each; ++i) {
+          const bool there = i < static_cast<int>(backups_[u].size());
+          map->set_backup(static_cast<int>(c) * each + i, there ? backups_[u][i] : owners_[u]);
+        }
+      }
+    }
+  }
+
+ private:
+  bool MayHave(size_t u, uint32_t shard) const {
+    const auto& backups = backups_[u];
+    return shard != owners_[u] && std::find(backups.begin(), backups.end(), shard) == backups.end();
+  }
+  void Add(size_t u, uint32_t shard) {
+    backups_[u].push_back(shard);
+    on_[shard].insert(u);
+    load_[shard] += Bytes(units_[u]);
+  }
+  void Remove(size_t u, uint32_t shard) {
+    backups_[u].erase(std::find(backups_[u].begin(), backups_[u].end(), shard));
+    on_[shard].erase(u);
+    load_[shard] -= Bytes(units_[u]);
+  }
+
+  const std::vector<ChunkUnit>& units_;
+  std::vector<uint32_t> places_;  // shards that stay
+  size_t wanted_ = 0;             // copies of each, besides its owner's
+  std::vector<uint32_t> owners_;  // by unit
+  std::vector<uint64_t> load_;    // bytes, by shard
+  std::vector<std::set<size_t>> on_;            // units, by shard
+  std::vector<std::vector<uint32_t>> backups_;  // by unit
+};
+
+void PlaceCopies(const std::vector<bool>& stays, const std::vector<ChunkUnit>& units, ShardMap* map) {
+  Copies copies(*map, stays, units);
+  copies.Complete();
+  copies.Even();
+  copies.WriteTo(map);
+}
+
+// Gives `unit` the owner and the copies that it has in `from`.
+void CopyUnit(const ChunkUnit& unit, const ShardMap& from, ShardMap* to) {
+  const int each = std::max(static_cast<int>(from.replicas()), 1) - 1;
+  for (int c = static_cast<int>(unit.first); c < static_cast<int>(unit.first + unit.count); ++c) {
+    to->set_owner(c, from.owner(c));
+    for (int i = c * each; i < (c + 1) * each; ++i) to->set_backup(i, from.backup(i));
+  }
+}
+
+bool SameCopies(const ShardMap& a, const ShardMap& b, uint32_t chunk) {
+  std::vector<uint32_t> in_a = Backups(a, chunk), in_b = Backups(b, chunk);
+  std::sort(in_a.begin(), in_a.end());
+  std::sort(in_b.begin(), in_b.end());
+  return in_a == in_b;
+}
+
+// What a unit's place in `to` makes travel.
+uint64_t TravelBytes(const ChunkUnit& unit, const ShardMap& from, const ShardMap& to) {
+  uint64_t copies = from.owner(static_cast<int>(unit.first)) != to.owner(static_cast<int>(unit.first));
+  for (const uint32_t shard : Backups(to, unit.first)) copies += !IsBackup(from, unit.first, shard);
+  return copies * Bytes(unit);
+}
+
+ShardMap Only(const ShardMap& map, const std::vector<bool>& stays) {
   ShardMap last = map;
   last.clear_shards();
   std::vector<uint32_t> place(stays.size());
@@ -93,6 +224,7 @@ ShardMap WithoutLeavers(const ShardMap& map, const std::vector<bool>& stays) {
     if (stays[shard]) last.add_shards(map.shards(static_cast<int>(shard)));
   }
   for (uint32_t& owner : *last.mutable_owner()) owner = place[owner];
+  for (uint32_t& backup : *last.mutable_backup()) backup = place[backup];
   return last;
 }
 
@@ -104,36 +236,92 @@ std::vector<ShardMap> PlanRebalance(const ShardMap& map, absl::Span<const std::s
   ShardMap next = WithAll(map, addresses, &stays);
   const bool joins = next.shards_size() > map.shards_size();
   const bool leaves = std::find(stays.begin(), stays.end(), false) != stays.end();
-  const auto moves = TakingTurns(PlanMoves(next, stays, options.keep_tensors_whole));
+  const std::vector<ChunkUnit> units = ChunkUnits(Chunks(map), options.keep_tensors_whole);
+  const auto moves = TakingTurns(PlanMoves(next, stays, units));
+  ShardMap balanced = next;
+  std::vector<ChunkUnit> travellers;
+  std::set<uint32_t> moved;
+  for (const Move& move : moves) {
+    for (uint32_t c = 0; c < move.unit.count; ++c) {
+      balanced.set_owner(static_cast<int>(move.unit.first + c), move.to);
+    }
+    travellers.push_back(move.unit);
+    moved.insert(move.unit.first);
+  }
+  PlaceCopies(stays, units, &balanced);
+  for (const ChunkUnit& unit : units) {
+    if (moved.count(unit.first) == 0 && !SameCopies(next, balanced, unit.first)) {
+      travellers.push_back(unit);
+    }
+  }
   std::vector<ShardMap> maps;
   const auto add = [&](const ShardMap& added) {
     maps.push_back(added);
     maps.back().set_epoch(map.epoch() + maps.size());
   };
   uint64_t bytes = 0;
-  for (size_t i = 0; i < moves.size(); ++i) {
-    const ChunkUnit& unit = moves[i].unit;
-    for (uint32_t c = 0; c < unit.count; ++c) {
-      next.set_owner(static_cast<int>(unit.first + c), moves[i].to);
-    }
-    bytes += Bytes(unit);
-    const bool full = i + 1 == moves.size() || bytes + Bytes(moves[i + 1].unit) > options.batch_bytes;
+  for (size_t i = 0; i < travellers.size(); ++i) {
+    bytes += TravelBytes(travellers[i], next, balanced);
+    CopyUnit(travellers[i], balanced, &next);
+    const bool full =
+        i + 1 == travellers.size() ||
+        bytes + TravelBytes(travellers[i + 1], next, balanced) > options.batch_bytes;
     if (!full) continue;
     add(next);
     bytes = 0;
   }
   if (maps.empty() && joins) add(next);
-  if (leaves) add(WithoutLeavers(next, stays));
+  if (leaves) add(Only(next, stays));
   return maps;
+}
+
+void PlaceCopies(bool keep_tensors_whole, ShardMap* map) {
+  map->mutable_backup()->Clear();
+  const int each = std::max(static_cast<int>(map->replicas()), 1) - 1;
+  for (const uint32_t owner : map->owner()) {
+    for (int i = 0; i < each; ++i) map->add_backup(owner);
+  }
+  PlaceCopies(std::vector<bool>(map->shards_size(), true),
+              ChunkUnits(Chunks(*map), keep_tensors_whole), map);
+}
+
+absl::StatusOr<ShardMap> MapWithout(const ShardMap& map, absl::Span<const std::string> lost) {
+  ShardMap next = map;
+  next.set_epoch(map.epoch() + 1);
+  std::vector<bool> stays;
+  for (const std::string& address : map.shards()) {
+    stays.push_back(!IsIn(lost, address));
+    if (!stays.back()) next.add_lost(address);
+  }
+  const int each = std::max(static_cast<int>(map.replicas()), 1) - 1;
+  for (int c = 0; c < map.owner_size(); ++c) {
+    std::vector<uint32_t> left;
+    if (stays[map.owner(c)]) left.push_back(map.owner(c));
+    for (const uint32_t shard : Backups(map, static_cast<uint32_t>(c))) {
+      if (stays[shard]) left.push_back(shard);
+    }
+    if (left.empty()) {
+      return absl::DataLossError(absl::StrCat("no copy of chunk ", c, " is left without the shards at ",
+                                              absl::StrJoin(lost, ", ")));
+    }
+    next.set_owner(c, left[0]);
+    left.resize(each + 1, left[0]);
+    for (int i = 0; i < each; ++i) next.set_backup(c * each + i, left[i + 1]);
+  }
+  return Only(next, stays);
 }
 
 uint64_t MovedBytes(const ShardMap& from, const ShardMap& to) {
   uint64_t bytes = 0;
   for (const ChunkInfo& chunk : Chunks(from)) {
     const int id = static_cast<int>(chunk.id);
-    if (from.shards(from.owner(id)) != to.shards(to.owner(id))) {
-      bytes += chunk.elements * sizeof(float);
+    uint64_t copies = from.shards(from.owner(id)) != to.shards(to.owner(id));
+    std::set<std::string> had;
+    for (const uint32_t shard : Backups(from, chunk.id)) had.insert(from.shards(static_cast<int>(shard)));
+    for (const uint32_t shard : Backups(to, chunk.id)) {
+      copies += had.count(to.shards(static_cast<int>(shard))) == 0;
     }
+    bytes += copies * chunk.elements * sizeof(float);
   }
   return bytes;
 }

@@ -5,13 +5,14 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "proto/parameter_server.pb.h"
 
 namespace syncline {
 
-// Pure functions over the proto ShardMap: how chunks get from the shards that have them to those that
-// are to have them.
+// Pure functions over the proto ShardMap: how chunks and their copies get from the shards that have them to
+// those that are to have them.
 
 struct RebalanceOptions {
   // LAMB: a tensor's chunks stay together.
@@ -20,15 +21,24 @@ struct RebalanceOptions {
   uint64_t batch_bytes = uint64_t{32} << 20;
 };
 
-// The maps to go through, one after the other, from `map` to one over the shards at `addresses`; none if
-// that is what it is. Each has the epoch after the one before. Chunks move only off shards that go or
-// that have more than their share, so no fewer bytes could balance them; the largest shard ends with at
-// most half a chunk more than the mean. New shards are in the first of the maps, those that go are in
-// all but the last. The same input always gives the same maps. `addresses` is not empty.
+// The maps to go through, one after the other, from `map` to one over the shards at `addresses`, with as
+// many copies as `map.replicas()` says and the shards allow; none if that is what it is. Each has the epoch
+// after the one before. Chunks move only off shards that go or that have more than their share, so no
+// fewer bytes could balance them; the largest shard ends with at most half a chunk more than the mean.
+// Copies move where they must and where that evens them out. New shards are in the first of the maps,
+// those that go are in all but the last. The same input always gives the same maps. `addresses` is not
+// empty.
 std::vector<ShardMap> PlanRebalance(const ShardMap& map, absl::Span<const std::string> addresses,
                                     const RebalanceOptions& options);
 
-// Bytes of weights whose owner's address differs.
+// Gives each chunk its copies, for a map that no shard goes by yet.
+void PlaceCopies(bool keep_tensors_whole, ShardMap* map);
+
+// The map after `map` when the shards at `lost` are gone: who keeps the first copy left of what they owned
+// owns it. DATA_LOSS, naming a chunk, if there is none.
+absl::StatusOr<ShardMap> MapWithout(const ShardMap& map, absl::Span<const std::string> lost);
+
+// Bytes of weights whose owner's address differs, and of copies at addresses that had none.
 uint64_t MovedBytes(const ShardMap& from, const ShardMap& to);
 
 }  // namespace syncline

@@ -102,5 +102,74 @@ TEST(RebalanceTest, MoreShardsThanChunks) {
   EXPECT_EQ(maps[0].shards_size(), 3);
 }
 
+ShardMap WithCopies(size_t shards, uint32_t replicas) {
+  ShardMap map = Map(shards);
+  map.set_replicas(replicas);
+  PlaceCopies(false, &map);
+  return map;
+}
+
+// Every chunk has all its copies, spread evenly.
+void ExpectCopies(const ShardMap& map, size_t copies) {
+  SYNCLINE_EXPECT_OK(ValidateShardMap(map));
+  std::vector<uint64_t> load(map.shards_size());
+  uint64_t total = 0;
+  for (const ChunkInfo& chunk : Chunks(map)) {
+    EXPECT_EQ(Backups(map, chunk.id).size(), copies) << chunk.id;
+    for (const uint32_t shard : Backups(map, chunk.id)) {
+      EXPECT_NE(shard, map.owner(static_cast<int>(chunk.id)));
+      load[shard] += chunk.elements;
+      total += chunk.elements;
+    }
+  }
+  if (copies == 0) return;
+  EXPECT_LE(*std::max_element(load.begin(), load.end()) * load.size(), 1.1 * total);
+}
+
+TEST(RebalanceTest, CopiesAreOnOtherShardsAndSpread) {
+  ExpectCopies(WithCopies(2, 2), 1);
+  ExpectCopies(WithCopies(5, 2), 1);
+  ExpectCopies(WithCopies(5, 3), 2);
+  ExpectCopies(WithCopies(2, 3), 1);
+  ExpectCopies(WithCopies(1, 2), 0);
+}
+
+TEST(RebalanceTest, CopiesComeAndGoWithShards) {
+  for (const auto& [from, to] : {std::pair{2, 5}, std::pair{5, 2}, std::pair{1, 2}, std::pair{3, 1}}) {
+    const auto maps = PlanRebalance(WithCopies(from, 2), Addresses(to), {false, 10 * kChunk});
+    ASSERT_FALSE(maps.empty());
+    for (const ShardMap& map : maps) SYNCLINE_EXPECT_OK(ValidateShardMap(map));
+    ExpectCopies(maps.back(), to == 1 ? 0 : 1);
+    EXPECT_TRUE(PlanRebalance(maps.back(), Addresses(to), {}).empty());
+  }
+}
+
+TEST(RebalanceTest, WhoKeepsACopyOwnsWhatALostShardOwned) {
+  const ShardMap map = WithCopies(4, 2);
+  const auto after = MapWithout(map, {"host1:1"});
+  SYNCLINE_ASSERT_OK(after.status());
+  SYNCLINE_EXPECT_OK(ValidateShardMap(*after));
+  EXPECT_EQ(after->epoch(), map.epoch() + 1);
+  EXPECT_EQ(after->shards_size(), 3);
+  ASSERT_EQ(after->lost_size(), 1);
+  EXPECT_EQ(after->lost(0), "host1:1");
+  for (int c = 0; c < map.owner_size(); ++c) {
+    const uint32_t heir = map.owner(c) == 1 ? map.backup(c) : map.owner(c);
+    EXPECT_EQ(after->shards(after->owner(c)), map.shards(heir)) << c;
+  }
+  const auto maps = PlanRebalance(*after, {"host0:1", "host2:1", "host3:1", "host1:1"}, {});
+  ASSERT_FALSE(maps.empty());
+  EXPECT_EQ(maps.back().lost_size(), 0) << "it has come again";
+  ExpectCopies(maps.back(), 1);
+}
+
+TEST(RebalanceTest, WithoutACopyAChunkIsLost) {
+  EXPECT_EQ(MapWithout(Map(2), {"host1:1"}).status().code(), absl::StatusCode::kDataLoss);
+  const ShardMap map = WithCopies(4, 2);
+  const std::string owner = map.shards(map.owner(0)), backup = map.shards(map.backup(0));
+  EXPECT_EQ(MapWithout(map, {owner, backup}).status().code(), absl::StatusCode::kDataLoss);
+  SYNCLINE_EXPECT_OK(MapWithout(WithCopies(4, 3), {"host1:1", "host2:1"}).status());
+}
+
 }  // namespace
 }  // namespace syncline

@@ -6,6 +6,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/status/status_macros.h"
 
 namespace syncline {
@@ -13,6 +14,7 @@ namespace {
 
 constexpr uint64_t kMaxElements = uint64_t{1} << 40;
 constexpr uint64_t kChunkUnit = 4096;
+constexpr uint32_t kMaxReplicas = 3;
 
 absl::Status ValidateTensor(const TensorSpec& tensor) {
   if (tensor.name().empty() || tensor.name().size() > 255) {
@@ -40,6 +42,29 @@ absl::Status ValidateChunkBytes(uint64_t chunk_bytes) {
   if (chunk_bytes == 0 || chunk_bytes % kChunkUnit != 0) {
     return absl::InvalidArgumentError(absl::StrCat(
         "chunk_bytes: ", chunk_bytes, " is not a positive multiple of ", kChunkUnit));
+  }
+  return absl::OkStatus();
+}
+
+// After the owners.
+absl::Status ValidateBackups(const ShardMap& map) {
+  const uint64_t each = std::max<uint64_t>(map.replicas(), 1) - 1;
+  if (map.replicas() > kMaxReplicas ||
+      static_cast<uint64_t>(map.backup_size()) != each * map.owner_size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("shard map: ", map.backup_size(), " backups for ", map.owner_size(),
+                     " chunks with ", map.replicas(), " replicas of each, of at most ", kMaxReplicas));
+  }
+  for (uint32_t chunk = 0; each > 0 && chunk < static_cast<uint32_t>(map.owner_size()); ++chunk) {
+    std::vector<uint32_t> backups = Backups(map, chunk);
+    std::sort(backups.begin(), backups.end());
+    const bool twice = std::adjacent_find(backups.begin(), backups.end()) != backups.end();
+    if (twice || (!backups.empty() && backups.back() >= static_cast<uint32_t>(map.shards_size()))) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("shard map: the copies of chunk ", chunk, " are on shards ",
+                       absl::StrJoin(backups, ", "), " of ", map.shards_size(),
+                       "; each must be on another one"));
+    }
   }
   return absl::OkStatus();
 }
@@ -116,6 +141,31 @@ std::vector<uint32_t> OwnedChunks(const ShardMap& map, uint32_t shard) {
   return owned;
 }
 
+std::vector<uint32_t> Backups(const ShardMap& map, uint32_t chunk) {
+  std::vector<uint32_t> backups;
+  const int each = std::max(static_cast<int>(map.replicas()), 1) - 1;
+  const int first = static_cast<int>(chunk) * each;
+  for (int i = first; i < first + each; ++i) {
+    if (map.backup(i) != map.owner(static_cast<int>(chunk))) backups.push_back(map.backup(i));
+  }
+  return backups;
+}
+
+bool IsBackup(const ShardMap& map, uint32_t chunk, uint32_t shard) {
+  const std::vector<uint32_t> backups = Backups(map, chunk);
+  return std::find(backups.begin(), backups.end(), shard) != backups.end();
+}
+
+std::vector<uint32_t> HeldChunks(const ShardMap& map, uint32_t shard) {
+  std::vector<uint32_t> held;
+  for (uint32_t chunk = 0; chunk < static_cast<uint32_t>(map.owner_size()); ++chunk) {
+    if (map.owner(static_cast<int>(chunk)) == shard || IsBackup(map, chunk, shard)) {
+      held.push_back(chunk);
+    }
+  }
+  return held;
+}
+
 absl::StatusOr<ShardMap> MakeShardMap(absl::Span<const TensorSpec> tensors,
                                       absl::Span<const std::string> addresses,
                                       uint64_t chunk_bytes, bool keep_tensors_whole,
@@ -153,7 +203,7 @@ absl::Status ValidateShardMap(const ShardMap& map) {
                                                      map.owner(i), " of ", map.shards_size()));
     }
   }
-  return absl::OkStatus();
+  return ValidateBackups(map);
 }
 
 std::vector<uint64_t> ShardBytes(const ShardMap& map) {

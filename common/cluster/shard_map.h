@@ -50,8 +50,17 @@ bool HasShard(const ShardMap& map, const std::string& address);
 // The ids of the chunks that `shard` owns, ascending.
 std::vector<uint32_t> OwnedChunks(const ShardMap& map, uint32_t shard);
 
-// A map of `tensors` over the shards at `addresses`, balanced by bytes: the largest chunk first, each to the shard with the least so far, ties to the lower number, so that the same
-// input always gives the same map. With `keep_tensors_whole` (LAMB) a tensor's chunks stay together.
+// The shards that keep copies of a chunk, none twice.
+std::vector<uint32_t> Backups(const ShardMap& map, uint32_t chunk);
+// Whether `shard` keeps a copy of a chunk that is another's.
+bool IsBackup(const ShardMap& map, uint32_t chunk, uint32_t shard);
+// The ids of the chunks that `shard` owns or keeps a copy of, ascending.
+std::vector<uint32_t> HeldChunks(const ShardMap& map, uint32_t shard);
+
+// A map of `tensors` over the shards at `addresses`, balanced by bytes: the largest chunk first, each to
+// the shard with the least so far, ties to the lower number, so that the same input always gives the same
+// map. With `keep_tensors_whole` (LAMB) a tensor's chunks stay together. No copies are kept by it:
+// common/cluster/rebalance says where those go.
 // INVALID_ARGUMENT where the tensors are not valid, there is no shard, or `chunk_bytes` is no
 // positive multiple of 4 KiB.
 absl::StatusOr<ShardMap> MakeShardMap(absl::Span<const TensorSpec> tensors,

@@ -107,6 +107,7 @@ SYNCLINE_VALUE(on_worker_loss);
 SYNCLINE_SWITCH(staleness_scaled_lr);
 SYNCLINE_VALUE(on_nonfinite);
 SYNCLINE_VALUE(shards);
+SYNCLINE_VALUE(replicas);
 SYNCLINE_VALUE(workers);
 SYNCLINE_VALUE(checkpoint_directory);
 SYNCLINE_VALUE(checkpoint_interval_steps);

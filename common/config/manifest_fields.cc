@@ -120,6 +120,8 @@ constexpr ManifestField kFields[] = {
      "A gradient that holds NaN or infinity: reject the push, skip it, or apply it."},
 
     {"shards", "1", In(1, 1024), false, "Parameter-server shards."},
+    {"replicas", "1", In(1, 3), false,
+     "On how many shards each piece of the weights is kept: with 2 or 3 a shard may be lost."},
     {"workers", "1", In(1, 65536), false, "Workers expected at the start."},
 
     {"checkpoint.directory", nullptr, Any(), true,

@@ -195,6 +195,15 @@ void CheckCluster(const JobManifest& job, FieldLog* log) {
                     absl::StrCat(job.backup_workers(), " is not below workers, which is ",
                                  job.workers(), ": someone has to make the step"));
   }
+  if (job.replicas() > job.shards()) {
+    log->AddProblem("replicas", absl::StrCat(job.replicas(), " is above shards, which is ", job.shards(),
+                                             ": a shard keeps no two copies of one piece"));
+  }
+  if (job.replicas() > 1 && job.backup_workers() > 0) {
+    log->AddProblem("replicas",
+                    absl::StrCat(job.replicas(), " needs backup_workers 0: which workers made a step is "
+                                 "known to the first shard alone; take one of them out"));
+  }
   if (job.chunk_bytes() % 4096 != 0) {
     log->AddProblem("chunk_bytes",
                     absl::StrCat(job.chunk_bytes(), " is not a multiple of 4096; try ",

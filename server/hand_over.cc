@@ -98,7 +98,7 @@ void HandOver::SendTo(const std::string& address, uint64_t map_epoch,
     for (size_t i = next++; i < messages.size(); i = next++) {
       SendMessage(address, [&]() -> absl::Status {
         if (!channel.ok()) return channel.status();
-        return CallRaw(*channel, kMethod, EncodeChunks(map_epoch, messages[i]), kAttempt).status();
+        return CallRaw(*channel, kMethod, EncodeChunks(map_epoch, false, messages[i]), kAttempt).status();
       });
     }
   };

@@ -21,6 +21,7 @@ void PeerNorms::SetMap(const MapVersion& version, uint32_t shard) {
     if (i != static_cast<int>(shard)) peers.push_back(version.map().shards(i));
   }
   absl::MutexLock lock(&mu_);
+  if (version.from_step() == 0) peers_.clear();
   peers_[version.from_step()] = std::move(peers);
 }
 
@@ -37,9 +38,11 @@ void PeerNorms::Want(uint64_t step) {
   wanted_.push_back(step);
 }
 
-bool PeerNorms::stopping() const {
+bool PeerNorms::Asks(const std::string& address) const {
   absl::MutexLock lock(&mu_);
-  return stopping_;
+  return !stopping_ && std::any_of(peers_.begin(), peers_.end(), [&](const auto& peers) {
+    return std::find(peers.second.begin(), peers.second.end(), address) != peers.second.end();
+  });
 }
 
 void PeerNorms::Run() {
@@ -82,7 +85,7 @@ absl::Status PeerNorms::Ask(uint64_t step, const std::string& address, StepNorms
 // A peer that is a moment behind has its norms soon: ask again at once at first, then slower.
 void PeerNorms::Fetch(uint64_t step, const std::string& address) {
   absl::Duration wait = absl::Microseconds(200);
-  while (!stopping()) {
+  while (Asks(address)) {
     StepNormsReply norms;
     absl::Status status = Ask(step, address, &norms);
     const bool got = status.ok();

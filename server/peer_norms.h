@@ -24,7 +24,8 @@ class PeerNorms {
   explicit PeerNorms(const SecurityOptions& security);
   ~PeerNorms();
 
-  // The shards of a step are those of the map with the highest from_step up to it, less number `shard`.
+  // The shards of a step are those of the map with the highest from_step up to it, less number `shard`. One
+  // from step 0 on takes the place of all before: shards that are not in it are lost.
   void SetMap(const MapVersion& version, uint32_t shard);
 
   // Whom the norms are for; before the first Want.
@@ -36,7 +37,8 @@ class PeerNorms {
   void Run();
   void Fetch(uint64_t step, const std::string& address);
   absl::Status Ask(uint64_t step, const std::string& address, StepNormsReply* norms);
-  bool stopping() const;
+  // Whether there is a point in asking the shard at `address`.
+  bool Asks(const std::string& address) const;
 
   const SecurityOptions security_;
   // The thread's own, by address.

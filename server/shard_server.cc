@@ -25,6 +25,7 @@
 #include "server/durability/checkpoint_reader.h"
 #include "server/hand_over.h"
 #include "server/peer_norms.h"
+#include "server/replicator.h"
 #include "server/service/local_plane.h"
 #include "server/service/parameter_service.h"
 #include "server/service/shard_host.h"
@@ -88,6 +89,7 @@ class ShardServerImpl final : public ShardServer {
   LocalPlane local_;
   ParameterService service_;
   std::shared_ptr<HandOver> hand_over_;
+  std::shared_ptr<Replicator> replicator_;
   std::unique_ptr<ServerRuntime> runtime_;
   std::unique_ptr<StatusPage> page_;
   std::string http_address_;
@@ -102,6 +104,7 @@ ShardServerImpl::~ShardServerImpl() {
   if (attending_.joinable()) attending_.join();
   norms_.reset();
   hand_over_.reset();
+  if (replicator_ != nullptr) replicator_->Stop();
   page_.reset();
   const auto shard = host_.shard();
   if (shard.ok()) (*shard)->Close();
@@ -180,6 +183,15 @@ absl::StatusOr<std::unique_ptr<Shard>> ShardServerImpl::MakeShard(const Configur
   options.hand_over = [to = hand_over_](const ShardMap& map, std::vector<ChunkSnapshot> chunks) {
     to->Send(map, std::move(chunks));
   };
+  // The shard before this one may be used until the last call of it has ended.
+  if (replicator_ != nullptr) replicator_->Stop();
+  replicator_ = std::make_shared<Replicator>(options_.security);
+  if (request.map().replicas() > 1) {
+    options.replicate = [to = replicator_](const std::string& address, uint64_t map_epoch,
+                                           std::vector<ChunkSnapshot> chunks, Replicator::Done done) {
+      to->Send(address, map_epoch, std::move(chunks), std::move(done));
+    };
+  }
   if (request.has_members()) options.members = request.members();
   SYNCLINE_ASSIGN_OR_RETURN(auto shard, Shard::Create(std::move(options)));
   if (!request.restore_from().empty()) {

@@ -186,7 +186,7 @@ absl::StatusOr<ShardSnapshot> ReadShardSnapshot(FileSystem& files, const std::st
         absl::StrCat(folder, " is of another model: ", difference,
                      "; restore with the manifest it was made with, or start without --restore"));
   }
-  return ReadChunks(files, folder, manifest, OwnedChunks(map, shard), true);
+  return ReadChunks(files, folder, manifest, HeldChunks(map, shard), true);
 }
 
 }  // namespace syncline

@@ -86,9 +86,20 @@ absl::StatusOr<bool> BspPolicy::Commit(Rank rank, const StepCommit& commit) {
 
 std::optional<SyncPolicy::ReadyStep> BspPolicy::Ready() const {
   if (!IsReady()) return std::nullopt;
-  ReadyStep ready{step_, {}};
-  for (const auto& [rank, samples] : samples_) ready.contributions.push_back({rank, samples});
-  return ready;
+  return ReadyStep{step_, Collected()};
+}
+
+std::vector<SyncPolicy::Contribution> BspPolicy::Collected() const {
+  std::vector<Contribution> collected;
+  for (const auto& [rank, samples] : samples_) collected.push_back({rank, samples});
+  return collected;
+}
+
+bool BspPolicy::HasCommitted(Rank rank, Clock clock) const {
+  const ClockTable::Member* member = members_.Find(rank);
+  const auto last = last_commit_.find(rank);
+  return member != nullptr && member->state == ClockTable::State::kLive &&
+         last != last_commit_.end() && last->second.clock == clock;
 }
 
 void BspPolicy::StepApplied() {

@@ -41,6 +41,8 @@ class BspPolicy final : public SyncPolicy {
   absl::StatusOr<bool> Commit(Rank rank, const StepCommit& commit) override;
   std::optional<ReadyStep> Ready() const override;
   void StepApplied() override;
+  std::vector<Contribution> Collected() const override;
+  bool HasCommitted(Rank rank, Clock clock) const override;
   bool StopAt(Clock step) override;
   Clock clock() const override { return step_; }
   PolicyState Save() const override;

@@ -81,6 +81,11 @@ class SyncPolicy {
   virtual std::optional<ReadyStep> Ready() const = 0;
   virtual void StepApplied() = 0;
 
+  // sync: what has been committed of the step being collected, in rank order.
+  virtual std::vector<Contribution> Collected() const { return {}; }
+  // sync: whether the rank's present incarnation is live and committed `clock` last.
+  virtual bool HasCommitted(Rank, Clock) const { return false; }
+
   // Whether pulls for `step` and later are kept from now on.
   virtual bool StopAt(Clock step) = 0;
 

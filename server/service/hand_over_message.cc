@@ -8,14 +8,17 @@
 
 namespace syncline {
 
-grpc::ByteBuffer EncodeChunks(uint64_t map_epoch, absl::Span<const ChunkSnapshot> chunks) {
+grpc::ByteBuffer EncodeChunks(uint64_t map_epoch, bool copies,
+                              absl::Span<const ChunkSnapshot> chunks) {
   HandOverRequest head;
   head.set_map_epoch(map_epoch);
+  head.set_copies(copies);
   head.set_protocol(kProtocolVersion);
   std::vector<WireChunk> arrays;
   for (const ChunkSnapshot& chunk : chunks) {
     HandOverRequest::Chunk* record = head.add_records();
     record->set_chunk(chunk.chunk);
+    record->set_step(chunk.step);
     for (const AppliedPushes& pushes : chunk.applied) {
       AppliedPush* applied = record->add_applied();
       applied->set_rank(pushes.rank);
@@ -36,10 +39,12 @@ absl::StatusOr<HandedOver> DecodeChunks(const grpc::ByteBuffer& message) {
   SYNCLINE_RETURN_IF_ERROR(CheckProtocol(decoded.head.protocol()));
   HandedOver handed;
   handed.map_epoch = decoded.head.map_epoch();
+  handed.copies = decoded.head.copies();
   size_t next = 0;
   for (const auto& record : decoded.head.records()) {
     ChunkSnapshot chunk;
     chunk.chunk = record.chunk();
+    chunk.step = record.step();
     for (const AppliedPush& applied : record.applied()) {
       chunk.applied.push_back({applied.rank(), applied.incarnation(), applied.next()});
     }

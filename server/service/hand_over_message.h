@@ -16,10 +16,12 @@ namespace syncline {
 
 struct HandedOver {
   uint64_t map_epoch = 0;
+  // The sender goes on owning them.
+  bool copies = false;
   std::vector<ChunkSnapshot> chunks;
 };
 
-grpc::ByteBuffer EncodeChunks(uint64_t map_epoch, absl::Span<const ChunkSnapshot> chunks);
+grpc::ByteBuffer EncodeChunks(uint64_t map_epoch, bool copies, absl::Span<const ChunkSnapshot> chunks);
 
 // INVALID_ARGUMENT for a message whose parts do not fit together; FAILED_PRECONDITION for a sender that
 // speaks another protocol.

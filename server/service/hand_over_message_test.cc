@@ -28,7 +28,7 @@ TEST(HandOverMessageTest, ChunksComeAsTheyWent) {
   chunks[0] = {5, 9, Fragments::Of(weights.data(), 12), {Fragments::Of(slot.data(), 12)},
                {{0, 1, 7}, {3, 2, 8}}};
   chunks[1] = {6, 0, Fragments::Of(other.data(), 4), {Fragments::Of(other.data(), 4)}, {}};
-  const auto handed = DecodeChunks(EncodeChunks(4, chunks));
+  const auto handed = DecodeChunks(EncodeChunks(4, true, chunks));
   SYNCLINE_ASSERT_OK(handed.status());
   EXPECT_EQ(handed->map_epoch, 4u);
   ASSERT_EQ(handed->chunks.size(), 2u);

@@ -56,7 +56,7 @@ void ParameterService::ListenOn(grpc::ServerCompletionQueue* queue) {
   };
   listen([this](auto* context, auto* request, auto* writer, auto* q,
                 void* tag) { RequestPush(context, request, writer, q, q, tag); },
-         [this](RawCall* call) { call->Reply(calls_->Push(call->request(), nullptr)); });
+         [this](RawCall* call) { calls_->Push(call->request(), nullptr, ReplyTo(call)); });
   listen([this](auto* context, auto* request, auto* writer, auto* q,
                 void* tag) { RequestPull(context, request, writer, q, q, tag); },
          [this](RawCall* call) {

@@ -10,9 +10,10 @@ namespace syncline {
 
 namespace {
 
-// It was to join a job, and no map has given it a place yet.
-bool Unplaced(const Shard& shard) {
-  return static_cast<int>(shard.Status().shard()) >= shard.GetMap().maps(0).map().shards_size();
+// It was to join a job and no map has given it a place yet, or it was given up since.
+bool Unplaced(const Shard& shard, const ShardMap& now) {
+  const ShardMap map = shard.GetMap().maps(0).map();
+  return static_cast<int>(shard.Status().shard()) >= map.shards_size() || map.epoch() < now.epoch();
 }
 
 }  // namespace
@@ -30,7 +31,7 @@ absl::StatusOr<ConfigureReply> ShardHost::Configure(ConfigureRequest request) {
   request.clear_generation();
   absl::MutexLock lock(&mu_);
   const bool replaces = shard_ != nullptr && (request.attempt() > configuration_.attempt() ||
-                                              (request.has_members() && Unplaced(*shard_)));
+                                              (request.has_members() && Unplaced(*shard_, request.map())));
   if (shard_ == nullptr || replaces) {
     // Whoever works for the old one may do so until it is replaced.
     const std::shared_ptr<Shard> old = std::exchange(shard_, nullptr);

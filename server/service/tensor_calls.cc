@@ -48,19 +48,27 @@ absl::Status NoLink() {
 
 }  // namespace
 
-absl::StatusOr<grpc::ByteBuffer> TensorCalls::Push(const grpc::ByteBuffer& request,
-                                                   WorkerLink* link) {
-  SYNCLINE_ASSIGN_OR_RETURN(const DecodedPush push, DecodePush(request));
-  if (push.head.has_commit() || push.head.has_pull()) {
-    return absl::InvalidArgumentError("commit and pull come with a push in PushPull only");
-  }
-  SYNCLINE_RETURN_IF_ERROR(CheckPeer(push.head.header().sender(), link));
-  SYNCLINE_ASSIGN_OR_RETURN(const auto shard, host_->shard());
-  SYNCLINE_ASSIGN_OR_RETURN(const Shard::PushResult result, Push(push, shard.get(), link));
-  PushReply reply;
-  reply.mutable_skipped()->Assign(result.skipped.begin(), result.skipped.end());
-  reply.set_window(options_.receive_bytes / result.live_workers);
-  return EncodeMessage(reply);
+void TensorCalls::Push(const grpc::ByteBuffer& request, WorkerLink* link, Done done) {
+  std::shared_ptr<Shard> shard;
+  const auto pushed = [&]() -> absl::StatusOr<PushReply> {
+    SYNCLINE_ASSIGN_OR_RETURN(const DecodedPush push, DecodePush(request));
+    if (push.head.has_commit() || push.head.has_pull()) {
+      return absl::InvalidArgumentError("commit and pull come with a push in PushPull only");
+    }
+    SYNCLINE_RETURN_IF_ERROR(CheckPeer(push.head.header().sender(), link));
+    SYNCLINE_ASSIGN_OR_RETURN(shard, host_->shard());
+    SYNCLINE_ASSIGN_OR_RETURN(const Shard::PushResult result, Push(push, shard.get(), link));
+    PushReply reply;
+    reply.mutable_skipped()->Assign(result.skipped.begin(), result.skipped.end());
+    reply.set_window(options_.receive_bytes / result.live_workers);
+    return reply;
+  };
+  const absl::StatusOr<PushReply> reply = pushed();
+  if (!reply.ok()) return done(reply.status());
+  shard->WhenSafe([done = std::move(done), reply = *reply](const absl::Status& safe) {
+    if (!safe.ok()) return done(safe);
+    done(EncodeMessage(reply));
+  });
 }
 
 absl::StatusOr<Shard::PushResult> TensorCalls::Push(const DecodedPush& push, Shard* shard,
@@ -103,7 +111,8 @@ absl::StatusOr<grpc::ByteBuffer> TensorCalls::Commit(const grpc::ByteBuffer& req
 absl::StatusOr<grpc::ByteBuffer> TensorCalls::HandOver(const grpc::ByteBuffer& request) {
   SYNCLINE_ASSIGN_OR_RETURN(const HandedOver handed, DecodeChunks(request));
   SYNCLINE_ASSIGN_OR_RETURN(const auto shard, host_->shard());
-  SYNCLINE_RETURN_IF_ERROR(shard->Arrive(handed.map_epoch, handed.chunks));
+  SYNCLINE_RETURN_IF_ERROR(handed.copies ? shard->Keep(handed.map_epoch, handed.chunks)
+                                         : shard->Arrive(handed.map_epoch, handed.chunks));
   return EncodeMessage(HandOverReply());
 }
 
@@ -146,6 +155,7 @@ std::function<void()> TensorCalls::PushPull(const grpc::ByteBuffer& request,
                                             std::shared_ptr<WorkerLink> link, Done done) {
   // All but the pull, which is answered later.
   PullRequest pull;
+  std::shared_ptr<Shard> shard;
   const auto begun = [&]() -> absl::StatusOr<PullReply> {
     SYNCLINE_ASSIGN_OR_RETURN(const DecodedPush push, DecodePush(request));
     const Sender& sender = push.head.header().sender();
@@ -156,7 +166,7 @@ std::function<void()> TensorCalls::PushPull(const grpc::ByteBuffer& request,
     pull = push.head.pull();
     *pull.mutable_sender() = sender;
     SYNCLINE_RETURN_IF_ERROR(CheckPull(pull, link.get()));
-    SYNCLINE_ASSIGN_OR_RETURN(const auto shard, host_->shard());
+    SYNCLINE_ASSIGN_OR_RETURN(shard, host_->shard());
     PullReply head;
     CommitRequest commit = push.head.commit();
     *commit.mutable_sender() = sender;
@@ -176,7 +186,15 @@ std::function<void()> TensorCalls::PushPull(const grpc::ByteBuffer& request,
     return head;
   };
   auto head = begun();
-  if (head.ok()) return Pull(pull, *std::move(head), std::move(link), std::move(done));
+  if (head.ok()) {
+    // The pull may be answered before what came along with it is safe.
+    const auto when_safe = [shard, done = std::move(done)](absl::StatusOr<grpc::ByteBuffer> reply) {
+      shard->WhenSafe([done, reply = std::move(reply)](const absl::Status& safe) {
+        done(safe.ok() ? reply : safe);
+      });
+    };
+    return Pull(pull, *std::move(head), std::move(link), when_safe);
+  }
   done(head.status());
   return nullptr;
 }
@@ -249,7 +267,7 @@ void TensorCalls::ServeLocal(const std::shared_ptr<WorkerLink>& link, const Loca
   const grpc::ByteBuffer request = ToByteBuffer(body);
   switch (call.kind) {
     case LocalFrame::kPush:
-      return reply(Push(request, link.get()));
+      return Push(request, link.get(), reply);
     case LocalFrame::kCommit:
       return reply(Commit(request, link.get()));
     case LocalFrame::kPull:

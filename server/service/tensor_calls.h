@@ -41,7 +41,8 @@ class TensorCalls {
   // `host` must outlive this.
   TensorCalls(ShardHost* host, Options options) : host_(host), options_(std::move(options)) {}
 
-  absl::StatusOr<grpc::ByteBuffer> Push(const grpc::ByteBuffer& request, WorkerLink* link);
+  // `done` runs once, at once or when the push would outlive this shard.
+  void Push(const grpc::ByteBuffer& request, WorkerLink* link, Done done);
   absl::StatusOr<grpc::ByteBuffer> Commit(const grpc::ByteBuffer& request, WorkerLink* link);
   // From another shard.
   absl::StatusOr<grpc::ByteBuffer> HandOver(const grpc::ByteBuffer& request);

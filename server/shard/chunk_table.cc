@@ -73,9 +73,10 @@ ChunkTable::ChunkTable(Options options, std::unique_ptr<const UpdateRule> rule)
       by_tensor_(options_.map.tensors_size()) {
   for (const ChunkInfo& info : Chunks(options_.map)) {
     auto slot = std::make_unique<Slot>(info);
-    if (options_.map.owner(static_cast<int>(info.id)) == options_.shard) {
+    const bool owned = options_.map.owner(static_cast<int>(info.id)) == options_.shard;
+    if (owned || IsBackup(options_.map, info.id, options_.shard)) {
       absl::MutexLock lock(&slot->mu);
-      slot->tenure = Tenure::kOwned;
+      slot->tenure = owned ? Tenure::kOwned : Tenure::kCopy;
       slot->chunk.emplace(rule_.get(), info.elements);
       Initialize(options_.map.tensors(info.tensor), options_.job.seed(), info.begin, info.elements,
                  slot->chunk->initial_weights());
@@ -88,16 +89,18 @@ ChunkTable::ChunkTable(Options options, std::unique_ptr<const UpdateRule> rule)
 
 void ChunkTable::ListOwned() {
   auto owned = std::make_shared<Slots>();
-  size_t bytes = 0, arriving = 0;
+  size_t bytes = 0, arriving = 0, copies = 0;
   for (const auto& slot : slots_) {
     const Tenure tenure = slot->tenure;
     arriving += tenure == Tenure::kArriving;
+    copies += tenure == Tenure::kCopy;
     if (tenure != Tenure::kOwned) continue;
     owned->push_back(slot.get());
     bytes += slot->info.elements * sizeof(float);
   }
   bytes_ = bytes;
   arriving_ = arriving;
+  copies_ = copies;
   absl::MutexLock lock(&owned_mu_);
   owned_ = std::move(owned);
 }
@@ -189,7 +192,8 @@ absl::Status ChunkTable::Check(absl::Span<const ChunkGradient> gradients,
   return absl::OkStatus();
 }
 
-void ChunkTable::Slot::Forget(Clock step) {
+void ChunkTable::Slot::Made(Clock step) {
+  steps = std::max(steps, step + 1);
   for (auto it = staged.begin(); it != staged.end();) {
     it = it->second.clock <= step ? staged.erase(it) : std::next(it);
   }
@@ -259,8 +263,15 @@ void ChunkTable::Stage(const Sender& sender, Clock clock, const ChunkGradient& g
 }
 
 absl::Status ChunkTable::CheckStaged(Rank rank, Incarnation incarnation, Clock clock) const {
-  for (const Slot* slot : *owned()) {
+  return CheckStaged(ids(), rank, incarnation, clock);
+}
+
+absl::Status ChunkTable::CheckStaged(const std::vector<uint32_t>& chunks, Rank rank,
+                                     Incarnation incarnation, Clock clock) const {
+  for (const uint32_t id : chunks) {
+    const Slot* slot = Find(id);
     absl::MutexLock lock(&slot->mu);
+    if (slot->steps > clock) continue;  // taken over with the step in it
     const auto it = slot->staged.find(rank);
     if (it == slot->staged.end() || it->second.incarnation != incarnation ||
         it->second.clock != clock) {
@@ -278,8 +289,9 @@ ChunkTable::Mean ChunkTable::MeanOf(const Slot& slot, const SyncPolicy::ReadySte
   Mean mean;
   for (const auto& c : step.contributions) {
     const auto staged = slot.staged.find(c.rank);
-    // A commit with samples got through only with its gradients staged (CheckStaged).
-    if (c.samples == 0 || staged == slot.staged.end()) continue;
+    // A commit with samples got through only with its gradients staged (CheckStaged). A chunk that was
+    // taken over may have this step's update already, or the next one's gradients.
+    if (c.samples == 0 || staged == slot.staged.end() || staged->second.clock != step.step) continue;
     mean.push_back({&staged->second.data, static_cast<float>(c.samples / samples),
                     staged->second.codec});
   }
@@ -324,7 +336,7 @@ void ChunkTable::UpdateAll(const SyncPolicy::ReadyStep& step, float gradient_sca
       absl::MutexLock lock(&slot->mu);
       const Mean mean = MeanOf(*slot, step);
       if (!mean.empty()) slot->chunk->Update(mean, settings);
-      slot->Forget(step.step);
+      slot->Made(step.step);
     });
     return;
   }
@@ -339,7 +351,7 @@ void ChunkTable::UpdateAll(const SyncPolicy::ReadyStep& step, float gradient_sca
   ForEach(passes, [&](Slot* slot) {
     absl::MutexLock lock(&slot->mu);
     if (!MeanOf(*slot, step).empty()) slot->chunk->Finish(TensorSums(slot->info.tensor), settings);
-    slot->Forget(step.step);
+    slot->Made(step.step);
   });
 }
 
@@ -377,25 +389,19 @@ void ChunkTable::Slot::Set(const ChunkSnapshot& from, const UpdateRule* rule) {
   if (!chunk) chunk.emplace(rule, info.elements);
   chunk->Restore(from.version, from.weights, from.state);
   dedupe.Restore(from.applied);
+  steps = from.step;
 }
 
-ChunkSnapshot ChunkTable::Slot::Snapshot(int state_slots, std::optional<Clock> step) const {
-  ChunkSnapshot snapshot{info.id, chunk->version(), chunk->weights(), {}, dedupe.applied()};
-  for (int i = 0; i < state_slots; ++i) snapshot.state.push_back(chunk->state(i));
-  for (AppliedPushes& applied : snapshot.applied) {
-    if (step) applied.next = std::min(applied.next, *step);
-  }
+ChunkSnapshot ChunkTable::SnapshotOf(const Slot& slot) const {
+  ChunkSnapshot snapshot{slot.info.id,          slot.chunk->version(),   slot.chunk->weights(), {},
+                         slot.dedupe.applied(), slot.steps};
+  for (int i = 0; i < rule_->state_slots(); ++i) snapshot.state.push_back(slot.chunk->state(i));
+  if (options_.job.sync_mode() != SYNC) return snapshot;
+  for (AppliedPushes& applied : snapshot.applied) applied.next = std::min(applied.next, slot.steps);
   return snapshot;
 }
 
-std::vector<ChunkSnapshot> ChunkTable::Snapshot(std::optional<Clock> step) const {
-  std::vector<ChunkSnapshot> snapshots;
-  for (const Slot* slot : *owned()) {
-    absl::MutexLock lock(&slot->mu);
-    snapshots.push_back(slot->Snapshot(rule_->state_slots(), step));
-  }
-  return snapshots;
-}
+std::vector<ChunkSnapshot> ChunkTable::Snapshot() const { return Copy(ids()); }
 
 absl::Status ChunkTable::CheckFits(const ChunkSnapshot& chunk, const ChunkInfo& info) const {
   const size_t bytes = info.elements * sizeof(float);
@@ -413,15 +419,19 @@ absl::Status ChunkTable::CheckFits(const ChunkSnapshot& chunk, const ChunkInfo& 
 absl::Status ChunkTable::Restore(const ShardSnapshot& snapshot) {
   std::unordered_map<uint32_t, const ChunkSnapshot*> found;
   for (const ChunkSnapshot& chunk : snapshot.chunks) found[chunk.chunk] = &chunk;
-  const auto slots = owned();
-  for (const Slot* slot : *slots) {
+  Slots held;
+  for (const auto& slot : slots_) {
+    if (slot->tenure == Tenure::kOwned || slot->tenure == Tenure::kCopy) held.push_back(slot.get());
+  }
+  for (const Slot* slot : held) {
     const auto it = found.find(slot->info.id);
     SYNCLINE_RETURN_IF_ERROR(
         CheckFits(it == found.end() ? ChunkSnapshot() : *it->second, slot->info));
   }
-  for (Slot* slot : *slots) {
+  for (Slot* slot : held) {
     absl::MutexLock lock(&slot->mu);
     slot->Set(*found[slot->info.id], rule_.get());
+    slot->steps = snapshot.step;
   }
   return absl::OkStatus();
 }
@@ -430,7 +440,8 @@ void ChunkTable::Expect(const std::vector<uint32_t>& chunks) {
   for (const uint32_t id : chunks) {
     Slot* slot = Find(id);
     absl::MutexLock lock(&slot->mu);
-    if (slot->tenure == Tenure::kAbsent) slot->tenure = Tenure::kArriving;
+    const bool there = slot->tenure == Tenure::kOwned || slot->tenure == Tenure::kLeaving;
+    if (!there) slot->tenure = Tenure::kArriving;
   }
   ListOwned();
 }
@@ -438,13 +449,13 @@ void ChunkTable::Expect(const std::vector<uint32_t>& chunks) {
 void ChunkTable::ExpectNone() {
   for (const auto& slot : slots_) {
     absl::MutexLock lock(&slot->mu);
-    if (slot->tenure == Tenure::kArriving) slot->tenure = Tenure::kAbsent;
+    if (slot->tenure != Tenure::kArriving) continue;
+    slot->tenure = slot->chunk ? Tenure::kCopy : Tenure::kAbsent;
   }
   ListOwned();
 }
 
-std::vector<ChunkSnapshot> ChunkTable::Leave(const std::vector<uint32_t>& chunks,
-                                             std::optional<Clock> step) {
+std::vector<ChunkSnapshot> ChunkTable::Leave(const std::vector<uint32_t>& chunks) {
   std::vector<ChunkSnapshot> snapshots;
   for (const uint32_t id : chunks) {
     Slot* slot = Find(id);
@@ -452,7 +463,7 @@ std::vector<ChunkSnapshot> ChunkTable::Leave(const std::vector<uint32_t>& chunks
     if (slot->tenure != Tenure::kOwned) continue;
     slot->tenure = Tenure::kLeaving;
     slot->staged.clear();
-    snapshots.push_back(slot->Snapshot(rule_->state_slots(), step));
+    snapshots.push_back(SnapshotOf(*slot));
   }
   ListOwned();
   return snapshots;
@@ -479,19 +490,80 @@ absl::Status ChunkTable::Arrive(const std::vector<ChunkSnapshot>& chunks) {
   return absl::OkStatus();
 }
 
-void ChunkTable::Release() {
+void ChunkTable::Release(const ShardMap& map, uint32_t shard) {
   for (const auto& slot : slots_) {
     absl::MutexLock lock(&slot->mu);
-    if (slot->tenure != Tenure::kLeaving) continue;
+    if (slot->tenure != Tenure::kLeaving && slot->tenure != Tenure::kCopy) continue;
+    if (IsBackup(map, slot->info.id, shard)) {
+      slot->tenure = Tenure::kCopy;
+      continue;
+    }
     slot->tenure = Tenure::kAbsent;
     slot->chunk.reset();
     slot->dedupe.Restore({});
+    slot->copied_epoch = 0;
   }
+  ListOwned();
+}
+
+std::vector<ChunkSnapshot> ChunkTable::Copy(absl::Span<const uint32_t> chunks) const {
+  std::vector<ChunkSnapshot> snapshots;
+  for (const uint32_t id : chunks) {
+    const Slot* slot = Find(id);
+    absl::MutexLock lock(&slot->mu);
+    if (slot->tenure != Tenure::kOwned && slot->tenure != Tenure::kLeaving) continue;
+    snapshots.push_back(SnapshotOf(*slot));
+  }
+  return snapshots;
+}
+
+absl::Status ChunkTable::Keep(uint64_t epoch, const std::vector<ChunkSnapshot>& chunks) {
+  for (const ChunkSnapshot& chunk : chunks) {
+    SYNCLINE_RETURN_IF_ERROR(Elements(chunk.chunk).status());
+    const Slot* slot = Find(chunk.chunk);
+    SYNCLINE_RETURN_IF_ERROR(CheckFits(chunk, slot->info));
+    if (slot->tenure != Tenure::kOwned) continue;
+    return absl::FailedPreconditionError(
+        absl::StrCat("chunk ", chunk.chunk, " is this shard's own: is the sender of a copy an old one?"));
+  }
+  bool first = false;
+  for (const ChunkSnapshot& chunk : chunks) {
+    Slot* slot = Find(chunk.chunk);
+    absl::MutexLock lock(&slot->mu);
+    // A message that was long on its way.
+    const bool late = slot->chunk && epoch == slot->copied_epoch &&
+                      (chunk.version < slot->chunk->version() || chunk.step < slot->steps);
+    if (late || epoch < slot->copied_epoch) continue;
+    slot->Set(chunk, rule_.get());
+    slot->copied_epoch = epoch;
+    if (slot->tenure != Tenure::kAbsent) continue;
+    slot->tenure = Tenure::kCopy;
+    first = true;
+  }
+  if (first) ListOwned();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Clock> ChunkTable::CopiedStep(uint32_t chunk) const {
+  const Slot* slot = Find(chunk);
+  absl::MutexLock lock(&slot->mu);
+  if (slot->tenure == Tenure::kCopy) return slot->steps;
+  return absl::FailedPreconditionError(absl::StrCat("there is no copy of chunk ", chunk, " here"));
+}
+
+void ChunkTable::TakeOver(const std::vector<uint32_t>& chunks) {
+  for (const uint32_t id : chunks) {
+    Slot* slot = Find(id);
+    absl::MutexLock lock(&slot->mu);
+    slot->tenure = Tenure::kOwned;
+  }
+  ListOwned();
 }
 
 void ChunkTable::FillStatus(ShardStatusReply* reply) const {
   reply->set_bytes(bytes_);
   reply->set_chunks(owned()->size());
+  reply->set_copies(copies_);
   absl::MutexLock lock(&counters_mu_);
   reply->set_duplicates(duplicates_);
   reply->set_nonfinite(nonfinite_);

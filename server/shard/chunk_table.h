@@ -96,6 +96,10 @@ class ChunkTable {
   // FAILED_PRECONDITION naming the first chunk for which the push of `clock` is not staged.
   absl::Status CheckStaged(Rank rank, Incarnation incarnation, Clock clock) const;
 
+  // The same for some chunks, staged by anybody of those given.
+  absl::Status CheckStaged(const std::vector<uint32_t>& chunks, Rank rank, Incarnation incarnation,
+                           Clock clock) const;
+
   // Every chunk's squared norm of the step's mean gradient.
   StepNormsReply MeanNorms(const SyncPolicy::ReadyStep& step) const;
   // Updates every chunk with the mean of the step's contributions weighted by samples, summed in
@@ -107,8 +111,8 @@ class ChunkTable {
   absl::StatusOr<std::vector<PulledChunk>> Read(absl::Span<const uint32_t> chunks,
                                                 absl::Span<const uint64_t> held);
 
-  // All chunks. With `step`, pushes staged for it or later do not count as applied.
-  std::vector<ChunkSnapshot> Snapshot(std::optional<Clock> step) const;
+  // All chunks. Pushes that are staged do not count as applied.
+  std::vector<ChunkSnapshot> Snapshot() const;
   // All or nothing. INVALID_ARGUMENT if the snapshot lacks a chunk or was made by another optimizer.
   absl::Status Restore(const ShardSnapshot& snapshot);
 
@@ -118,14 +122,25 @@ class ChunkTable {
   // They will not come after all.
   void ExpectNone();
   size_t arriving() const { return arriving_; }
-  // Gives chunks away: nothing changes them any more, but they can be read until Release. `step` as in
-  // Snapshot.
-  std::vector<ChunkSnapshot> Leave(const std::vector<uint32_t>& chunks, std::optional<Clock> step);
+  // Gives chunks away: nothing changes them any more, but they can be read until Release.
+  std::vector<ChunkSnapshot> Leave(const std::vector<uint32_t>& chunks);
   // Takes chunks that are expected; those that are here already stay as they are. All or nothing:
   // FAILED_PRECONDITION for a chunk not expected, else as Restore.
   absl::Status Arrive(const std::vector<ChunkSnapshot>& chunks);
-  // Forgets what was given away.
-  void Release();
+  // Forgets what was given away, and copies that `map` does not say this shard, its place in it being
+  // `shard`, keeps.
+  void Release(const ShardMap& map, uint32_t shard);
+
+  // Copies of other shards' chunks. Only their owners' messages change them.
+  // Chunks as they are, for copies of them; those that are not here are left out.
+  std::vector<ChunkSnapshot> Copy(absl::Span<const uint32_t> chunks) const;
+  // Takes copies, sent by the owners as map `epoch` has them. A copy that is older than what is here
+  // changes nothing. All or nothing: FAILED_PRECONDITION for a chunk this shard owns, else as Restore.
+  absl::Status Keep(uint64_t epoch, const std::vector<ChunkSnapshot>& chunks);
+  // The steps that are in a copy; FAILED_PRECONDITION if there is none here.
+  absl::StatusOr<Clock> CopiedStep(uint32_t chunk) const;
+  // Copies become this shard's own.
+  void TakeOver(const std::vector<uint32_t>& chunks);
 
   // Bytes and counts of what was done here.
   void FillStatus(ShardStatusReply* reply) const;
@@ -137,21 +152,23 @@ class ChunkTable {
     Fragments data;
     Codec codec = CODEC_NONE;
   };
-  enum class Tenure { kAbsent, kArriving, kOwned, kLeaving };
+  enum class Tenure { kAbsent, kCopy, kArriving, kOwned, kLeaving };
   struct Slot {
     explicit Slot(const ChunkInfo& i) : info(i) {}
 
-    // Drops what was staged for `step` and before.
-    void Forget(Clock step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+    // `step` is in it: drops what was staged for it and before.
+    void Made(Clock step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
     void Set(const ChunkSnapshot& from, const UpdateRule* rule) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
-    ChunkSnapshot Snapshot(int state_slots, std::optional<Clock> step) const
-        ABSL_SHARED_LOCKS_REQUIRED(mu);
 
     const ChunkInfo info;
     mutable absl::Mutex mu;
     std::atomic<Tenure> tenure{Tenure::kAbsent};  // written with mu held
-    // Of an owned or leaving chunk.
+    // Of an owned or leaving chunk, or a copy, which an arriving one may be so far.
     std::optional<Chunk> chunk ABSL_GUARDED_BY(mu);
+    // sync: how many steps are in it.
+    Clock steps ABSL_GUARDED_BY(mu) = 0;
+    // Of a copy: the map it was sent by.
+    uint64_t copied_epoch ABSL_GUARDED_BY(mu) = 0;
     Dedupe dedupe ABSL_GUARDED_BY(mu);
     std::map<Rank, Staged> staged ABSL_GUARDED_BY(mu);
     // Layer-wise rules: the parts of the tensor's norms that are this chunk's, of its last update.
@@ -171,6 +188,7 @@ class ChunkTable {
   // After tenures have changed.
   void ListOwned();
   absl::Status CheckFits(const ChunkSnapshot& chunk, const ChunkInfo& info) const;
+  ChunkSnapshot SnapshotOf(const Slot& slot) const ABSL_SHARED_LOCKS_REQUIRED(slot.mu);
   // `passes`: how often the body goes over a chunk's weights or as many other bytes.
   void ForEach(size_t passes, const std::function<void(Slot*)>& body) const;
   absl::Status CheckSize(const ChunkGradient& gradient) const;
@@ -192,6 +210,7 @@ class ChunkTable {
   std::shared_ptr<const Slots> owned_ ABSL_GUARDED_BY(owned_mu_);
   std::atomic<size_t> bytes_{0};
   std::atomic<size_t> arriving_{0};
+  std::atomic<size_t> copies_{0};
 
   mutable absl::Mutex counters_mu_;
   uint64_t duplicates_ ABSL_GUARDED_BY(counters_mu_) = 0;

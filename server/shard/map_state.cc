@@ -83,6 +83,19 @@ absl::Status MapState::Cancel(const MapVersion& next) {
   return absl::OkStatus();
 }
 
+absl::Status MapState::TakeOver(const MapVersion& next, uint32_t shard) {
+  if (Finished(next)) return absl::OkStatus();
+  if (confirmed_ || next.map().epoch() != map().epoch() + 1 ||
+      next.map().owner_size() != map().owner_size()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("map epoch ", next.map().epoch(), " does not follow: this shard goes by epoch ",
+                     map().epoch(), confirmed_ ? ", and chunks are on their way by the next" : ""));
+  }
+  now_ = Place{next, shard};
+  next_.reset();
+  return absl::OkStatus();
+}
+
 bool MapState::Holds(Clock step) const {
   return by_step_ && next_ && !confirmed_ && step >= from_step();
 }

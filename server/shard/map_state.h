@@ -38,6 +38,11 @@ class MapState {
   absl::Status Confirm(const MapVersion& next);
   absl::Status Finish(const MapVersion& next);
   absl::Status Cancel(const MapVersion& next);
+  // In one go: shards are lost. FAILED_PRECONDITION in the middle of a change.
+  absl::Status TakeOver(const MapVersion& next, uint32_t shard);
+
+  // Whether `next` is in force already.
+  bool Finished(const MapVersion& next) const { return next.map().epoch() == map().epoch(); }
 
   // The change under way, if any.
   bool changing() const { return next_.has_value(); }
@@ -69,7 +74,6 @@ class MapState {
 
   // Chunks this shard has by `a` and not by `b`.
   static std::vector<uint32_t> Differing(const Place& a, const Place& b);
-  bool Finished(const MapVersion& next) const { return next.map().epoch() == map().epoch(); }
   absl::Status CheckNext(const MapVersion& next) const;
 
   const bool by_step_;

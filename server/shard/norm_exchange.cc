@@ -1,6 +1,7 @@
 #include "server/shard/norm_exchange.h"
 
 #include <cmath>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
@@ -10,12 +11,31 @@ void NormExchange::SetOwn(uint64_t step, const StepNormsReply& own) {
   absl::MutexLock lock(&mu_);
   if (step_ == step) return;
   previous_.reset();
-  if (step_ && *step_ + 1 == step) previous_ = own_;
+  if (step_ && *step_ + 1 == step) previous_ = Known();
   step_ = step;
   own_ = own;
   squared_.assign(chunks_, -1);
   missing_ = chunks_;
   Add(own);
+}
+
+void NormExchange::Restart(uint64_t step) {
+  absl::MutexLock lock(&mu_);
+  if (step_ != step) return;
+  step_.reset();
+  if (!previous_) return;
+  step_ = step - 1;
+  own_ = *std::exchange(previous_, std::nullopt);
+}
+
+StepNormsReply NormExchange::Known() const {
+  if (missing_ > 0) return own_;
+  StepNormsReply all;
+  for (uint32_t chunk = 0; chunk < squared_.size(); ++chunk) {
+    all.add_chunks(chunk);
+    all.add_squared_norms(squared_[chunk]);
+  }
+  return all;
 }
 
 absl::Status NormExchange::AddPeer(uint64_t step, const StepNormsReply& norms) {
@@ -59,7 +79,7 @@ std::optional<double> NormExchange::Norm(uint64_t step) const {
 
 absl::StatusOr<StepNormsReply> NormExchange::Own(uint64_t step) const {
   absl::MutexLock lock(&mu_);
-  if (step_ == step) return own_;
+  if (step_ == step) return Known();
   if (step_ && *step_ == step + 1 && previous_) return *previous_;
   return absl::UnavailableError(
       absl::StrCat("step ", step, " is not ready on this shard: ask again"));

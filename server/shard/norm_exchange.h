@@ -25,6 +25,8 @@ class NormExchange {
 
   // This shard's own norms; begins `step`, unless it has begun.
   void SetOwn(uint64_t step, const StepNormsReply& own);
+  // Chunks of other shards have become this one's, so it has more to say of `step`: SetOwn says it.
+  void Restart(uint64_t step);
   // Another shard's. Ignored but for the step that was begun last. INVALID_ARGUMENT for chunks that
   // do not exist.
   absl::Status AddPeer(uint64_t step, const StepNormsReply& norms);
@@ -32,10 +34,12 @@ class NormExchange {
   bool Begun(uint64_t step) const;
   // The norm over all chunks, once all are known.
   std::optional<double> Norm(uint64_t step) const;
-  // What SetOwn was given for this step or the one before; UNAVAILABLE when it was not.
+  // What other shards want to know: what SetOwn was given for this step or the one before, or all norms of
+  // it where they are known, as the shard they are of may be lost meanwhile. UNAVAILABLE when there is none.
   absl::StatusOr<StepNormsReply> Own(uint64_t step) const;
 
  private:
+  StepNormsReply Known() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Add(const StepNormsReply& norms) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const size_t chunks_;

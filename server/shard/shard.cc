@@ -13,15 +13,18 @@ namespace syncline {
 void ShardImpl::Close() {
   std::map<PullTicket, Waiting> pulls;
   std::multimap<Clock, SnapshotDone> snapshots;
+  std::multimap<Replication::Moment, std::function<void(absl::Status)>> unsafe;
   {
     absl::MutexLock lock(&mu_);
     closed_ = true;
+    unsafe.swap(unsafe_);
     pulls.swap(waiting_);
     snapshots.swap(snapshots_);
   }
   worker_states_.Close();
   for (auto& [ticket, pull] : pulls) pull.done(ShardClosing());
   for (auto& [step, done] : snapshots) done(ShardClosing());
+  for (auto& [moment, done] : unsafe) done(ShardClosing());
 }
 
 absl::Status ShardImpl::CheckMember(const Sender& sender) const {
@@ -50,7 +53,7 @@ absl::StatusOr<Shard::PushResult> ShardImpl::Push(const Sender& sender, Clock cl
     SYNCLINE_RETURN_IF_ERROR(CheckSender(sender, clock, MapState::Call::kPush));
     result.live_workers = std::max<size_t>(LiveWorkers(), 1);
     SYNCLINE_ASSIGN_OR_RETURN(const auto verdict, policy_->OnPush(clock));
-    if (verdict == SyncPolicy::PushVerdict::kTooLate) {
+    if (verdict == SyncPolicy::PushVerdict::kTooLate && !TakesAgain(clock)) {
       ++pushes_;
       ++dropped_;
       return result;
@@ -72,6 +75,12 @@ absl::StatusOr<Shard::PushResult> ShardImpl::Push(const Sender& sender, Clock cl
       chunks_->Apply(sender, clock, gradient, result.live_workers);
     }
   });
+  if (!staged_ && replication_.active()) {
+    std::vector<uint32_t> chunks;
+    for (const ChunkGradient& gradient : gradients) chunks.push_back(gradient.chunk);
+    replication_.Changed(chunks);
+    Replicate();
+  }
   return result;
 }
 
@@ -127,6 +136,7 @@ absl::StatusOr<bool> ShardImpl::Commit(const Sender& sender, Clock clock, uint64
     if (staged_ && samples > 0 && first && !applying_ && clock == policy_->clock()) {
       SYNCLINE_RETURN_IF_ERROR(chunks_->CheckStaged(sender.rank(), sender.incarnation(), clock));
     }
+    if (samples > 0) SYNCLINE_RETURN_IF_ERROR(CommitAgain(sender, clock));
     SYNCLINE_ASSIGN_OR_RETURN(
         accepted, policy_->Commit(sender.rank(), {clock, samples, std::move(contributors)}));
     dropped_ += !accepted;
@@ -155,12 +165,15 @@ std::optional<absl::StatusOr<Shard::PullResult>> ShardImpl::Answer(const Waiting
       case SyncPolicy::PullVerdict::kWait:
         return std::nullopt;
       case SyncPolicy::PullVerdict::kStopped:
+        // Who leaves now takes what it pushed along.
+        if (!IsSafe(pull.sender.rank())) return std::nullopt;
         result.verdict = PullReply::STOPPED;
         break;
       case SyncPolicy::PullVerdict::kClosed:
         result.verdict = PullReply::STEP_CLOSED;
         break;
       case SyncPolicy::PullVerdict::kGranted:
+        if (!IsSafe(pull.sender.rank())) return std::nullopt;
         clock_staleness_.Add(pull.spec.clock - std::min(pull.spec.clock, policy_->clock()));
         begun_ = std::max(begun_, pull.spec.clock + 1);
         result.state_wanted =
@@ -211,7 +224,9 @@ void ShardImpl::Proceed() {
     ApplyReadySteps(&calls);
     AnswerWaiting(&calls);
   }
+  AnswerSafe(&calls);
   mu_.Unlock();
+  Replicate();
   // An answer to a pull may copy or encode all of its weights.
   ForEachOf(options_.parallel_for, calls.size() * 2 * chunks_->bytes(), calls.size(),
             [&](size_t i) { calls[i](); });
@@ -219,7 +234,9 @@ void ShardImpl::Proceed() {
 
 // Lets go of mu_ while a step is applied, so that pushes, pulls and status do not wait for it.
 void ShardImpl::ApplyReadySteps(Calls* calls) {
-  while (const auto ready = policy_->Ready()) {
+  while (Recovered()) {
+    const auto ready = policy_->Ready();
+    if (!ready) return;
     // Chunks that come with a change of the map have this step's updates yet to be made.
     if (maps_.Leaves(ready->step) || (maps_.changing() && chunks_->arriving() > 0 &&
                                       ready->step >= maps_.from_step())) {
@@ -227,11 +244,14 @@ void ShardImpl::ApplyReadySteps(Calls* calls) {
     }
     applying_ = true;
     mu_.Unlock();
-    const bool applied = TryApply(*ready, calls);
+    const std::optional<float> scale = ScaleOf(*ready, calls);
+    if (scale) chunks_->ApplyStep(*ready, *scale);
     mu_.Lock();
     applying_ = false;
-    if (applied) {
+    if (scale) {
       policy_->StepApplied();
+      last_made_ = MadeStep{*ready, *scale};
+      if (replication_.active()) replication_.Changed(chunks_->ids());
       GiveAway(calls);
       TakeSnapshots(calls);
     } else if (!norms_.Norm(ready->step)) {
@@ -240,25 +260,20 @@ void ShardImpl::ApplyReadySteps(Calls* calls) {
   }
 }
 
-// False while the norms of other shards are missing.
-bool ShardImpl::TryApply(const SyncPolicy::ReadyStep& step, Calls* calls) {
+std::optional<float> ShardImpl::ScaleOf(const SyncPolicy::ReadyStep& step, Calls* calls) {
   const double limit = options_.job.optimizer().clip_norm();
-  float scale = 1;
-  if (limit > 0) {
-    const bool begun = norms_.Begun(step.step);
-    if (!begun) norms_.SetOwn(step.step, chunks_->MeanNorms(step));
-    const std::optional<double> norm = norms_.Norm(step.step);
-    if (!norm) {
-      if (!begun && options_.norms_wanted) {
-        calls->push_back([this, number = step.step] { options_.norms_wanted(number); });
-      }
-      return false;
+  if (limit <= 0) return 1.0f;
+  const bool begun = norms_.Begun(step.step);
+  if (!begun) norms_.SetOwn(step.step, chunks_->MeanNorms(step));
+  const std::optional<double> norm = norms_.Norm(step.step);
+  if (!norm) {
+    if (!begun && options_.norms_wanted) {
+      calls->push_back([this, number = step.step] { options_.norms_wanted(number); });
     }
-    // PyTorch's clip_grad_norm_ has the same small number in it.
-    if (*norm > limit) scale = static_cast<float>(limit / (*norm + 1e-6));
+    return std::nullopt;
   }
-  chunks_->ApplyStep(step, scale);
-  return true;
+  // PyTorch's clip_grad_norm_ has the same small number in it.
+  return *norm > limit ? static_cast<float>(limit / (*norm + 1e-6)) : 1.0f;
 }
 
 void ShardImpl::AnswerWaiting(Calls* calls) {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -23,7 +24,8 @@ struct ShardOptions {
   // As filled in by common/config: enums and hyper-parameters set, or their documented defaults.
   JobManifest job;
   ShardMap map;
-  // This shard's place in `map.shards`, or past its end: it has none yet. Shard 0 decides which backup workers make a step.
+  // This shard's place in `map.shards`, or past its end: it has none yet. Shard 0 decides which backup
+  // workers make a step.
   uint32_t shard = 0;
   // Spreads large pushes, steps and answers over threads. Null does all in the calling thread.
   ParallelFor parallel_for;
@@ -34,6 +36,11 @@ struct ShardOptions {
   // Takes chunks that are no longer this shard's to their owners by `map`, however long that takes; the
   // bytes stay as they are. Runs outside any lock. Null: there is no other shard.
   std::function<void(const ShardMap& map, std::vector<ChunkSnapshot> chunks)> hand_over;
+  // Sends copies of chunks to the shard at `to`, as owned by map `epoch`, and says whether they arrived,
+  // on another thread. An attempt that fails is not made again at once. Null: nobody keeps copies.
+  std::function<void(const std::string& to, uint64_t epoch, std::vector<ChunkSnapshot> chunks,
+                     std::function<void(bool arrived)> done)>
+      replicate;
   // Told of every later map that this shard goes by, and its place in it, before the first step of it;
   // with locks held, so it must not call the shard. May be null.
   std::function<void(const MapVersion& next, uint32_t shard)> map_changes;
@@ -113,10 +120,17 @@ class Shard {
   // Takes chunks that are this shard's from map `epoch` on. Again is a success.
   virtual absl::Status Arrive(uint64_t epoch, const std::vector<ChunkSnapshot>& chunks) = 0;
 
+  // Keeps copies of chunks that are another shard's by map `epoch`.
+  virtual absl::Status Keep(uint64_t epoch, const std::vector<ChunkSnapshot>& chunks) = 0;
+
   // Applies (bounded, async) or stages (sync) gradients. A chunk that was already pushed under
   // (rank, incarnation, clock) is left as it is; the call returns once the first push is in.
   virtual absl::StatusOr<PushResult> Push(const Sender& sender, Clock clock,
                                           absl::Span<const ChunkGradient> chunks) = 0;
+
+  // bounded, async: calls `done` once every copy has what was pushed so far, so that the loss of a shard
+  // does not undo it; at once or later. In sync a pull for the next step waits for that instead.
+  virtual void WhenSafe(std::function<void(absl::Status)> done) = 0;
 
   // The weights of chunks once the policy allows the pull's clock. `done` runs exactly once. The
   // ticket is 0 if `done` ran at once.

@@ -41,6 +41,7 @@ absl::Status ShardImpl::Update(const UpdateMemberRequest& request, UpdateMemberR
       return policy_->Admit(rank, incarnation, request.clock());
     case UpdateMemberRequest::FENCE: {
       worker_states_.Forget({rank, incarnation});
+      if (recovery_ && recovery_->awaited.count(rank) > 0) recovery_->hopeless = true;
       const auto fenced = policy_->Fence(rank, incarnation);
       reply->set_committed(fenced.committed);
       if (!fenced.last_commit) return absl::OkStatus();
@@ -191,6 +192,9 @@ ShardStatusReply ShardImpl::Status() const {
   const auto& counts = clock_staleness_.counts();
   reply.mutable_clock_staleness()->Assign(counts.begin(), counts.end());
   for (const std::string& line : policy_->Waiting()) reply.add_waiting(line);
+  reply.set_behind(replication_.behind());
+  reply.set_recovering(Recovering());
+  reply.set_unrecoverable(recovery_ && recovery_->hopeless);
   return reply;
 }
 
@@ -199,8 +203,7 @@ void ShardImpl::TakeSnapshots(Calls* calls) {
   for (auto it = begin; it != end; ++it) {
     ShardSnapshot snapshot;
     snapshot.step = policy_->clock();
-    snapshot.chunks =
-        chunks_->Snapshot(staged_ ? std::optional<Clock>(snapshot.step) : std::nullopt);
+    snapshot.chunks = chunks_->Snapshot();
     snapshot.workers_ticket = AskForWorkerStates();
     calls->push_back([done = std::move(it->second), snapshot] { done(snapshot); });
   }

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "server/shard/histogram.h"
 #include "server/shard/map_state.h"
 #include "server/shard/norm_exchange.h"
+#include "server/shard/replication.h"
 #include "server/shard/shard.h"
 #include "server/shard/worker_states.h"
 
@@ -24,8 +26,8 @@ namespace syncline {
 using Calls = std::vector<std::function<void()>>;
 
 // The members' side of a shard: it asks the policy what may happen, and has the chunk table do it. What
-// workers ask of it is in shard.cc, what the coordinator does in shard_control.cc, and how chunks come and
-// go in shard_map_change.cc.
+// workers ask of it is in shard.cc, what the coordinator does in shard_control.cc, how chunks come and go in
+// shard_map_change.cc, and their copies in shard_copies.cc.
 class ShardImpl final : public Shard {
  public:
   ShardImpl(ShardOptions options, std::unique_ptr<SyncPolicy> policy,
@@ -36,8 +38,12 @@ class ShardImpl final : public Shard {
         worker_states_(staged_),
         chunks_(std::move(chunks)),
         norms_(options_.map.owner_size()),
+        replication_(MessageChunks(options_.map)),
         policy_(std::move(policy)),
-        maps_(options_.map, options_.shard, staged_) {}
+        maps_(options_.map, options_.shard, staged_) {
+    absl::MutexLock lock(&mu_);
+    UpdateCopies(true);
+  }
 
   ~ShardImpl() override { ShardImpl::Close(); }
   void Close() override;
@@ -46,6 +52,8 @@ class ShardImpl final : public Shard {
   GetMapReply GetMap() const override;
   absl::StatusOr<ChangeMapReply> ChangeMap(const ChangeMapRequest& request) override;
   absl::Status Arrive(uint64_t epoch, const std::vector<ChunkSnapshot>& chunks) override;
+  absl::Status Keep(uint64_t epoch, const std::vector<ChunkSnapshot>& chunks) override;
+  void WhenSafe(std::function<void(absl::Status)> done) override;
   absl::StatusOr<size_t> Elements(uint32_t chunk) const override {
     return chunks_->Elements(chunk);
   }
@@ -76,6 +84,21 @@ class ShardImpl final : public Shard {
     PullDone done;
   };
 
+  struct MadeStep {
+    SyncPolicy::ReadyStep step;
+    float scale = 1;
+  };
+  // sync, after chunks of a lost shard were taken over: what workers had pushed of them went with it.
+  struct Recovery {
+    std::vector<uint32_t> chunks;
+    // A step that was made here before; chunks that were taken over may lack it.
+    std::optional<MadeStep> redo;
+    // Who has to push them, and to commit, again, and which clock.
+    std::map<Rank, Clock> awaited;
+    // One of those is gone.
+    bool hopeless = false;
+  };
+
   absl::Status CheckMember(const Sender& sender) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status CheckSender(const Sender& sender, Clock clock, MapState::Call call) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -84,6 +107,24 @@ class ShardImpl final : public Shard {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void BeginAt(Clock step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void GiveAway(Calls* calls) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  static size_t MessageChunks(const ShardMap& map);
+  void UpdateCopies(bool made) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // By which map a chunk of this shard is sent to who keeps a copy.
+  uint64_t EpochOf(uint32_t chunk) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Replicate();
+  void AnswerSafe(Calls* calls) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status TakeOver(const MapVersion& next, uint32_t shard, Calls* calls)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::StatusOr<std::optional<Recovery>> PlanRecovery(const std::vector<uint32_t>& taken) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status CommitAgain(const Sender& sender, Clock clock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool TakesAgain(Clock clock) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return recovery_ && recovery_->redo && recovery_->redo->step.step == clock;
+  }
+  bool Recovered() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::string Recovering() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Whether all that a worker committed is made, and would outlive this shard.
+  bool IsSafe(Rank rank) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   size_t LiveWorkers() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   uint64_t AskForWorkerStates() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status Update(const UpdateMemberRequest& request, UpdateMemberReply* reply)
@@ -94,7 +135,8 @@ class ShardImpl final : public Shard {
   void Deliver(const Waiting& pull, absl::StatusOr<PullResult> answer);
   void Proceed();
   void ApplyReadySteps(Calls* calls) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  bool TryApply(const SyncPolicy::ReadyStep& step, Calls* calls);
+  // What the step's gradient is scaled by; nothing while the norms of other shards are missing.
+  std::optional<float> ScaleOf(const SyncPolicy::ReadyStep& step, Calls* calls);
   void TakeSnapshots(Calls* calls) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void AnswerWaiting(Calls* calls) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
@@ -104,6 +146,7 @@ class ShardImpl final : public Shard {
   WorkerStates worker_states_;
   const std::unique_ptr<ChunkTable> chunks_;
   NormExchange norms_;
+  Replication replication_;
 
   // Shared by pushes and commits; a change of members takes it alone, so that nothing of a fenced
   // worker is under way when it returns. Before mu_.
@@ -115,6 +158,9 @@ class ShardImpl final : public Shard {
   bool applying_ ABSL_GUARDED_BY(mu_) = false;
   bool closed_ ABSL_GUARDED_BY(mu_) = false;
   std::map<PullTicket, Waiting> waiting_ ABSL_GUARDED_BY(mu_);
+  std::multimap<Replication::Moment, std::function<void(absl::Status)>> unsafe_ ABSL_GUARDED_BY(mu_);
+  std::optional<MadeStep> last_made_ ABSL_GUARDED_BY(mu_);  // sync
+  std::optional<Recovery> recovery_ ABSL_GUARDED_BY(mu_);
   PullTicket last_ticket_ ABSL_GUARDED_BY(mu_) = 0;
   std::multimap<Clock, SnapshotDone> snapshots_ ABSL_GUARDED_BY(mu_);
   // One more than the highest clock of which a pull was granted.

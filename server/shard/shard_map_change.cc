@@ -37,7 +37,7 @@ absl::StatusOr<ChangeMapReply> ShardImpl::ChangeMap(const ChangeMapRequest& requ
     SYNCLINE_ASSIGN_OR_RETURN(const bool accepted, ChangeMap(request, &calls));
     reply.set_accepted(accepted);
     reply.set_step(policy_->clock());
-    reply.set_arriving(chunks_->arriving());
+    reply.set_arriving(chunks_->arriving() + replication_.unmade());
     if (request.phase() == ChangeMapRequest::DESCRIBE) *reply.mutable_members() = policy_->Save();
   }
   for (const auto& call : calls) call();
@@ -52,6 +52,7 @@ absl::StatusOr<bool> ShardImpl::ChangeMap(const ChangeMapRequest& request, Calls
   const bool reached = !staged_ || policy_->clock() >= next.from_step();
   switch (request.phase()) {
     case ChangeMapRequest::PREPARE: {
+      if (recovery_) return absl::UnavailableError(Recovering());
       if (past && maps_.placed() && !maps_.confirmed() && next.map().epoch() > maps_.map().epoch()) {
         return false;
       }
@@ -69,12 +70,19 @@ absl::StatusOr<bool> ShardImpl::ChangeMap(const ChangeMapRequest& request, Calls
       if (first && options_.map_changes) options_.map_changes(next, maps_.next_shard());
       if (first && staged_ && !maps_.placed()) BeginAt(next.from_step());
       GiveAway(calls);
+      UpdateCopies(false);
       return true;
     }
     case ChangeMapRequest::FINISH:
-      if (maps_.changing() && (chunks_->arriving() > 0 || !reached)) return false;
+      if (maps_.changing() && (chunks_->arriving() + replication_.unmade() > 0 || !reached)) {
+        return false;
+      }
       SYNCLINE_RETURN_IF_ERROR(maps_.Finish(next));
-      chunks_->Release();
+      chunks_->Release(maps_.map(), maps_.shard());
+      UpdateCopies(false);
+      return true;
+    case ChangeMapRequest::TAKE_OVER:
+      SYNCLINE_RETURN_IF_ERROR(TakeOver(next, request.shard(), calls));
       return true;
     case ChangeMapRequest::CANCEL:
       SYNCLINE_RETURN_IF_ERROR(maps_.Cancel(next));
@@ -84,8 +92,8 @@ absl::StatusOr<bool> ShardImpl::ChangeMap(const ChangeMapRequest& request, Calls
       return true;
     default:
       return absl::InvalidArgumentError(absl::StrCat("phase is ", request.phase(),
-                                                     ": it must be PREPARE, CONFIRM, FINISH, CANCEL "
-                                                     "or DESCRIBE"));
+                                                     ": it must be PREPARE, CONFIRM, FINISH, CANCEL, "
+                                                     "DESCRIBE or TAKE_OVER"));
   }
 }
 
@@ -100,9 +108,7 @@ void ShardImpl::BeginAt(Clock step) {
 void ShardImpl::GiveAway(Calls* calls) {
   if (!maps_.Leaves(policy_->clock())) return;
   maps_.SetLeft();
-  const std::optional<Clock> step =
-      staged_ ? std::optional<Clock>(policy_->clock()) : std::nullopt;
-  std::vector<ChunkSnapshot> chunks = chunks_->Leave(maps_.Leaving(), step);
+  std::vector<ChunkSnapshot> chunks = chunks_->Leave(maps_.Leaving());
   if (chunks.empty() || !options_.hand_over) return;
   calls->push_back([this, map = maps_.next_map(), chunks = std::move(chunks)] {
     options_.hand_over(map, chunks);
@@ -122,7 +128,14 @@ absl::Status ShardImpl::Arrive(uint64_t epoch, const std::vector<ChunkSnapshot>&
                          maps_.map().epoch()));
       }
     }
-    SYNCLINE_RETURN_IF_ERROR(chunks_->Arrive(chunks));
+    if (options_.map.replicas() > 1) {
+      // Nobody pushes to a chunk before it is known who keeps copies of it.
+      absl::MutexLock lock(&mu_);
+      SYNCLINE_RETURN_IF_ERROR(chunks_->Arrive(chunks));
+      UpdateCopies(false);
+    } else {
+      SYNCLINE_RETURN_IF_ERROR(chunks_->Arrive(chunks));
+    }
   }
   if (chunks_->arriving() == 0) Proceed();
   return absl::OkStatus();

@@ -28,6 +28,8 @@ struct ChunkSnapshot {
   // The optimizer's slots, in its own order, each as long as the weights.
   std::vector<Fragments> state;
   std::vector<AppliedPushes> applied;
+  // sync: how many steps are in it.
+  Clock step = 0;
 };
 
 // What a worker carries from step to step beside the weights, of some chunks.

@@ -1,0 +1,234 @@
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/cluster/shard_map.h"
+#include "common/status/status_macros.h"
+#include "server/shard/shard_impl.h"
+
+namespace syncline {
+namespace {
+
+constexpr uint64_t kMessageBytes = uint64_t{4} << 20;
+constexpr uint64_t kMostMessageChunks = 256;
+
+}  // namespace
+
+size_t ShardImpl::MessageChunks(const ShardMap& map) {
+  return std::clamp<uint64_t>(kMessageBytes / std::max<uint64_t>(map.chunk_bytes(), 1), 1,
+                              kMostMessageChunks);
+}
+
+// While a chunk is on its way to another owner, this one's copies stay as they are until all is there.
+void ShardImpl::UpdateCopies(bool made) {
+  Replication::Copies copies;
+  const auto add = [&](const ShardMap& map, uint32_t shard) {
+    for (uint32_t chunk = 0; chunk < static_cast<uint32_t>(map.owner_size()); ++chunk) {
+      if (map.owner(static_cast<int>(chunk)) != shard || !chunks_->CheckOwned(chunk, true).ok()) continue;
+      for (const uint32_t backup : Backups(map, chunk)) {
+        copies[map.shards(static_cast<int>(backup))].insert(chunk);
+      }
+    }
+  };
+  if (options_.map.replicas() <= 1) return;
+  if (maps_.placed()) add(maps_.map(), maps_.shard());
+  if (maps_.confirmed()) add(maps_.next_map(), maps_.next_shard());
+  replication_.SetCopies(copies, made);
+}
+
+uint64_t ShardImpl::EpochOf(uint32_t chunk) const {
+  const bool next =
+      maps_.confirmed() && maps_.next_map().owner(static_cast<int>(chunk)) == maps_.next_shard();
+  return (next ? maps_.next_map() : maps_.map()).epoch();
+}
+
+void ShardImpl::Replicate() {
+  if (!options_.replicate) return;
+  while (auto message = replication_.Next()) {
+    // In one message there may be chunks that are this shard's by different maps.
+    std::map<uint64_t, std::vector<uint32_t>> by_epoch;
+    {
+      absl::MutexLock lock(&mu_);
+      for (const auto& [chunk, since] : message->chunks) by_epoch[EpochOf(chunk)].push_back(chunk);
+    }
+    const auto all = std::make_shared<std::pair<std::atomic<size_t>, std::atomic<bool>>>();
+    all->first = by_epoch.size();
+    all->second = true;
+    for (const auto& [epoch, chunks] : by_epoch) {
+      options_.replicate(message->to, epoch, chunks_->Copy(chunks),
+                         [this, all, message = *message](bool arrived) {
+                           if (!arrived) all->second = false;
+                           if (--all->first > 0) return;
+                           replication_.Sent(message, all->second);
+                           Proceed();
+                         });
+    }
+  }
+}
+
+void ShardImpl::WhenSafe(std::function<void(absl::Status)> done) {
+  absl::Status status;
+  {
+    absl::MutexLock lock(&mu_);
+    const Replication::Moment now = replication_.now();
+    if (closed_) {
+      status = ShardClosing();
+    } else if (!staged_ && !replication_.Safe(now)) {
+      unsafe_.emplace(now, std::move(done));
+      return;
+    }
+  }
+  done(status);
+}
+
+void ShardImpl::AnswerSafe(Calls* calls) {
+  while (!unsafe_.empty() && replication_.Safe(unsafe_.begin()->first)) {
+    calls->push_back([done = std::move(unsafe_.begin()->second)] { done(absl::OkStatus()); });
+    unsafe_.erase(unsafe_.begin());
+  }
+}
+
+bool ShardImpl::IsSafe(Rank rank) const {
+  if (!staged_ || options_.map.replicas() <= 1) return true;
+  const ClockTable::Member* const member = policy_->members().Find(rank);
+  const bool made = member == nullptr || member->clock <= policy_->clock();
+  return made && !recovery_ && replication_.Safe();
+}
+
+absl::Status ShardImpl::Keep(uint64_t epoch, const std::vector<ChunkSnapshot>& chunks) {
+  // No shard is given up meanwhile: from then on what it sends is refused.
+  absl::ReaderMutexLock members(&members_mu_);
+  {
+    absl::MutexLock lock(&mu_);
+    if (epoch > maps_.map().epoch() && !(maps_.changing() && epoch == maps_.next_map().epoch())) {
+      return absl::UnavailableError(absl::StrCat("copies by map epoch ", epoch, ": this shard has heard of ",
+                                                 maps_.map().epoch(), " so far"));
+    }
+    const bool now = epoch == maps_.map().epoch();
+    if (!now && epoch < maps_.map().epoch()) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "copies by map epoch ", epoch, ": this shard goes by epoch ", maps_.map().epoch()));
+    }
+    const ShardMap& map = now ? maps_.map() : maps_.next_map();
+    const uint32_t shard = now ? maps_.shard() : maps_.next_shard();
+    for (const ChunkSnapshot& chunk : chunks) {
+      SYNCLINE_RETURN_IF_ERROR(chunks_->Elements(chunk.chunk).status());
+      if (IsBackup(map, chunk.chunk, shard)) continue;
+      return absl::FailedPreconditionError(absl::StrCat("by map epoch ", epoch, " no copy of chunk ",
+                                                        chunk.chunk, " is kept here"));
+    }
+  }
+  return chunks_->Keep(epoch, chunks);
+}
+
+absl::Status ShardImpl::TakeOver(const MapVersion& next, uint32_t shard, Calls* calls) {
+  if (maps_.Finished(next)) return absl::OkStatus();
+  if (recovery_) return absl::FailedPreconditionError(Recovering());
+  std::vector<uint32_t> taken;
+  for (const uint32_t chunk : OwnedChunks(next.map(), shard)) {
+    if (!chunks_->CheckOwned(chunk).ok()) taken.push_back(chunk);
+  }
+  SYNCLINE_ASSIGN_OR_RETURN(auto recovery, PlanRecovery(taken));
+  SYNCLINE_RETURN_IF_ERROR(maps_.TakeOver(next, shard));
+  recovery_ = std::move(recovery);
+  chunks_->ExpectNone();
+  chunks_->TakeOver(taken);
+  chunks_->Release(maps_.map(), maps_.shard());
+  UpdateCopies(true);
+  replication_.Changed(taken);
+  if (options_.map_changes) options_.map_changes(next, shard);
+  // Norms that the lost shard would have told are asked of who has its chunks now.
+  const Clock step = policy_->clock();
+  if (!taken.empty()) norms_.Restart(step);
+  if (norms_.Begun(step) && !norms_.Norm(step) && options_.norms_wanted) {
+    calls->push_back([this, step] { options_.norms_wanted(step); });
+  }
+  return absl::OkStatus();
+}
+
+// The lost shard may have been a step behind this one, or ahead: nobody pulls a step before the copies
+// have it. What workers pushed to it of a step that the copies lack is nowhere but with them.
+absl::StatusOr<std::optional<ShardImpl::Recovery>> ShardImpl::PlanRecovery(
+    const std::vector<uint32_t>& taken) const {
+  const Clock step = policy_->clock();
+  Clock lowest = step, highest = 0;
+  for (const uint32_t chunk : taken) {
+    SYNCLINE_ASSIGN_OR_RETURN(const Clock copied, chunks_->CopiedStep(chunk));
+    lowest = std::min(lowest, copied);
+    highest = std::max(highest, copied);
+    if (!staged_ || (copied + 1 >= step && copied <= step + 1)) continue;
+    return absl::FailedPreconditionError(absl::StrCat("the copy of chunk ", chunk, " is of step ", copied,
+                                                      ", this shard collects step ", step));
+  }
+  if (!staged_ || taken.empty()) return std::optional<Recovery>();
+  // The norm of a step needs the gradients of all chunks, and LAMB those of all of a tensor.
+  const Optimizer& optimizer = options_.job.optimizer();
+  if ((optimizer.clip_norm() > 0 && highest > step) || (optimizer.kind() == LAMB && lowest < highest)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("some copies are of step ", lowest, ", some of step ", highest,
+                     ", and with clip_norm or LAMB they cannot be made one after the other"));
+  }
+  Recovery recovery{taken, std::nullopt, {}};
+  if (lowest < step) {
+    if (!last_made_ || last_made_->step.step != lowest) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("copies are of step ", lowest, ", which was not made here"));
+    }
+    recovery.redo = last_made_;
+  }
+  const auto contributions = recovery.redo ? recovery.redo->step.contributions : policy_->Collected();
+  for (const auto& contribution : contributions) {
+    if (contribution.samples == 0) continue;
+    recovery.awaited[contribution.rank] = lowest;
+    if (policy_->HasCommitted(contribution.rank, lowest)) continue;
+    return absl::FailedPreconditionError(
+        absl::StrCat("what worker rank ", contribution.rank, " pushed for step ", lowest,
+                     " was lost with a shard, and the worker is gone too"));
+  }
+  return std::optional<Recovery>(std::move(recovery));
+}
+
+absl::Status ShardImpl::CommitAgain(const Sender& sender, Clock clock) {
+  if (!recovery_) return absl::OkStatus();
+  const auto awaited = recovery_->awaited.find(sender.rank());
+  if (awaited == recovery_->awaited.end() || clock < awaited->second) return absl::OkStatus();
+  if (clock == awaited->second) {
+    SYNCLINE_RETURN_IF_ERROR(
+        chunks_->CheckStaged(recovery_->chunks, sender.rank(), sender.incarnation(), clock));
+  }
+  recovery_->awaited.erase(awaited);
+  return absl::OkStatus();
+}
+
+// Lets go of mu_ as ApplyReadySteps does. False while somebody is awaited.
+bool ShardImpl::Recovered() {
+  if (!recovery_) return true;
+  if (!recovery_->awaited.empty()) return false;
+  if (recovery_->redo) {
+    const MadeStep redo = *recovery_->redo;
+    applying_ = true;
+    mu_.Unlock();
+    chunks_->ApplyStep(redo.step, redo.scale);
+    mu_.Lock();
+    applying_ = false;
+    replication_.Changed(recovery_->chunks);
+  }
+  recovery_.reset();
+  return true;
+}
+
+std::string ShardImpl::Recovering() const {
+  if (!recovery_) return "";
+  std::vector<Rank> ranks;
+  for (const auto& [rank, clock] : recovery_->awaited) ranks.push_back(rank);
+  return absl::StrCat("chunks of a lost shard were taken over: waiting for what rank ",
+                      absl::StrJoin(ranks, ", "), " pushed of them");
+}
+
+}  // namespace syncline

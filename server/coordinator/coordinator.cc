@@ -231,7 +231,12 @@ absl::StatusOr<ShardMap> CoordinatorImpl::PlanMap(absl::Span<const TensorSpec> t
     absl::MutexLock lock(&mu_);
     epoch = ((attempt_ - 1) << 32) + 1;
   }
-  return MakeShardMap(tensors, addresses, chunk_bytes, ShardOptimizer(job_).kind() == LAMB, epoch);
+  const bool whole = BalanceBy().keep_tensors_whole;
+  SYNCLINE_ASSIGN_OR_RETURN(ShardMap map,
+                            MakeShardMap(tensors, addresses, chunk_bytes, whole, epoch));
+  map.set_replicas(job_.replicas());
+  PlaceCopies(whole, &map);
+  return map;
 }
 
 absl::StatusOr<CreateTensorsReply> CoordinatorImpl::CreateTensors(
@@ -344,6 +349,7 @@ absl::StatusOr<HeartbeatReply> CoordinatorImpl::Heartbeat(const HeartbeatRequest
   }
   if (TooMany(rank)) reply.set_stopping(true);
   reply.set_stand_in(members_.First() == rank && Orphan().has_value());
+  if (map_) reply.set_map_epoch(map_->epoch());
   members_.Touch(rank, options_.now());
   members_.Report(rank, request.progress());
   if (leases_ != nullptr) NoteCommitted(rank, request.progress().clock());
@@ -432,17 +438,18 @@ std::string CoordinatorImpl::WaitingFor() const {
 absl::StatusOr<ClusterStatusReply> CoordinatorImpl::ClusterStatus() {
   ClusterStatusReply reply;
   std::vector<absl::Status> errors;
+  std::vector<std::string> waiting;
   if (const auto group = shards()) {
     uint64_t lowest = ~uint64_t{0};
     for (ShardStatusReply& shard : group->Status(&errors)) {
       lowest = std::min(lowest, shard.step());
+      if (!shard.recovering().empty()) waiting.push_back(shard.recovering());
       *reply.add_shards() = std::move(shard);
     }
     reply.set_step(lowest);
   }
   absl::MutexLock lock(&mu_);
   reply.set_phase(Phase());
-  std::vector<std::string> waiting;
   if (std::string reason = WaitingFor(); !reason.empty()) waiting.push_back(std::move(reason));
   for (const absl::Status& error : errors) {
     if (!error.ok()) waiting.push_back(std::string(error.message()));
@@ -476,24 +483,14 @@ bool CoordinatorImpl::Over() const {
 
 void CoordinatorImpl::Tick() {
   const absl::Time now = options_.now();
-  std::optional<std::string> lost_shard;
-  {
-    absl::MutexLock lock(&mu_);
-    if (!finished_) lost_shard = LostShard(ShardLease());
-  }
-  if (lost_shard) {
-    const absl::Status restarted = RestartJob(*lost_shard);
-    absl::MutexLock lock(&mu_);
-    if (!restarted.ok()) trouble_ = std::string(restarted.message());
-    return;
-  }
+  if (HandleLostShards()) return;
   std::vector<Rank> lost;
   bool over;
   {
     absl::MutexLock lock(&mu_);
     if (finished_) return;
     // A shard that may be lost would be waited for, and then no worker of this attempt counts any more.
-    if (!LostShard(options_.member_lease)) {
+    if (LostShards(options_.member_lease).empty()) {
       lost = members_.SilentSince(now - options_.member_lease);
     }
     curve_.Add(now, members_.samples(), members_.loss_sum(),

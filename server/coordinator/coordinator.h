@@ -32,7 +32,7 @@ class CoordinatorCore {
     // Folder of a checkpoint to continue from; empty: none.
     std::string restore_from;
     // A member not heard of for this long is lost.
-    absl::Duration member_lease = absl::Seconds(5);
+    absl::Duration member_lease = absl::Seconds(3);
     // Steps leased ahead of a worker.
     uint64_t lease_steps = 256;
     // What the coordinator before this one kept (metadata->Read()), to go on from; empty: none. The job's

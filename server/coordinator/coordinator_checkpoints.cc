@@ -33,6 +33,10 @@ absl::StatusOr<CheckpointReply> CoordinatorImpl::CheckpointAt(uint64_t step) {
   auto written = group->WriteCheckpoint(PartialCheckpointFolder(directory, step), step);
   {
     absl::MutexLock lock(&mu_);
+    // Parts by different maps do not make a whole.
+    if (written.ok() && (!map_ || map_->epoch() != manifest.map().epoch())) {
+      written = absl::UnavailableError("a shard was lost meanwhile");
+    }
     if (leases_ != nullptr) {
       if (written.ok()) leases_->Save(step, &manifest);
       leases_->Unpin();

@@ -22,8 +22,9 @@
 namespace syncline {
 
 // Members, leases and status are in coordinator.cc; checkpoints, and how training ends, in
-// coordinator_checkpoints.cc; how shards come and go in coordinator_rescale.cc; what is kept for the next
-// coordinator, and how that goes on, in coordinator_recovery.cc.
+// coordinator_checkpoints.cc; how shards come and go in coordinator_rescale.cc, and what follows when one is
+// lost in coordinator_takeover.cc; what is kept for the next coordinator, and how that goes on, in
+// coordinator_recovery.cc.
 class CoordinatorImpl final : public CoordinatorCore {
  public:
   explicit CoordinatorImpl(Options options) : options_(std::move(options)), job_(options_.job) {}
@@ -72,12 +73,23 @@ class CoordinatorImpl final : public CoordinatorCore {
     // When it was heard of; never, before its first sign of life.
     absl::Time last_seen = absl::InfiniteFuture();
   };
-  // A shard that has chunks and was not heard of for `silence`, or is there without them.
-  absl::Duration ShardLease() const { return 2 * options_.member_lease; }
+  // Without copies a shard that is away for a while is worth waiting for.
+  absl::Duration ShardLease() const { return (job_.replicas() > 1 ? 1 : 2) * options_.member_lease; }
   bool InMap(const std::string& address) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  std::optional<std::string> LostShard(absl::Duration silence) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Those that have chunks and were not heard of for `silence`, or are there without them.
+  std::vector<std::string> LostShards(absl::Duration silence) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Who keeps copies of what lost shards owned takes it over, or else the job begins anew. True if there was
+  // something to do.
+  bool HandleLostShards();
+  absl::Status TakeOver(const std::vector<std::string>& lost);
+  absl::Status GoThroughTakeOver() ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mu_);
+  // A change of the map that was decided on is no ordinary one.
+  bool TakingOver() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Whether a takeover came to nothing, as workers are gone too whose gradients are nowhere else.
+  bool Unrecoverable();
   // Begins the job anew from its last checkpoint, with the shards that are left and those that come.
-  absl::Status RestartJob(const std::string& lost);
+  absl::Status RestartJob(const std::string& why);
   bool Superseded(uint64_t attempt) const {
     absl::MutexLock lock(&mu_);
     return attempt != attempt_;
@@ -160,7 +172,7 @@ class CoordinatorImpl final : public CoordinatorCore {
   uint64_t attempt_ ABSL_GUARDED_BY(mu_) = 1;
   std::string restarted_ ABSL_GUARDED_BY(mu_);  // why, until it trains again
   std::vector<Registered> registered_ ABSL_GUARDED_BY(mu_);
-  // A change that the coordinator before this one was about to confirm.
+  // A change of the map that is decided on, by this coordinator or the one before.
   std::optional<MapVersion> pending_ ABSL_GUARDED_BY(mu_);
   std::map<Rank, Clock> committed_ ABSL_GUARDED_BY(mu_);  // as leases_ knows them
   std::map<std::string, std::shared_ptr<ShardLink>> links_ ABSL_GUARDED_BY(mu_);  // by address
@@ -171,6 +183,8 @@ class CoordinatorImpl final : public CoordinatorCore {
   // A map, by epoch, and shards that it is right for.
   std::pair<uint64_t, std::vector<std::string>> settled_ ABSL_GUARDED_BY(mu_);
   std::string rescale_trouble_ ABSL_GUARDED_BY(mu_);
+  // Chunks were taken over, and shards may still wait for what workers had pushed of them.
+  bool recovering_ ABSL_GUARDED_BY(mu_) = false;
   std::optional<ShardMap> map_ ABSL_GUARDED_BY(mu_);
   std::shared_ptr<ShardGroup> shards_ ABSL_GUARDED_BY(mu_);  // once they are configured
   MemberTable members_ ABSL_GUARDED_BY(mu_);

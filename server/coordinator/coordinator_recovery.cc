@@ -9,7 +9,6 @@
 #include "common/status/status_macros.h"
 #include "server/coordinator/coordinator_impl.h"
 #include "server/durability/checkpoint_reader.h"
-#include "spdlog/spdlog.h"
 
 namespace syncline {
 
@@ -206,54 +205,8 @@ absl::Status CoordinatorImpl::Recover(const std::vector<MetadataRecord>& records
   SYNCLINE_RETURN_IF_ERROR(LinksTo(map, map).status());
   absl::MutexLock lock(&mu_);
   shards_ = GroupOf({map.shards().begin(), map.shards().end()});
+  recovering_ = job_.replicas() > 1;
   return absl::OkStatus();
-}
-
-std::optional<std::string> CoordinatorImpl::LostShard(absl::Duration silence) const {
-  for (const Registered& shard : registered_) {
-    if (InMap(shard.address) && (shard.emptied || Silent(shard, silence))) return shard.address;
-  }
-  return std::nullopt;
-}
-
-absl::Status CoordinatorImpl::RestartJob(const std::string& lost) {
-  absl::MutexLock control(&control_mu_);
-  std::string from;
-  {
-    absl::MutexLock lock(&mu_);
-    from = last_checkpoint_.empty() ? restore_from_ : last_checkpoint_;
-    ++attempt_;
-    restarted_ = absl::StrCat("shard ", lost, " is lost: going on from ",
-                              from.empty() ? "the beginning" : from, " once there are ",
-                              job_.shards(), " shards and ", job_.workers(), " workers");
-    spdlog::warn("{}", restarted_);
-    registered_.erase(std::remove_if(registered_.begin(), registered_.end(),
-                                     [this](const Registered& shard) {
-                                       return shard.retired || Silent(shard, ShardLease());
-                                     }),
-                      registered_.end());
-    for (Registered& shard : registered_) shard.emptied = false;
-    map_.reset();
-    shards_ = nullptr;
-    links_.clear();
-    pending_.reset();
-    settled_ = {};
-    leases_ = nullptr;
-    committed_.clear();
-    samples_ = 0;
-    started_ = ending_ = false;
-    evaluator_.reset();
-    members_.RemoveAll();
-    restored_.reset();
-    first_step_ = 0;
-  }
-  SYNCLINE_RETURN_IF_ERROR(BeginAnew(from));
-  absl::MutexLock lock(&mu_);
-  MetadataRecord scaled;
-  scaled.mutable_scaled()->set_shards(target_);
-  scaled.mutable_scaled()->set_workers(target_workers_);
-  SYNCLINE_RETURN_IF_ERROR(Keep(scaled, true));
-  return KeepShards();
 }
 
 }  // namespace syncline

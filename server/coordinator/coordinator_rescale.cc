@@ -197,6 +197,7 @@ absl::Status CoordinatorImpl::RescaleOnce() {
     absl::MutexLock lock(&mu_);
     pending = pending_;
     attempt = attempt_;
+    if (TakingOver()) return absl::NotFoundError("a shard is lost");
     if (!map_ || (!pending && (finished_ || draining_))) return absl::NotFoundError("not training");
     map = *map_;
     const auto maps = pending ? std::vector<ShardMap>{pending->map()} : MapsToCome();
@@ -280,6 +281,10 @@ absl::Status CoordinatorImpl::BeginChange(const ShardMap& map, const ShardMap& n
   if (begun.ok()) {
     absl::MutexLock lock(&mu_);
     begun = KeepMap(next, change->from_step(), true);
+    if (begun.ok()) {
+      *pending_.emplace().mutable_map() = next;
+      pending_->set_from_step(change->from_step());
+    }
   }
   if (!begun.ok()) change->Cancel().IgnoreError();
   return begun;
@@ -309,7 +314,7 @@ absl::Status CoordinatorImpl::ConfirmChange(MapChange* change, const ShardMap& m
     if (closing_.WaitForNotificationWithTimeout(absl::Milliseconds(100))) return confirmed;
     absl::MutexLock lock(&mu_);
     rescale_trouble_ = std::string(confirmed.message());
-    if (LostShard(ShardLease())) return confirmed;  // the job begins anew
+    if (!LostShards(ShardLease()).empty()) return confirmed;  // the job begins anew
   }
   std::vector<std::string> all(next.shards().begin(), next.shards().end());
   const std::vector<std::string> leavers = Without(map, next);
@@ -328,8 +333,8 @@ absl::Status CoordinatorImpl::FinishChange(MapChange* change, const ShardMap& ma
   if (attempt != attempt_) return absl::NotFoundError("the job has begun anew");
   map_ = made ? next : map;
   shards_ = GroupOf({map_->shards().begin(), map_->shards().end()});
-  if (!made) return absl::NotFoundError("training ended before the step of the change");
   pending_.reset();
+  if (!made) return absl::NotFoundError("training ended before the step of the change");
   moved_bytes_ += MovedBytes(map, next);
   const std::vector<std::string> leavers = Without(map, next);
   for (const std::string& address : leavers) {

@@ -31,7 +31,7 @@ class CoordinatorServer {
     std::string metadata;
     // Asked while standing by: true ends that with CANCELLED. May be null.
     std::function<bool()> stop;
-    absl::Duration member_lease = absl::Seconds(5);
+    absl::Duration member_lease = absl::Seconds(3);
     uint64_t lease_steps = 256;
     // Where checkpoints are; not owned.
     FileSystem* files = &PosixFileSystem();

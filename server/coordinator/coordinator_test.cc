@@ -54,6 +54,7 @@ class FakeShard final : public ShardLink {
     reply.set_step(step_);
     return reply;
   }
+  void GiveUp() override {}
 
  private:
   const uint64_t step_;

@@ -1,6 +1,7 @@
 #include "server/coordinator/grpc_shard_link.h"
 
 #include <algorithm>
+#include <atomic>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -51,10 +52,11 @@ class GrpcShardLink : public ShardLink {
   absl::StatusOr<ShardStatusReply> Status() override {
     // Whoever asks how things stand wants to hear of a shard that is away, and soon.
     const absl::Duration away = std::min(patience_.away, kStatusPatience);
-    return CallUntil<ShardStatusReply>(absl::Now() + away, Doing("asking"), *stub_,
-                                       &ParameterServer::Stub::ShardStatus, ShardStatusRequest(),
-                                       away);
+    return AskFor<ShardStatusReply>(away, "asking", &ParameterServer::Stub::ShardStatus,
+                                    ShardStatusRequest(), away);
   }
+
+  void GiveUp() override { given_up_ = true; }
 
   // RESOURCE_EXHAUSTED is a full disk here, which waiting does not help. A step that is long in
   // coming is no error; a shard that is away is, after a while.
@@ -70,6 +72,7 @@ class GrpcShardLink : public ShardLink {
       const bool away = code == absl::StatusCode::kUnavailable;
       // A shard that answered for a while was there.
       if (absl::Now() - begun > absl::Seconds(1)) give_up = absl::Now() + patience_.away;
+      if (given_up_) return Named("writing a checkpoint on", Lost());
       if (waited || (away && absl::Now() < give_up)) {
         absl::SleepFor(absl::Milliseconds(50));
         continue;
@@ -83,9 +86,22 @@ class GrpcShardLink : public ShardLink {
   template <typename Reply, typename Method, typename Request>
   absl::StatusOr<Reply> Ask(const char* doing, Method method, const Request& request,
                             absl::Duration attempt) {
-    return CallUntil<Reply>(absl::Now() + patience_.away, Doing(doing), *stub_, method, request,
-                            attempt);
+    return AskFor<Reply>(patience_.away, doing, method, request, attempt);
   }
+
+  template <typename Reply, typename Method, typename Request>
+  absl::StatusOr<Reply> AskFor(absl::Duration away, const char* doing, Method method,
+                               const Request& request, absl::Duration attempt) {
+    absl::StatusOr<Reply> reply = absl::UnknownError("not called");
+    const absl::Status status = RetryUntil(absl::Now() + away, Doing(doing), [&] {
+      reply = given_up_ ? Lost() : Call<Reply>(*stub_, method, request, attempt);
+      return reply.status();
+    });
+    if (!status.ok()) return status;
+    return reply;
+  }
+
+  static absl::Status Lost() { return absl::AbortedError("the shard is lost"); }
 
   template <typename Request>
   Request Signed(Request request) const {
@@ -103,6 +119,7 @@ class GrpcShardLink : public ShardLink {
   const std::string address_;
   const ShardLinkPatience patience_;
   const uint64_t generation_;
+  std::atomic<bool> given_up_{false};
   const std::unique_ptr<ParameterServer::Stub> stub_;
 };
 

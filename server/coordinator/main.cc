@@ -26,7 +26,7 @@ ABSL_FLAG(std::string, metadata, "",
           "Folder that keeps who is in the job and who trains on what, for a coordinator that takes this "
           "one's place: a second one with the same folder stands by. By default the folder "
           "`coordinator` in checkpoint.directory; none keeps nothing.");
-ABSL_FLAG(absl::Duration, member_lease, absl::Seconds(5),
+ABSL_FLAG(absl::Duration, member_lease, absl::Seconds(3),
           "A worker or shard not heard of for this long is lost.");
 ABSL_FLAG(uint64_t, lease_steps, 256, "Steps leased ahead of a worker, from 1 to 1000000.");
 

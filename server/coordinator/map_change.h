@@ -34,6 +34,8 @@ class MapChange {
   absl::Status Prepare(uint64_t step, uint64_t margin);
   // From here on there is no way back.
   absl::Status Confirm() { return TellAll(ChangeMapRequest::CONFIRM).status(); }
+  // In place of the phases: shards of the map in force are lost.
+  absl::Status TakeOver() { return TellAll(ChangeMapRequest::TAKE_OVER).status(); }
   absl::Status Cancel() { return TellAll(ChangeMapRequest::CANCEL).status(); }
   // Whether all has arrived and every shard has reached the step.
   absl::StatusOr<bool> Done();

@@ -25,6 +25,8 @@ class ShardLink {
   virtual absl::StatusOr<WriteCheckpointReply> WriteCheckpoint(
       const WriteCheckpointRequest& request) = 0;
   virtual absl::StatusOr<ShardStatusReply> Status() = 0;
+  // The shard is lost: what is asked of it, or will be, ends with ABORTED.
+  virtual void GiveUp() = 0;
 };
 
 using ConnectShard =

@@ -98,6 +98,7 @@ absl::StatusOr<RegisterShardReply> CoordinatorImpl::RegisterShard(
     shard->life = request.life();
     shard->emptied = lost;
   }
+  shard->last_seen = options_.now();
   SYNCLINE_RETURN_IF_ERROR(KeepShards());
   reply.set_shard(static_cast<uint32_t>(shard - registered_.data()));
   return reply;

@@ -70,8 +70,7 @@ class CoordinatorImpl final : public CoordinatorCore {
     bool retired = false;  // it has given everything away
     uint64_t life = 0;     // of its process
     bool emptied = false;  // that process ended, and another is at its address
-    // When it was heard of; never, before its first sign of life.
-    absl::Time last_seen = absl::InfiniteFuture();
+    absl::Time last_seen = absl::InfinitePast();
   };
   // Without copies a shard that is away for a while is worth waiting for.
   absl::Duration ShardLease() const { return (job_.replicas() > 1 ? 1 : 2) * options_.member_lease; }

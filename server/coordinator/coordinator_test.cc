@@ -138,9 +138,17 @@ class CoordinatorTest : public testing::Test {
     SYNCLINE_EXPECT_OK(core_->LeaveWorker(request).status());
   }
 
+  // The shards are heard of meanwhile.
   void Pass(absl::Duration time) {
-    absl::MutexLock lock(&mu_);
-    now_ += time;
+    {
+      absl::MutexLock lock(&mu_);
+      now_ += time;
+    }
+    for (const char* address : {"behind", "ahead"}) {
+      HeartbeatRequest request;
+      request.set_shard(address);
+      SYNCLINE_EXPECT_OK(core_->Heartbeat(request).status());
+    }
   }
 
   // Drains on a thread and returns once shards and coordinator agree where, as `agreed` sees it.

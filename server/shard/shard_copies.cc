@@ -106,20 +106,20 @@ absl::Status ShardImpl::Keep(uint64_t epoch, const std::vector<ChunkSnapshot>& c
   absl::ReaderMutexLock members(&members_mu_);
   {
     absl::MutexLock lock(&mu_);
-    if (epoch > maps_.map().epoch() && !(maps_.changing() && epoch == maps_.next_map().epoch())) {
-      return absl::UnavailableError(absl::StrCat("copies by map epoch ", epoch, ": this shard has heard of ",
-                                                 maps_.map().epoch(), " so far"));
+    const bool next = maps_.changing() && epoch == maps_.next_map().epoch();
+    if (epoch != maps_.map().epoch() && !next) {
+      const std::string what = absl::StrCat("copies by map epoch ", epoch, ": this shard goes by epoch ",
+                                            maps_.map().epoch());
+      if (epoch > maps_.map().epoch()) return absl::UnavailableError(what);
+      return absl::FailedPreconditionError(what);
     }
-    const bool now = epoch == maps_.map().epoch();
-    if (!now && epoch < maps_.map().epoch()) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          "copies by map epoch ", epoch, ": this shard goes by epoch ", maps_.map().epoch()));
-    }
-    const ShardMap& map = now ? maps_.map() : maps_.next_map();
-    const uint32_t shard = now ? maps_.shard() : maps_.next_shard();
     for (const ChunkSnapshot& chunk : chunks) {
       SYNCLINE_RETURN_IF_ERROR(chunks_->Elements(chunk.chunk).status());
-      if (IsBackup(map, chunk.chunk, shard)) continue;
+      // Until a change is made who kept a copy goes on doing so.
+      if (IsBackup(maps_.map(), chunk.chunk, maps_.shard()) ||
+          (maps_.changing() && IsBackup(maps_.next_map(), chunk.chunk, maps_.next_shard()))) {
+        continue;
+      }
       return absl::FailedPreconditionError(absl::StrCat("by map epoch ", epoch, " no copy of chunk ",
                                                         chunk.chunk, " is kept here"));
     }

@@ -88,10 +88,12 @@ absl::Status ClientImpl::CreateTensors(absl::Span<const TensorSpec> tensors) {
   routes.message_bytes = [this](const ShardConnection& shard) {
     return shard.has_link() ? kLentBytes : options_.message_bytes;
   };
+  routes.installing = [this](const auto& newest) { GiveUpLost(newest); };
   routes.installed = [this](const auto& newest, const auto& before) { Installed(newest, before); };
   routes_ = std::make_unique<RouteTable>(std::move(routes));
   SYNCLINE_RETURN_IF_ERROR(routes_->Start(reply->map()));
   first_ = routes_->For(0);
+  routed_ = true;
   const std::vector<ChunkInfo>& chunks = first_->router.chunks();
   versions_ = std::make_unique<ChunkVersions>(chunks.size());
   held_ = std::make_unique<HeldWeights>(chunks.size());
@@ -179,6 +181,8 @@ absl::StatusOr<LeaseReply> ClientImpl::Lease(uint64_t samples, Clock from_clock,
 }
 
 absl::Status ClientImpl::Leave(Clock clock, const WorkerProgress& progress) {
+  // Nobody else could push it again.
+  if (replays() && routed_) AwaitSafe(clock);
   LeaveWorkerRequest request;
   request.set_rank(rank());
   request.set_incarnation(incarnation());

@@ -30,8 +30,8 @@
 
 namespace syncline {
 
-// What is said to the coordinator, and the ways to the shards, are in client.cc; pulls, pushes and commits
-// in client_steps.cc.
+// What is said to the coordinator, and the ways to the shards, are in client.cc; pulls, pushes and commits in
+// client_steps.cc, and what is said again when a shard is lost in client_replay.cc.
 class ClientImpl final : public Client {
  public:
   ClientImpl(ClientOptions options, std::unique_ptr<Coordinator::Stub> coordinator,
@@ -40,7 +40,8 @@ class ClientImpl final : public Client {
         coordinator_(std::move(coordinator)),
         joined_(std::move(joined)),
         heartbeat_(coordinator_.get(), joined_.rank(), joined_.incarnation(),
-                   absl::Milliseconds(joined_.lease_ms()) / 4, [this] { EndCalls(); }) {}
+                   absl::Milliseconds(joined_.lease_ms()) / 4,
+                   {[this] { EndCalls(); }, [this](uint64_t epoch) { Hint(epoch); }}) {}
   ~ClientImpl() override;
 
   Rank rank() const override { return joined_.rank(); }
@@ -123,6 +124,25 @@ class ClientImpl final : public Client {
   void PushPullAgain(const StepEnd& step, const std::vector<const float*>& tensors,
                      const std::vector<uint32_t>& pushed, const Pulling& pull, const Group& group);
   void NotePushed(ShardConnection* shard, Clock clock, const grpc::ByteBuffer& reply);
+
+  // sync with replicas: what was pushed of the present step is in no copy before the step is made. If a shard
+  // is lost meanwhile, it is pushed again to who has its chunks by then, and so is the commit.
+  bool replays() const { return job().sync_mode() == SYNC && job().replicas() > 1; }
+  // A shard has acknowledged a push, with whose gradients by tensor. False if it is lost: push again.
+  bool Keep(ShardConnection* shard, Clock clock, const std::vector<const float*>& tensors,
+            const Group& group);
+  // What becomes of a pull's end: not before the pushes of the step before are where they belong.
+  PullDone Forgetting(PullDone done);
+  void WhenReplayed(std::function<void()> then);
+  void GiveUpLost(const RouteTable::Ptr& newest);
+  void Replay(const RouteTable::Ptr& newest, const std::vector<uint32_t>& chunks);
+  void Replayed();
+  void Hint(uint64_t epoch) {
+    if (routed_) routes_->Hint(epoch);
+  }
+  // Until the steps below `clock` are made, and are in all copies; for a while.
+  void AwaitSafe(Clock clock);
+
   // With backup workers shard 0 decides who makes a step; the others are told only then.
   bool LeadDecides() const { return job().backup_workers() > 0 && job().sync_mode() == SYNC; }
   CommitRequest MakeCommit(Clock clock, uint64_t samples,
@@ -152,7 +172,17 @@ class ClientImpl final : public Client {
   mutable absl::Mutex mu_;
   // By address; one that was once there stays.
   std::map<std::string, std::unique_ptr<ShardConnection>> shards_ ABSL_GUARDED_BY(mu_);
+  std::vector<std::unique_ptr<ShardConnection>> lost_shards_ ABSL_GUARDED_BY(mu_);
   CommitRequest last_commit_ ABSL_GUARDED_BY(mu_);
+  struct Pushed {
+    Clock clock = 0;
+    std::vector<const float*> tensors;
+    std::map<uint32_t, ShardConnection*> chunks;  // and who has acknowledged them
+  };
+  Pushed pushed_ ABSL_GUARDED_BY(mu_);
+  int replays_ ABSL_GUARDED_BY(mu_) = 0;  // under way
+  std::vector<std::function<void()>> after_replays_ ABSL_GUARDED_BY(mu_);
+  std::atomic<bool> routed_{false};
   // Set by CreateTensors, before anything else looks at them.
   std::unique_ptr<RouteTable> routes_;
   RouteTable::Ptr first_;  // what is the same by all maps is looked up here

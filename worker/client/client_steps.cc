@@ -56,6 +56,7 @@ Router::Messages ClientImpl::MessagesNow() const {
 
 ClientImpl::Pulling ClientImpl::BeginPull(Clock clock, bool observer, size_t groups,
                                           const Destination& to, PullDone done) {
+  if (!observer) done = Forgetting(std::move(done));
   Pulling pull{clock, observer, to.untouched, {to.tensors.begin(), to.tensors.end()}, nullptr};
   pull.operation = std::make_shared<PullOperation>(&first_->router, groups, to, std::move(done),
                                                    observer ? nullptr : versions_.get(),
@@ -119,7 +120,9 @@ void ClientImpl::SendPush(Clock clock, const std::vector<const float*>& tensors,
   const auto done = [this, clock, tensors, group, gather,
                      shard](absl::StatusOr<grpc::ByteBuffer> buffer) {
     if (buffer.ok()) NotePushed(shard, clock, *buffer);
-    if (!absl::IsAborted(buffer.status())) return gather->PartDone(buffer.status());
+    const bool again = buffer.ok() ? !Keep(shard, clock, tensors, group)
+                                   : absl::IsAborted(buffer.status());
+    if (!again) return gather->PartDone(buffer.status());
     routes_->Await(group.map_epoch, clock, [=](const absl::Status& known) {
       if (!known.ok()) return gather->PartDone(known);
       Outgoing again;
@@ -179,12 +182,14 @@ void ClientImpl::Commit(Clock clock, uint64_t samples, const std::vector<Rank>& 
 }
 
 void ClientImpl::CommitEverywhere(const CommitRequest& commit, CommitDone done) {
-  const RouteTable::Ptr route = NoteCommit(commit);
-  CommitTo(route, commit, [this, route, commit, done](absl::StatusOr<bool> accepted) {
-    if (!absl::IsAborted(accepted.status())) return done(std::move(accepted));
-    routes_->Await(route->epoch(), commit.clock(), [=](const absl::Status& known) {
-      if (!known.ok()) return done(known);
-      CommitEverywhere(commit, done);
+  WhenReplayed([this, commit, done = std::move(done)] {
+    const RouteTable::Ptr route = NoteCommit(commit);
+    CommitTo(route, commit, [this, route, commit, done](absl::StatusOr<bool> accepted) {
+      if (!absl::IsAborted(accepted.status())) return done(std::move(accepted));
+      routes_->Await(route->epoch(), commit.clock(), [=](const absl::Status& known) {
+        if (!known.ok()) return done(known);
+        CommitEverywhere(commit, done);
+      });
     });
   });
 }
@@ -239,8 +244,11 @@ void ClientImpl::PushPull(const StepEnd& step, absl::Span<const Gradient> gradie
                if (!pushed.ok()) return done(pushed);
                to.tensors = tensors;
                if (!LeadDecides()) {
-                 const Outgoing rest{routes_->For(step.clock), {}, messages, {}};
-                 return SendPushPull(step, rest, to, std::move(done));
+                 return WhenReplayed([this, step, messages, tensors, to, done]() mutable {
+                   to.tensors = tensors;
+                   const Outgoing rest{routes_->For(step.clock), {}, messages, {}};
+                   SendPushPull(step, rest, to, std::move(done));
+                 });
                }
                Commit(step.clock, step.samples, step.contributors,
                       [this, next = step.next, tensors, to = to,

@@ -8,8 +8,8 @@
 namespace syncline {
 
 Heartbeat::Heartbeat(Coordinator::Stub* coordinator, Rank rank, Incarnation incarnation,
-                     absl::Duration period, std::function<void()> given_up)
-    : coordinator_(coordinator), given_up_(std::move(given_up)) {
+                     absl::Duration period, Told told)
+    : coordinator_(coordinator), told_(std::move(told)) {
   {
     absl::MutexLock lock(&mu_);
     request_.set_rank(rank);
@@ -39,7 +39,8 @@ void Heartbeat::Run(absl::Duration period) {
     const auto reply = Call<HeartbeatReply>(*coordinator_, &Coordinator::Stub::Heartbeat, request,
                                             std::max(period, absl::Seconds(1)));
     if (!reply.ok()) continue;
-    if (reply->expelled() && !expelled_.exchange(true)) given_up_();
+    if (reply->expelled() && !expelled_.exchange(true)) told_.given_up();
+    if (reply->map_epoch() > 0) told_.map_epoch(reply->map_epoch());
     if (reply->stopping()) stopping_ = true;
     stand_in_wanted_ = reply->stand_in();
   }

@@ -18,10 +18,16 @@ namespace syncline {
 // Thread-safe.
 class Heartbeat {
  public:
-  // A beat every `period`. `coordinator` must outlive the heartbeat. `given_up` is called once if the
-  // cluster has given this incarnation up.
+  struct Told {
+    // Once, if the cluster has given this incarnation up.
+    std::function<void()> given_up;
+    // The epoch of the shard map in force, time and again.
+    std::function<void(uint64_t)> map_epoch;
+  };
+
+  // A beat every `period`. `coordinator` must outlive the heartbeat.
   Heartbeat(Coordinator::Stub* coordinator, Rank rank, Incarnation incarnation,
-            absl::Duration period, std::function<void()> given_up);
+            absl::Duration period, Told told);
   ~Heartbeat();
 
   void Report(const WorkerProgress& progress);
@@ -33,7 +39,7 @@ class Heartbeat {
   void Run(absl::Duration period);
 
   Coordinator::Stub* const coordinator_;
-  const std::function<void()> given_up_;
+  const Told told_;
   absl::Mutex mu_;
   HeartbeatRequest request_ ABSL_GUARDED_BY(mu_);
   std::atomic<bool> expelled_{false};

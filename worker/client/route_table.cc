@@ -158,6 +158,7 @@ absl::Status RouteTable::Install(const MapVersion& version) {
   const auto route = std::make_shared<const Route>(version, std::move(shards),
                                                    std::move(message_bytes));
   Ptr before;
+  if (options_.installing) options_.installing(route);
   {
     absl::MutexLock lock(&mu_);
     if (!routes_.empty()) before = routes_.back();

@@ -27,6 +27,7 @@ struct Route {
         std::vector<size_t> message_bytes)
       : from_step(version.from_step()),
         addresses(version.map().shards().begin(), version.map().shards().end()),
+        lost(version.map().lost().begin(), version.map().lost().end()),
         shards(std::move(connections)),
         router(version.map(), std::move(message_bytes)) {}
 
@@ -34,6 +35,7 @@ struct Route {
 
   const Clock from_step;
   const std::vector<std::string> addresses;     // by shard
+  const std::vector<std::string> lost;          // shards that are gone
   const std::vector<ShardConnection*> shards;  // likewise
   const Router router;
 };
@@ -56,6 +58,8 @@ class RouteTable {
     std::function<absl::StatusOr<ShardConnection*>(const std::string& address)> connect;
     // How large messages to a shard may be.
     std::function<size_t(const ShardConnection&)> message_bytes;
+    // A newer map is about to be in the table: what comes before anybody goes by it.
+    std::function<void(const Ptr& newest)> installing;
     // A newer map is in the table; the map before it was `before`.
     std::function<void(const Ptr& newest, const Ptr& before)> installed;
   };

@@ -85,7 +85,7 @@ class ShardConnection::Attempts final : public CompletionEvent {
   // When this is true the call may have ended already, and this object with it.
   bool BegunLocally() {
     LocalLink* const link = connection_->link_.get();
-    if (link == nullptr) return false;
+    if (link == nullptr || connection_->abandoned()) return false;
     const auto request = make_request_(nullptr, link);
     if (!request) return false;
     return link->Call(KindOf(method_), ToString(*request), [this](absl::StatusOr<std::string> reply) {
@@ -100,6 +100,12 @@ class ShardConnection::Attempts final : public CompletionEvent {
       result_ = absl::CancelledError("the client is closing");
       return End();
     }
+    if (!connection_->Add(context_.get())) {
+      connection_->group_->Remove(context_.get());
+      result_ = Lost();
+      // Never inside Send.
+      return Later(absl::ZeroDuration(), &Attempts::End);
+    }
     lifetime_ = std::make_shared<char>();
     request_ = *make_request_(lifetime_, nullptr);
     reply_.Clear();
@@ -112,6 +118,7 @@ class ShardConnection::Attempts final : public CompletionEvent {
 
   void RemoteDone() {
     connection_->group_->Remove(context_.get());
+    connection_->Remove(context_.get());
     call_.reset();
     request_.Clear();
     AttemptDone(FromGrpcStatus(status_), std::move(reply_));
@@ -128,6 +135,8 @@ class ShardConnection::Attempts final : public CompletionEvent {
     const bool again = waits || IsTransient(status) || absl::IsDeadlineExceeded(status);
     if (connection_->group_->closing()) {
       result_ = absl::CancelledError("the client is closing");
+    } else if (connection_->abandoned()) {
+      result_ = Lost();
     } else if (!again || absl::Now() > give_up_) {
       result_ = absl::Status(status.code(), absl::StrCat("shard ", connection_->options_.address,
                                                          ": ", status.message()));
@@ -137,6 +146,10 @@ class ShardConnection::Attempts final : public CompletionEvent {
       return Later(wait_, &Attempts::Begin);
     }
     EndWhenReleased();
+  }
+
+  absl::Status Lost() const {
+    return absl::AbortedError(absl::StrCat("shard ", connection_->options_.address, " is lost"));
   }
 
   void EndWhenReleased() {
@@ -198,6 +211,23 @@ absl::StatusOr<std::unique_ptr<ShardConnection>> ShardConnection::Create(const O
     connection->channels_.push_back({std::make_unique<grpc::GenericStub>(channel), queue});
   }
   return connection;
+}
+
+bool ShardConnection::Add(grpc::ClientContext* context) {
+  absl::MutexLock lock(&mu_);
+  return !abandoned_ && contexts_.insert(context).second;
+}
+
+void ShardConnection::Remove(grpc::ClientContext* context) {
+  absl::MutexLock lock(&mu_);
+  contexts_.erase(context);
+}
+
+void ShardConnection::Abandon() {
+  absl::MutexLock lock(&mu_);
+  abandoned_ = true;
+  // TryCancel only marks the call; its end comes to another thread.
+  for (grpc::ClientContext* context : contexts_) context->TryCancel();
 }
 
 // A lane without calls takes one of any size.

@@ -1,0 +1,97 @@
+#include "tests/integration/ones.h"
+
+#include <string>
+
+#include "absl/synchronization/notification.h"
+#include "common/status/status_matchers.h"
+#include "gtest/gtest.h"
+
+namespace syncline {
+namespace {
+
+const size_t kSizes[] = {5000, 3000, 7, 1};
+
+// What a call that ends later comes to.
+template <typename Begin>
+absl::Status Wait(const Begin& begin) {
+  absl::Status status;
+  absl::Notification done;
+  begin([&](const auto& result) {
+    status = StatusOf(result);
+    done.Notify();
+  });
+  done.WaitForNotification();
+  return status;
+}
+
+// Memory for a gradient or the weights.
+struct Memory {
+  explicit Memory(float value) {
+    for (const size_t size : kSizes) tensors.emplace_back(size, value);
+    for (auto& tensor : tensors) places.push_back(tensor.data());
+  }
+
+  std::vector<std::vector<float>> tensors;
+  std::vector<float*> places;
+};
+
+}  // namespace
+
+JobManifest OnesJob(SyncMode mode) {
+  JobManifest job = SmallJob(40, 300, 4000);
+  job.set_workers(2);
+  job.set_sync_mode(mode);
+  job.mutable_optimizer()->Clear();
+  job.mutable_optimizer()->set_kind(SGD);
+  job.mutable_optimizer()->set_learning_rate(1);
+  return job;
+}
+
+Ones::Ones(InProcessCluster& cluster, int workers) : pushed_(workers) {
+  std::vector<TensorSpec> tensors;
+  for (const size_t size : kSizes) {
+    TensorSpec& tensor = tensors.emplace_back();
+    tensor.set_name("t" + std::to_string(size));
+    tensor.add_shape(size);
+  }
+  for (int i = 0; i < workers; ++i) {
+    ClientOptions options;
+    options.coordinator = cluster.coordinator();
+    auto client = Client::Connect(options);
+    SYNCLINE_EXPECT_OK(client.status());
+    clients_.push_back(*std::move(client));
+    SYNCLINE_EXPECT_OK(clients_.back()->CreateTensors(tensors));
+  }
+}
+
+void Ones::Begin(Clock steps) {
+  for (size_t i = 0; i < clients_.size(); ++i) {
+    threads_.emplace_back([this, i, steps] { Push(clients_[i].get(), steps, &pushed_[i]); });
+  }
+}
+
+void Ones::Push(Client* client, Clock steps, uint64_t* pushed) {
+  Memory weights(0), ones(-1);
+  std::vector<Client::Gradient> gradients;
+  for (size_t t = 0; t < ones.places.size(); ++t) gradients.push_back({t, ones.places[t]});
+  for (Clock clock = 0; clock < steps; ++clock) {
+    SYNCLINE_ASSERT_OK(Wait([&](auto done) { client->Pull(clock, {weights.places}, done); }));
+    SYNCLINE_ASSERT_OK(Wait([&](auto done) { client->Push(clock, gradients, done); }));
+    ++*pushed;
+    SYNCLINE_ASSERT_OK(Wait([&](auto done) { client->Commit(clock, 1, {}, done); }));
+  }
+}
+
+void Ones::ExpectAllCount() {
+  for (std::thread& thread : threads_) thread.join();
+  float total = 0;
+  for (const uint64_t pushed : pushed_) total += static_cast<float>(pushed);
+  EXPECT_GT(total, 0);
+  Memory weights(0);
+  SYNCLINE_EXPECT_OK(Wait([&](auto done) { clients_[0]->Observe({weights.places}, done); }));
+  for (const auto& tensor : weights.tensors) {
+    for (const float weight : tensor) ASSERT_EQ(weight, total);
+  }
+}
+
+}  // namespace syncline

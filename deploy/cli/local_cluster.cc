@@ -1,6 +1,7 @@
 #include "deploy/cli/local_cluster.h"
 
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -67,6 +68,18 @@ uint32_t LocalCluster::Running(const std::string& prefix) {
       std::count_if(members_.begin(), members_.end(), [&](const auto& member) {
         return absl::StartsWith(member->name(), prefix) && !member->Poll();
       }));
+}
+
+absl::StatusOr<std::string> LocalCluster::ReplaceKilled() {
+  // Nobody takes the place of the coordinator, which is the first.
+  for (size_t i = 1; i < members_.size(); ++i) {
+    if (members_[i]->Poll() != 128 + SIGKILL) continue;
+    const std::string name = members_[i]->name();
+    members_.erase(members_.begin() + static_cast<ptrdiff_t>(i));
+    SYNCLINE_RETURN_IF_ERROR(absl::StartsWith(name, "ps-") ? StartShard() : StartWorker());
+    return name;
+  }
+  return std::string();
 }
 
 absl::Status LocalCluster::Follow(const Rescale& wanted) {

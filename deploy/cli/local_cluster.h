@@ -34,6 +34,9 @@ class LocalCluster {
 
   // An error, with the last lines of its log, for a member that has failed.
   absl::Status CheckMembers();
+  // Starts a shard or worker in place of one that was killed (SIGKILL), whose name is returned; the job goes
+  // on with it. Empty if there is none.
+  absl::StatusOr<std::string> ReplaceKilled();
   // Starts what the job lacks of the shards and workers it is to have by now (syncline scale). Those that
   // are too many end by themselves.
   absl::Status Follow(const Rescale& wanted);

@@ -56,10 +56,15 @@ absl::StatusOr<int> Watch(LocalCluster* cluster, ClusterClient* client,
         SYNCLINE_RETURN_IF_ERROR(cluster->Follow(status->rescale()));
       }
     }
-    const absl::Status members = cluster->CheckMembers();
+    const auto killed = cluster->ReplaceKilled();
+    const absl::Status members = killed.ok() ? cluster->CheckMembers() : killed.status();
     if (!members.ok()) {
       display.End();
       return members;
+    }
+    if (!killed->empty()) {
+      display.End();
+      std::printf("%s was killed: another one was started in its place\n", killed->c_str());
     }
     if (const int signal = SignalWithin(kPoll)) {
       display.End();

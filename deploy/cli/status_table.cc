@@ -81,13 +81,15 @@ std::string StatusTable(const ClusterStatusReply& status) {
   }
   absl::StrAppend(&text, "\nworkers\n", FormatTable(workers));
 
-  std::vector<TableRow> shards = {{"shard", "step", "chunks", "weights", "pushed", "pulled",
-                              "duplicates", "dropped", "address"}};
+  std::vector<TableRow> shards = {{"shard", "step", "chunks", "copies", "weights", "pushed", "pulled",
+                                   "duplicates", "dropped", "address"}};
   for (const ShardStatusReply& shard : status.shards()) {
     const int index = static_cast<int>(shard.shard());
     shards.push_back({absl::StrCat(index), absl::StrCat(shard.step()),
-                      absl::StrCat(shard.chunks()), BytesText(static_cast<double>(shard.bytes())),
-                      BytesText(static_cast<double>(shard.pushed_bytes())), BytesText(static_cast<double>(shard.pulled_bytes())),
+                      absl::StrCat(shard.chunks()), absl::StrCat(shard.copies()),
+                      BytesText(static_cast<double>(shard.bytes())),
+                      BytesText(static_cast<double>(shard.pushed_bytes())),
+                      BytesText(static_cast<double>(shard.pulled_bytes())),
                       absl::StrCat(shard.duplicates()), absl::StrCat(shard.dropped()),
                       index < status.map().shards_size() ? status.map().shards(index) : "-"});
   }

@@ -23,9 +23,10 @@ std::vector<std::string> CoordinatorImpl::LostShards(absl::Duration silence) con
 
 bool CoordinatorImpl::TakingOver() const {
   if (!pending_ || !map_) return false;
-  const auto& lost = pending_->map().lost();
-  return std::any_of(lost.begin(), lost.end(),
-                     [this](const std::string& address) { return InMap(address); });
+  for (const std::string& address : pending_->map().lost()) {
+    if (InMap(address)) return true;
+  }
+  return false;
 }
 
 bool CoordinatorImpl::HandleLostShards() {

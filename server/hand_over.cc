@@ -6,15 +6,13 @@
 #include <utility>
 
 #include "absl/time/clock.h"
-#include "common/rpc/call_raw.h"
 #include "common/rpc/channel.h"
-#include "server/service/hand_over_message.h"
+#include "server/send_chunks.h"
 #include "spdlog/spdlog.h"
 
 namespace syncline {
 namespace {
 
-constexpr char kMethod[] = "/syncline.ParameterServer/HandOver";
 constexpr size_t kMessageBytes = size_t{4} << 20;
 constexpr size_t kMessageChunks = 256;
 // To each shard, each with a connection of its own.
@@ -96,10 +94,8 @@ void HandOver::SendTo(const std::string& address, uint64_t map_epoch,
   const auto lane = [&] {
     const auto channel = MakeChannel(address, security_);
     for (size_t i = next++; i < messages.size(); i = next++) {
-      SendMessage(address, [&]() -> absl::Status {
-        if (!channel.ok()) return channel.status();
-        return CallRaw(*channel, kMethod, EncodeChunks(map_epoch, false, messages[i]), kAttempt).status();
-      });
+      SendMessage(address,
+                  [&] { return SendChunks(channel, map_epoch, false, messages[i], kAttempt); });
     }
   };
   std::vector<std::thread> others;

@@ -3,15 +3,13 @@
 #include <utility>
 
 #include "absl/time/clock.h"
-#include "common/rpc/call_raw.h"
 #include "common/rpc/channel.h"
-#include "server/service/hand_over_message.h"
+#include "server/send_chunks.h"
 #include "spdlog/spdlog.h"
 
 namespace syncline {
 namespace {
 
-constexpr char kMethod[] = "/syncline.ParameterServer/HandOver";
 // To each shard, each with a connection of its own.
 constexpr int kThreads = 2;
 constexpr absl::Duration kAttempt = absl::Seconds(5);
@@ -59,11 +57,8 @@ void Replicator::Run(const std::string& address) {
   const auto channel = MakeChannel(address, security_);
   Message message;
   while (WaitForMessage(address, &message)) {
-    absl::Status sent = channel.status();
-    if (sent.ok()) {
-      sent = CallRaw(*channel, kMethod, EncodeChunks(message.map_epoch, true, message.chunks), kAttempt)
-                 .status();
-    }
+    const absl::Status sent =
+        SendChunks(channel, message.map_epoch, true, message.chunks, kAttempt);
     Note(address, std::string(sent.message()));
     if (!sent.ok()) absl::SleepFor(kPause);
     const Done done = std::move(message.done);

@@ -102,7 +102,7 @@ class Copies {
     for (uint32_t shard = 0; shard < stays.size(); ++shard) {
       if (stays[shard]) places_.push_back(shard);
     }
-    wanted_ = std::min<size_t>(std::max(map.replicas(), 1u), places_.size()) - 1;
+    wanted_ = std::min<size_t>(BackupsEach(map), places_.size() - 1);
     for (size_t u = 0; u < units.size(); ++u) {
       owners_.push_back(map.owner(static_cast<int>(units[u].first)));
       for (const uint32_t shard : Backups(map, units[u].first)) {
@@ -148,7 +148,7 @@ class Copies {
   }
 
   void WriteTo(ShardMap* map) const {
-    const int each = std::max(static_cast<int>(map->replicas()), 1) - 1;
+    const int each = BackupsEach(*map);
     map->mutable_backup()->Resize(map->owner_size() * each, 0);
     for (size_t u = 0; u < units_.size(); ++u) {
       for (uint32_t c = units_[u].first; c < units_[u].first + units_[u].count; ++c) {
@@ -194,7 +194,7 @@ void PlaceCopies(const std::vector<bool>& stays, const std::vector<ChunkUnit>& u
 
 // Gives `unit` the owner and the copies that it has in `from`.
 void CopyUnit(const ChunkUnit& unit, const ShardMap& from, ShardMap* to) {
-  const int each = std::max(static_cast<int>(from.replicas()), 1) - 1;
+  const int each = BackupsEach(from);
   for (int c = static_cast<int>(unit.first); c < static_cast<int>(unit.first + unit.count); ++c) {
     to->set_owner(c, from.owner(c));
     for (int i = c * each; i < (c + 1) * each; ++i) to->set_backup(i, from.backup(i));
@@ -208,11 +208,18 @@ bool SameCopies(const ShardMap& a, const ShardMap& b, uint32_t chunk) {
   return in_a == in_b;
 }
 
-// What a unit's place in `to` makes travel.
+// How many addresses a chunk travels to: of its owner and of its copies, where they are others than before.
+uint64_t Travels(const ShardMap& from, const ShardMap& to, uint32_t chunk) {
+  const int id = static_cast<int>(chunk);
+  uint64_t travels = from.shards(from.owner(id)) != to.shards(to.owner(id));
+  std::vector<std::string> had;
+  for (const uint32_t shard : Backups(from, chunk)) had.push_back(from.shards(static_cast<int>(shard)));
+  for (const uint32_t shard : Backups(to, chunk)) travels += !IsIn(had, to.shards(static_cast<int>(shard)));
+  return travels;
+}
+
 uint64_t TravelBytes(const ChunkUnit& unit, const ShardMap& from, const ShardMap& to) {
-  uint64_t copies = from.owner(static_cast<int>(unit.first)) != to.owner(static_cast<int>(unit.first));
-  for (const uint32_t shard : Backups(to, unit.first)) copies += !IsBackup(from, unit.first, shard);
-  return copies * Bytes(unit);
+  return Travels(from, to, unit.first) * Bytes(unit);
 }
 
 ShardMap Only(const ShardMap& map, const std::vector<bool>& stays) {
@@ -277,7 +284,7 @@ std::vector<ShardMap> PlanRebalance(const ShardMap& map, absl::Span<const std::s
 
 void PlaceCopies(bool keep_tensors_whole, ShardMap* map) {
   map->mutable_backup()->Clear();
-  const int each = std::max(static_cast<int>(map->replicas()), 1) - 1;
+  const int each = BackupsEach(*map);
   for (const uint32_t owner : map->owner()) {
     for (int i = 0; i < each; ++i) map->add_backup(owner);
   }
@@ -293,7 +300,7 @@ absl::StatusOr<ShardMap> MapWithout(const ShardMap& map, absl::Span<const std::s
     stays.push_back(!IsIn(lost, address));
     if (!stays.back()) next.add_lost(address);
   }
-  const int each = std::max(static_cast<int>(map.replicas()), 1) - 1;
+  const int each = BackupsEach(map);
   for (int c = 0; c < map.owner_size(); ++c) {
     std::vector<uint32_t> left;
     if (stays[map.owner(c)]) left.push_back(map.owner(c));
@@ -314,14 +321,7 @@ absl::StatusOr<ShardMap> MapWithout(const ShardMap& map, absl::Span<const std::s
 uint64_t MovedBytes(const ShardMap& from, const ShardMap& to) {
   uint64_t bytes = 0;
   for (const ChunkInfo& chunk : Chunks(from)) {
-    const int id = static_cast<int>(chunk.id);
-    uint64_t copies = from.shards(from.owner(id)) != to.shards(to.owner(id));
-    std::set<std::string> had;
-    for (const uint32_t shard : Backups(from, chunk.id)) had.insert(from.shards(static_cast<int>(shard)));
-    for (const uint32_t shard : Backups(to, chunk.id)) {
-      copies += had.count(to.shards(static_cast<int>(shard))) == 0;
-    }
-    bytes += copies * chunk.elements * sizeof(float);
+    bytes += Travels(from, to, chunk.id) * chunk.elements * sizeof(float);
   }
   return bytes;
 }

@@ -48,14 +48,12 @@ absl::Status ValidateChunkBytes(uint64_t chunk_bytes) {
 
 // After the owners.
 absl::Status ValidateBackups(const ShardMap& map) {
-  const uint64_t each = std::max<uint64_t>(map.replicas(), 1) - 1;
-  if (map.replicas() > kMaxReplicas ||
-      static_cast<uint64_t>(map.backup_size()) != each * map.owner_size()) {
+  if (map.replicas() > kMaxReplicas || map.backup_size() != BackupsEach(map) * map.owner_size()) {
     return absl::InvalidArgumentError(
         absl::StrCat("shard map: ", map.backup_size(), " backups for ", map.owner_size(),
                      " chunks with ", map.replicas(), " replicas of each, of at most ", kMaxReplicas));
   }
-  for (uint32_t chunk = 0; each > 0 && chunk < static_cast<uint32_t>(map.owner_size()); ++chunk) {
+  for (uint32_t chunk = 0; chunk < static_cast<uint32_t>(map.owner_size()); ++chunk) {
     std::vector<uint32_t> backups = Backups(map, chunk);
     std::sort(backups.begin(), backups.end());
     const bool twice = std::adjacent_find(backups.begin(), backups.end()) != backups.end();
@@ -141,9 +139,11 @@ std::vector<uint32_t> OwnedChunks(const ShardMap& map, uint32_t shard) {
   return owned;
 }
 
+int BackupsEach(const ShardMap& map) { return static_cast<int>(std::max(map.replicas(), 1u)) - 1; }
+
 std::vector<uint32_t> Backups(const ShardMap& map, uint32_t chunk) {
   std::vector<uint32_t> backups;
-  const int each = std::max(static_cast<int>(map.replicas()), 1) - 1;
+  const int each = BackupsEach(map);
   const int first = static_cast<int>(chunk) * each;
   for (int i = first; i < first + each; ++i) {
     if (map.backup(i) != map.owner(static_cast<int>(chunk))) backups.push_back(map.backup(i));

@@ -50,6 +50,8 @@ bool HasShard(const ShardMap& map, const std::string& address);
 // The ids of the chunks that `shard` owns, ascending.
 std::vector<uint32_t> OwnedChunks(const ShardMap& map, uint32_t shard);
 
+// How many entries of `map.backup` each chunk has.
+int BackupsEach(const ShardMap& map);
 // The shards that keep copies of a chunk, none twice.
 std::vector<uint32_t> Backups(const ShardMap& map, uint32_t chunk);
 // Whether `shard` keeps a copy of a chunk that is another's.

@@ -105,6 +105,8 @@ class CoordinatorImpl final : public CoordinatorCore {
   absl::Status KeepShards() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status KeepMap(const ShardMap& map, uint64_t from_step, bool change)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // A change of the map to `next` is gone through with from here on, by this coordinator or the next.
+  absl::Status DecideOn(const ShardMap& next, uint64_t from_step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // A call of leases_, which is kept first.
   absl::StatusOr<LeaseReply> Do(const LeaseEvent& event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   LeaseReply Apply(const LeaseEvent& event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -40,6 +40,14 @@ absl::Status CoordinatorImpl::KeepMap(const ShardMap& map, uint64_t from_step, b
   return Keep(record, true);
 }
 
+absl::Status CoordinatorImpl::DecideOn(const ShardMap& next, uint64_t from_step) {
+  SYNCLINE_RETURN_IF_ERROR(KeepMap(next, from_step, true));
+  pending_.emplace();
+  *pending_->mutable_map() = next;
+  pending_->set_from_step(from_step);
+  return absl::OkStatus();
+}
+
 absl::StatusOr<LeaseReply> CoordinatorImpl::Do(const LeaseEvent& event) {
   MetadataRecord record;
   *record.mutable_lease_event() = event;

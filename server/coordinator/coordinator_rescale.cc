@@ -280,11 +280,7 @@ absl::Status CoordinatorImpl::BeginChange(const ShardMap& map, const ShardMap& n
   absl::Status begun = Prepare(map, change, links);
   if (begun.ok()) {
     absl::MutexLock lock(&mu_);
-    begun = KeepMap(next, change->from_step(), true);
-    if (begun.ok()) {
-      *pending_.emplace().mutable_map() = next;
-      pending_->set_from_step(change->from_step());
-    }
+    begun = DecideOn(next, change->from_step());
   }
   if (!begun.ok()) change->Cancel().IgnoreError();
   return begun;

@@ -75,8 +75,7 @@ absl::Status CoordinatorImpl::TakeOver(const std::vector<std::string>& lost) {
     }
     if (!pending_) {
       SYNCLINE_ASSIGN_OR_RETURN(const ShardMap next, MapWithout(*map_, lost));
-      SYNCLINE_RETURN_IF_ERROR(KeepMap(next, 0, true));
-      *pending_.emplace().mutable_map() = next;
+      SYNCLINE_RETURN_IF_ERROR(DecideOn(next, 0));
     }
   }
   return GoThroughTakeOver();

@@ -1,7 +1,4 @@
 #include <algorithm>
-#include <atomic>
-#include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -27,6 +24,7 @@ size_t ShardImpl::MessageChunks(const ShardMap& map) {
 
 // While a chunk is on its way to another owner, this one's copies stay as they are until all is there.
 void ShardImpl::UpdateCopies(bool made) {
+  if (options_.map.replicas() <= 1) return;
   Replication::Copies copies;
   const auto add = [&](const ShardMap& map, uint32_t shard) {
     for (uint32_t chunk = 0; chunk < static_cast<uint32_t>(map.owner_size()); ++chunk) {
@@ -36,39 +34,26 @@ void ShardImpl::UpdateCopies(bool made) {
       }
     }
   };
-  if (options_.map.replicas() <= 1) return;
   if (maps_.placed()) add(maps_.map(), maps_.shard());
   if (maps_.confirmed()) add(maps_.next_map(), maps_.next_shard());
   replication_.SetCopies(copies, made);
 }
 
-uint64_t ShardImpl::EpochOf(uint32_t chunk) const {
-  const bool next =
-      maps_.confirmed() && maps_.next_map().owner(static_cast<int>(chunk)) == maps_.next_shard();
-  return (next ? maps_.next_map() : maps_.map()).epoch();
-}
-
 void ShardImpl::Replicate() {
   if (!options_.replicate) return;
   while (auto message = replication_.Next()) {
-    // In one message there may be chunks that are this shard's by different maps.
-    std::map<uint64_t, std::vector<uint32_t>> by_epoch;
+    std::vector<uint32_t> chunks;
+    for (const auto& [chunk, since] : message->chunks) chunks.push_back(chunk);
+    uint64_t epoch;
     {
       absl::MutexLock lock(&mu_);
-      for (const auto& [chunk, since] : message->chunks) by_epoch[EpochOf(chunk)].push_back(chunk);
+      epoch = maps_.newest_epoch();
     }
-    const auto all = std::make_shared<std::pair<std::atomic<size_t>, std::atomic<bool>>>();
-    all->first = by_epoch.size();
-    all->second = true;
-    for (const auto& [epoch, chunks] : by_epoch) {
-      options_.replicate(message->to, epoch, chunks_->Copy(chunks),
-                         [this, all, message = *message](bool arrived) {
-                           if (!arrived) all->second = false;
-                           if (--all->first > 0) return;
-                           replication_.Sent(message, all->second);
-                           Proceed();
-                         });
-    }
+    options_.replicate(message->to, epoch, chunks_->Copy(chunks),
+                       [this, message = *message](bool arrived) {
+                         replication_.Sent(message, arrived);
+                         Proceed();
+                       });
   }
 }
 

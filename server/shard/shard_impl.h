@@ -109,8 +109,6 @@ class ShardImpl final : public Shard {
   void GiveAway(Calls* calls) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   static size_t MessageChunks(const ShardMap& map);
   void UpdateCopies(bool made) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // By which map a chunk of this shard is sent to who keeps a copy.
-  uint64_t EpochOf(uint32_t chunk) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Replicate();
   void AnswerSafe(Calls* calls) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status TakeOver(const MapVersion& next, uint32_t shard, Calls* calls)

@@ -1,60 +1,31 @@
 // A chunk moves from one shard to another, at every turn of the protocol. Two chunks of one weight each, one
 // worker, learning rate 1: a push of -1 adds 1.
 
-#include <cstring>
-#include <memory>
-#include <optional>
+#include <utility>
 #include <vector>
 
 #include "common/status/status_matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "server/shard/shard.h"
+#include "server/shard/two_shards.h"
 
 namespace syncline {
 namespace {
 
 using absl::StatusCode;
 
-ShardMap Map(uint64_t epoch, std::vector<uint32_t> owners) {
-  ShardMap map;
-  map.set_epoch(epoch);
-  map.set_chunk_bytes(4096);
-  for (size_t i = 0; i < owners.size(); ++i) {
-    TensorSpec* tensor = map.add_tensors();
-    tensor->set_name("w" + std::to_string(i));
-    tensor->add_shape(1);
-    map.add_owner(owners[i]);
-  }
-  map.add_shards("a:1");
-  map.add_shards("b:1");
-  return map;
-}
-
-Sender Worker(uint64_t epoch) {
-  Sender sender;
-  sender.set_incarnation(1);
-  sender.set_map_epoch(epoch);
-  return sender;
-}
-
-class ShardMapChangeTest : public testing::TestWithParam<SyncMode> {
+class ShardMapChangeTest : public TwoShards, public testing::TestWithParam<SyncMode> {
  protected:
   ShardMapChangeTest() {
-    for (uint32_t i = 0; i < 2; ++i) {
+    for (int i = 0; i < 2; ++i) {
       ShardOptions options;
       options.job.set_sync_mode(GetParam());
-      options.job.mutable_optimizer()->set_learning_rate(1);
       options.map = Map(1, {0, 1});
-      options.shard = i;
       options.hand_over = [this](const ShardMap& map, std::vector<ChunkSnapshot> chunks) {
         handed_epoch_ = map.epoch();
         handed_ = std::move(chunks);
       };
-      shards_.push_back(*Shard::Create(std::move(options)));
-      UpdateMemberRequest admit;
-      admit.set_incarnation(1);
-      SYNCLINE_EXPECT_OK(shards_[i]->UpdateMember(admit).status());
+      StartShard(std::move(options));
     }
   }
   bool sync() const { return GetParam() == SYNC; }
@@ -76,45 +47,7 @@ class ShardMapChangeTest : public testing::TestWithParam<SyncMode> {
       EXPECT_TRUE(reply->accepted());
     }
   }
-  absl::Status Push(int shard, uint32_t chunk, Clock clock, uint64_t epoch) {
-    const auto value = std::make_shared<float>(-1.0f);
-    return shards_[shard]
-        ->Push(Worker(epoch), clock, {{chunk, 0, Fragments::Of(value.get(), 4, value)}})
-        .status();
-  }
-  absl::Status Commit(int shard, Clock clock, uint64_t epoch) {
-    return shards_[shard]->Commit(Worker(epoch), clock, 1, {0}).status();
-  }
-  // The weight, or nothing while the pull waits.
-  std::optional<absl::StatusOr<float>> Pull(int shard, uint32_t chunk, Clock clock,
-                                            uint64_t epoch) {
-    auto answer = std::make_shared<std::optional<absl::StatusOr<float>>>();
-    shards_[shard]->Pull(Worker(epoch), {clock, {chunk}, false, {}}, [answer](auto result) {
-      if (!result.ok()) {
-        *answer = result.status();
-        return;
-      }
-      float value;
-      std::memcpy(&value, result->chunks[0].data.pieces()[0].data, sizeof(value));
-      *answer = value;
-    });
-    return *answer;
-  }
-  void ExpectPulled(int shard, uint32_t chunk, Clock clock, uint64_t epoch, float weight) {
-    const auto pulled = Pull(shard, chunk, clock, epoch);
-    ASSERT_TRUE(pulled) << "it waits";
-    SYNCLINE_ASSERT_OK(pulled->status());
-    EXPECT_EQ(**pulled, weight);
-  }
-  // A step by the first map.
-  void Step(Clock clock) {
-    for (const int shard : {0, 1}) {
-      SYNCLINE_ASSERT_OK(Push(shard, static_cast<uint32_t>(shard), clock, 1));
-    }
-    for (const int shard : {0, 1}) SYNCLINE_ASSERT_OK(Commit(shard, clock, 1));
-  }
 
-  std::vector<std::unique_ptr<Shard>> shards_;
   uint64_t handed_epoch_ = 0;
   std::vector<ChunkSnapshot> handed_;
 };

@@ -1,17 +1,15 @@
 // A shard is lost at every turn of a step, and the one that keeps copies of its chunk goes on from them. Two
 // chunks of one weight each, one on each of two shards, one worker, learning rate 1: a push of -1 adds 1.
 
-#include <cstring>
 #include <functional>
-#include <memory>
-#include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "common/status/status_matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "server/shard/shard.h"
+#include "server/shard/two_shards.h"
 
 namespace syncline {
 namespace {
@@ -19,55 +17,35 @@ namespace {
 using absl::StatusCode;
 using testing::HasSubstr;
 
-// The first map, in which each shard keeps a copy of the other's chunk, or the one after shard 0 is lost.
-ShardMap Map(bool lost) {
-  ShardMap map;
-  map.set_epoch(lost ? 2 : 1);
-  map.set_chunk_bytes(4096);
-  map.set_replicas(2);
-  for (const uint32_t chunk : {0u, 1u}) {
-    TensorSpec* tensor = map.add_tensors();
-    tensor->set_name("w" + std::to_string(chunk));
-    tensor->add_shape(1);
-    map.add_owner(lost ? 0 : chunk);
-    map.add_backup(lost ? 0 : 1 - chunk);
-  }
-  map.add_shards(lost ? "b:1" : "a:1");
-  if (!lost) map.add_shards("b:1");
-  if (lost) map.add_lost("a:1");
-  return map;
-}
-
 struct Sent {
   uint64_t epoch = 0;
   std::vector<ChunkSnapshot> chunks;
   std::function<void(bool)> done;
 };
 
-class ShardTakeoverTest : public testing::Test {
+class ShardTakeoverTest : public TwoShards, public testing::Test {
  protected:
+  // The first map, in which each shard keeps a copy of the other's chunk, or the one after shard 0 is lost.
+  static ShardMap MapWithCopies(bool lost) {
+    ShardMap map = lost ? Map(2, {0, 0}, {"b:1"}) : Map(1, {0, 1});
+    map.set_replicas(2);
+    for (const uint32_t chunk : {0u, 1u}) map.add_backup(lost ? 0 : 1 - chunk);
+    if (lost) map.add_lost("a:1");
+    return map;
+  }
   void Start(SyncMode mode, double clip_norm = 0) {
-    for (uint32_t i = 0; i < 2; ++i) {
+    for (int i = 0; i < 2; ++i) {
       ShardOptions options;
       options.job.set_sync_mode(mode);
-      options.job.mutable_optimizer()->set_learning_rate(1);
       options.job.mutable_optimizer()->set_clip_norm(clip_norm);
-      options.map = Map(false);
-      options.shard = i;
+      options.map = MapWithCopies(false);
       options.replicate = [this, i](const std::string&, uint64_t epoch,
                                     std::vector<ChunkSnapshot> chunks,
                                     std::function<void(bool)> done) {
         sent_[i].push_back({epoch, std::move(chunks), std::move(done)});
       };
-      shards_.push_back(*Shard::Create(std::move(options)));
-      Member(static_cast<int>(i), UpdateMemberRequest::ADMIT);
+      StartShard(std::move(options));
     }
-  }
-  void Member(int shard, UpdateMemberRequest::Action action) {
-    UpdateMemberRequest request;
-    request.set_action(action);
-    request.set_incarnation(1);
-    SYNCLINE_EXPECT_OK(shards_[shard]->UpdateMember(request).status());
   }
   // What a shard has sent so far arrives at the other one, but nobody hears of that.
   void Arrive(int from) {
@@ -82,58 +60,18 @@ class ShardTakeoverTest : public testing::Test {
       for (const Sent& sent : std::exchange(sent_[from], {})) sent.done(true);
     }
   }
-  absl::Status Push(int shard, uint32_t chunk, Clock clock, uint64_t epoch) {
-    const auto value = std::make_shared<float>(-1.0f);
-    return shards_[shard]
-        ->Push(Worker(epoch), clock, {{chunk, 0, Fragments::Of(value.get(), 4, value)}})
-        .status();
-  }
-  absl::Status Commit(int shard, Clock clock, uint64_t epoch) {
-    return shards_[shard]->Commit(Worker(epoch), clock, 1, {0}).status();
-  }
-  // The weight, or nothing while the pull waits.
-  std::optional<absl::StatusOr<float>> Pull(int shard, uint32_t chunk, Clock clock, uint64_t epoch) {
-    auto answer = std::make_shared<std::optional<absl::StatusOr<float>>>();
-    shards_[shard]->Pull(Worker(epoch), {clock, {chunk}, false, {}}, [answer](auto result) {
-      if (!result.ok()) {
-        *answer = result.status();
-        return;
-      }
-      float value;
-      std::memcpy(&value, result->chunks[0].data.pieces()[0].data, sizeof(value));
-      *answer = value;
-    });
-    return *answer;
-  }
-  void ExpectPulled(int shard, uint32_t chunk, Clock clock, uint64_t epoch, float weight) {
-    const auto pulled = Pull(shard, chunk, clock, epoch);
-    ASSERT_TRUE(pulled) << "it waits";
-    SYNCLINE_ASSERT_OK(pulled->status());
-    EXPECT_EQ(**pulled, weight);
-  }
   // A whole step, by the first map.
-  void Step(Clock clock) {
-    for (const int shard : {0, 1}) {
-      SYNCLINE_ASSERT_OK(Push(shard, static_cast<uint32_t>(shard), clock, 1));
-    }
-    for (const int shard : {0, 1}) SYNCLINE_ASSERT_OK(Commit(shard, clock, 1));
+  void StepAndCopy(Clock clock) {
+    Step(clock);
     for (const int shard : {0, 1}) Copy(shard);
   }
   absl::Status LoseShard0() {
     ChangeMapRequest request;
     request.set_phase(ChangeMapRequest::TAKE_OVER);
-    *request.mutable_next()->mutable_map() = Map(true);
+    *request.mutable_next()->mutable_map() = MapWithCopies(true);
     return shards_[1]->ChangeMap(request).status();
   }
 
-  static Sender Worker(uint64_t epoch) {
-    Sender sender;
-    sender.set_incarnation(1);
-    sender.set_map_epoch(epoch);
-    return sender;
-  }
-
-  std::vector<std::unique_ptr<Shard>> shards_;
   std::vector<Sent> sent_[2];
 };
 
@@ -150,7 +88,7 @@ TEST_F(ShardTakeoverTest, NobodyPullsAStepBeforeTheCopiesHaveIt) {
 
 TEST_F(ShardTakeoverTest, LostBetweenTwoSteps) {
   Start(SYNC);
-  Step(0);
+  StepAndCopy(0);
   SYNCLINE_ASSERT_OK(LoseShard0());
   SYNCLINE_ASSERT_OK(LoseShard0()) << "again";
   ExpectPulled(1, 0, 1, 2, 1);
@@ -163,8 +101,8 @@ TEST_F(ShardTakeoverTest, LostBetweenTwoSteps) {
 
 TEST_F(ShardTakeoverTest, LostWithAPushThatTheOtherCommittedUpon) {
   Start(SYNC);
-  Step(0);
-  for (const int shard : {0, 1}) SYNCLINE_ASSERT_OK(Push(shard, static_cast<uint32_t>(shard), 1, 1));
+  StepAndCopy(0);
+  PushAll(1);
   // The commit reaches shard 1 alone, which makes the step, and then has to make it for chunk 0.
   SYNCLINE_ASSERT_OK(Commit(1, 1, 1));
   Copy(1);
@@ -181,8 +119,8 @@ TEST_F(ShardTakeoverTest, LostWithAPushThatTheOtherCommittedUpon) {
 
 TEST_F(ShardTakeoverTest, LostAheadOfTheOther) {
   Start(SYNC);
-  Step(0);
-  for (const int shard : {0, 1}) SYNCLINE_ASSERT_OK(Push(shard, static_cast<uint32_t>(shard), 1, 1));
+  StepAndCopy(0);
+  PushAll(1);
   SYNCLINE_ASSERT_OK(Commit(0, 1, 1));
   Arrive(0);  // and the answer is lost
   SYNCLINE_ASSERT_OK(LoseShard0());
@@ -194,7 +132,7 @@ TEST_F(ShardTakeoverTest, LostAheadOfTheOther) {
 
 TEST_F(ShardTakeoverTest, TheNormOfAStepIsNotKnownWithoutWhatTheOtherHasMade) {
   Start(SYNC, 100);
-  for (const int shard : {0, 1}) SYNCLINE_ASSERT_OK(Push(shard, static_cast<uint32_t>(shard), 0, 1));
+  PushAll(0);
   SYNCLINE_ASSERT_OK(Commit(0, 0, 1));
   StepNormsReply norms;
   norms.add_chunks(1);
@@ -206,7 +144,7 @@ TEST_F(ShardTakeoverTest, TheNormOfAStepIsNotKnownWithoutWhatTheOtherHasMade) {
 
 TEST_F(ShardTakeoverTest, AWorkerThatIsGoneTooIsNotWaitedFor) {
   Start(SYNC);
-  for (const int shard : {0, 1}) SYNCLINE_ASSERT_OK(Push(shard, static_cast<uint32_t>(shard), 0, 1));
+  PushAll(0);
   SYNCLINE_ASSERT_OK(Commit(1, 0, 1));
   SYNCLINE_ASSERT_OK(LoseShard0());
   EXPECT_FALSE(shards_[1]->Status().unrecoverable());
@@ -216,7 +154,7 @@ TEST_F(ShardTakeoverTest, AWorkerThatIsGoneTooIsNotWaitedFor) {
 
 TEST_F(ShardTakeoverTest, WithAWorkerGoneBeforeThereIsNothingToGoOnFrom) {
   Start(SYNC);
-  for (const int shard : {0, 1}) SYNCLINE_ASSERT_OK(Push(shard, static_cast<uint32_t>(shard), 0, 1));
+  PushAll(0);
   SYNCLINE_ASSERT_OK(Commit(1, 0, 1));
   Member(1, UpdateMemberRequest::FENCE);
   EXPECT_THAT(LoseShard0(), StatusIs(StatusCode::kFailedPrecondition, HasSubstr("worker is gone")));

@@ -1,13 +1,11 @@
 // Processes that add up their gradients on one host, and one of them is killed: the steps that were planned
 // with it are made all the same, to the bit.
 
-#include <map>
+#include <string>
 
-#include "absl/strings/str_cat.h"
 #include "common/status/status_matchers.h"
-#include "deploy/cli/child_process.h"
 #include "gtest/gtest.h"
-#include "tests/integration/in_process_cluster.h"
+#include "tests/integration/process_cluster.h"
 
 namespace syncline {
 namespace {
@@ -22,18 +20,12 @@ JobManifest Job() {
   return job;
 }
 
+constexpr const char* kNames[] = {"a", "b", "c"};
+
 class LostProcessTest : public testing::Test {
  protected:
-  LostProcessTest() : cluster_(Job(), "", absl::Seconds(5)) {
-    for (const char* name : {"a", "b", "c"}) {
-      auto process = ChildProcess::Start(
-          name,
-          {"worker/syncline-worker", absl::StrCat("--coordinator=", cluster_.coordinator()),
-           absl::StrCat("--name=", name), "--step_delay=100ms", "--http_port=-1"},
-          absl::StrCat(FreshFolder("log"), "/", name));
-      SYNCLINE_EXPECT_OK(process.status());
-      processes_[name] = *std::move(process);
-    }
+  LostProcessTest() {
+    for (const char* name : kNames) cluster_.StartWorker(name, "100ms");
     SYNCLINE_EXPECT_OK(cluster_.WaitUntil([](const ClusterStatusReply& status) {
       return status.step() >= 3 && status.workers_size() == 1 && status.workers(0).processes() == 3;
     }));
@@ -43,21 +35,21 @@ class LostProcessTest : public testing::Test {
   Weights Finish() {
     EXPECT_LT(cluster_.Status().step(), 12u) << "the loss should be in the middle of the job";
     SYNCLINE_EXPECT_OK(cluster_.WaitUntilFinished());
-    for (const auto& [name, process] : processes_) {
-      EXPECT_TRUE(process->WaitFor(absl::Seconds(30))) << name;
-      EXPECT_EQ(*process->Poll(), name == lost_ ? 128 + 9 : 0)
-          << name << ": " << LastLines(process->log(), 5);
+    for (const char* name : kNames) {
+      ChildProcess& process = cluster_.process(name);
+      EXPECT_TRUE(process.WaitFor(absl::Seconds(30))) << name;
+      EXPECT_EQ(*process.Poll(), name == lost_ ? 128 + 9 : 0)
+          << name << ": " << LastLines(process.log(), 5);
     }
     return *CheckpointWeights(cluster_.job().checkpoint().directory());
   }
   void Kill(const std::string& name) {
     lost_ = name;
-    processes_[name]->Kill();
+    cluster_.process(name).Kill();
   }
   std::string Leader() { return cluster_.Status().workers(0).name(); }
 
-  InProcessCluster cluster_;
-  std::map<std::string, std::unique_ptr<ChildProcess>> processes_;
+  ProcessCluster cluster_{Job(), absl::Seconds(5), /*start_shards=*/true};
   std::string lost_;
 };
 

@@ -13,11 +13,12 @@
 namespace syncline {
 
 // A coordinator in this process, and shards and workers in processes of their own, which can be killed. A
-// test's target has //server:syncline-ps and //worker:syncline-worker as data.
+// test's target has //server:syncline-ps and //worker:syncline-worker as data. `start_shards`: the job's are in
+// this process.
 class ProcessCluster : public InProcessCluster {
  public:
-  ProcessCluster(const JobManifest& job, absl::Duration member_lease)
-      : InProcessCluster(job, "", member_lease, &PosixFileSystem(), /*start_shards=*/false) {}
+  ProcessCluster(const JobManifest& job, absl::Duration member_lease, bool start_shards = false)
+      : InProcessCluster(job, "", member_lease, &PosixFileSystem(), start_shards) {}
 
   void StartShard(const std::string& name);
   void StartWorker(const std::string& name, const std::string& step_delay = "10ms");

@@ -2,10 +2,10 @@
 #define SYNCLINE_WORKER_CLIENT_CALL_GROUP_H_
 
 #include <cstddef>
-#include <set>
 
 #include "absl/synchronization/mutex.h"
 #include "grpcpp/client_context.h"
+#include "worker/client/call_contexts.h"
 
 namespace syncline {
 
@@ -19,8 +19,8 @@ class CallGroup {
   void Leave();
 
   // An attempt of a call begins or has ended. False once the group is closing.
-  bool Add(grpc::ClientContext* context);
-  void Remove(grpc::ClientContext* context);
+  bool Add(grpc::ClientContext* context) { return contexts_.Add(context); }
+  void Remove(grpc::ClientContext* context) { contexts_.Remove(context); }
 
   // Cancels all attempts and waits until every call has left.
   void Close();
@@ -30,7 +30,7 @@ class CallGroup {
   mutable absl::Mutex mu_;
   bool closing_ ABSL_GUARDED_BY(mu_) = false;
   size_t calls_ ABSL_GUARDED_BY(mu_) = 0;
-  std::set<grpc::ClientContext*> contexts_ ABSL_GUARDED_BY(mu_);
+  CallContexts contexts_;
 };
 
 }  // namespace syncline

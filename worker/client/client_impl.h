@@ -135,7 +135,7 @@ class ClientImpl final : public Client {
   PullDone Forgetting(PullDone done);
   void WhenReplayed(std::function<void()> then);
   void GiveUpLost(const RouteTable::Ptr& newest);
-  void Replay(const RouteTable::Ptr& newest, const std::vector<uint32_t>& chunks);
+  void CommitAgain(const RouteTable::Ptr& newest);
   void Replayed();
   void Hint(uint64_t epoch) {
     if (routed_) routes_->Hint(epoch);

@@ -52,6 +52,8 @@ void ClientImpl::WhenReplayed(std::function<void()> then) {
 
 // Before anybody goes by the new map, so that no commit overtakes what it stands for.
 void ClientImpl::GiveUpLost(const RouteTable::Ptr& newest) {
+  Outgoing out;
+  Clock clock;
   std::vector<uint32_t> chunks;
   {
     absl::MutexLock lock(&mu_);
@@ -70,30 +72,23 @@ void ClientImpl::GiveUpLost(const RouteTable::Ptr& newest) {
     }
     if (!given_up || !replays()) return;
     ++replays_;
-  }
-  Replay(newest, chunks);
-}
-
-void ClientImpl::Replay(const RouteTable::Ptr& newest, const std::vector<uint32_t>& chunks) {
-  Outgoing out;
-  Clock clock;
-  {
-    absl::MutexLock lock(&mu_);
     out.tensors = pushed_.tensors;
     clock = pushed_.clock;
   }
   out.route = newest;
   out.groups = newest->router.GroupsOfChunks(chunks, MessagesNow());
-  SendPushes(clock, out, [this, newest](const absl::Status&) {
-    // Whoever took the chunks over says what is missing, if anything is.
-    CommitRequest commit;
-    {
-      absl::MutexLock lock(&mu_);
-      commit = last_commit_;
-    }
-    if (!commit.has_sender()) return Replayed();
-    CommitTo(newest, commit, [this](const absl::StatusOr<bool>&) { Replayed(); });
-  });
+  SendPushes(clock, out, [this, newest](const absl::Status&) { CommitAgain(newest); });
+}
+
+// Whoever took the chunks over says what is missing, if anything is.
+void ClientImpl::CommitAgain(const RouteTable::Ptr& newest) {
+  CommitRequest commit;
+  {
+    absl::MutexLock lock(&mu_);
+    commit = last_commit_;
+  }
+  if (!commit.has_sender()) return Replayed();
+  CommitTo(newest, commit, [this](const absl::StatusOr<bool>&) { Replayed(); });
 }
 
 void ClientImpl::Replayed() {

@@ -100,7 +100,7 @@ class ShardConnection::Attempts final : public CompletionEvent {
       result_ = absl::CancelledError("the client is closing");
       return End();
     }
-    if (!connection_->Add(context_.get())) {
+    if (!connection_->contexts_.Add(context_.get())) {
       connection_->group_->Remove(context_.get());
       result_ = Lost();
       // Never inside Send.
@@ -118,7 +118,7 @@ class ShardConnection::Attempts final : public CompletionEvent {
 
   void RemoteDone() {
     connection_->group_->Remove(context_.get());
-    connection_->Remove(context_.get());
+    connection_->contexts_.Remove(context_.get());
     call_.reset();
     request_.Clear();
     AttemptDone(FromGrpcStatus(status_), std::move(reply_));
@@ -211,23 +211,6 @@ absl::StatusOr<std::unique_ptr<ShardConnection>> ShardConnection::Create(const O
     connection->channels_.push_back({std::make_unique<grpc::GenericStub>(channel), queue});
   }
   return connection;
-}
-
-bool ShardConnection::Add(grpc::ClientContext* context) {
-  absl::MutexLock lock(&mu_);
-  return !abandoned_ && contexts_.insert(context).second;
-}
-
-void ShardConnection::Remove(grpc::ClientContext* context) {
-  absl::MutexLock lock(&mu_);
-  contexts_.erase(context);
-}
-
-void ShardConnection::Abandon() {
-  absl::MutexLock lock(&mu_);
-  abandoned_ = true;
-  // TryCancel only marks the call; its end comes to another thread.
-  for (grpc::ClientContext* context : contexts_) context->TryCancel();
 }
 
 // A lane without calls takes one of any size.

@@ -6,7 +6,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +18,7 @@
 #include "grpcpp/completion_queue.h"
 #include "grpcpp/generic/generic_stub.h"
 #include "grpcpp/support/byte_buffer.h"
+#include "worker/client/call_contexts.h"
 #include "worker/client/call_group.h"
 #include "worker/client/flow_window.h"
 #include "worker/client/local_link.h"
@@ -67,8 +67,8 @@ class ShardConnection {
 
   // The shard is lost: what is under way, or will be sent, ends with ABORTED, for it may be said to others.
   // On a link first the shard's side must have closed, as it may still write to lent memory.
-  void Abandon();
-  bool abandoned() const { return abandoned_; }
+  void Abandon() { contexts_.Cancel(); }
+  bool abandoned() const { return contexts_.cancelled(); }
 
   // `bytes` of tensors go one way or the other. `done` runs once, on a loop's or the link's thread,
   // never inside Send (but with CANCELLED when the group is closing).
@@ -98,19 +98,16 @@ class ShardConnection {
   // Counts a call that is about to begin.
   void Enter(Lane* lane, Attempts* attempts) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Finished(const Attempts& attempts, bool delivered);
-  bool Add(grpc::ClientContext* context);
-  void Remove(grpc::ClientContext* context);
 
   const Options options_;
   CallGroup* const group_;
   std::vector<Channel> channels_;
   std::unique_ptr<LocalLink> link_;
   std::atomic<uint32_t> turn_{0};
-  std::atomic<bool> abandoned_{false};
+  CallContexts contexts_;
   absl::Mutex mu_;
   FlowWindow window_ ABSL_GUARDED_BY(mu_);  // of pushes; pulls keep to it too
   Lane lanes_[4] ABSL_GUARDED_BY(mu_);
-  std::set<grpc::ClientContext*> contexts_ ABSL_GUARDED_BY(mu_);  // of attempts under way
 };
 
 }  // namespace syncline

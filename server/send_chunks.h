@@ -1,0 +1,24 @@
+#ifndef SYNCLINE_SERVER_SEND_CHUNKS_H_
+#define SYNCLINE_SERVER_SEND_CHUNKS_H_
+
+#include <cstdint>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "grpcpp/channel.h"
+#include "server/shard/shard_snapshot.h"
+
+namespace syncline {
+
+// One attempt to take chunks to another shard, as its own by map `map_epoch` or as copies of the sender's.
+// Blocks. The channel's own error if it could not be made.
+absl::Status SendChunks(const absl::StatusOr<std::shared_ptr<grpc::Channel>>& channel,
+                        uint64_t map_epoch, bool copies, absl::Span<const ChunkSnapshot> chunks,
+                        absl::Duration timeout);
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_SERVER_SEND_CHUNKS_H_

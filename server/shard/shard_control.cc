@@ -96,7 +96,7 @@ void ShardImpl::SnapshotAt(uint64_t step, SnapshotDone done) {
     absl::MutexLock lock(&mu_);
     if (closed_) {
       refused = ShardClosing();
-    } else if (staged_ && policy_->clock() > step) {
+    } else if (staged_ && (policy_->clock() > step || (applying_ && policy_->clock() == step))) {
       refused = absl::FailedPreconditionError(
           absl::StrCat("step ", step, " is past on this shard: ask for a later one"));
     } else if (workers_carry_state_ && staged_ && begun_ > step && LiveWorkers() > 0) {

@@ -2,8 +2,10 @@
 
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 #include "common/status/status_matchers.h"
+#include "common/threads/parallel_for.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -12,11 +14,9 @@ namespace {
 
 using testing::HasSubstr;
 
-// One tensor of two floats on one shard, plain SGD with rate 1, two workers.
-std::unique_ptr<Shard> Make(SyncMode mode, bool forget = false, Rank workers = 2,
-                            Codec codec = CODEC_NONE) {
+// One tensor of two floats on one shard, plain SGD with rate 1.
+ShardOptions Options(SyncMode mode) {
   ShardOptions options;
-  options.job.set_push_codec(codec);
   options.job.set_sync_mode(mode);
   options.map.set_epoch(1);
   options.map.set_chunk_bytes(4096);
@@ -25,15 +25,26 @@ std::unique_ptr<Shard> Make(SyncMode mode, bool forget = false, Rank workers = 2
   tensor->add_shape(2);
   options.map.add_owner(0);
   options.map.add_shards("localhost:1");
-  options.forget_pushes_for_test = forget;
   options.job.mutable_optimizer()->set_learning_rate(1);
-  auto shard = *Shard::Create(std::move(options));
+  return options;
+}
+
+void Admit(Shard* shard, Rank workers) {
   for (Rank rank = 0; rank < workers; ++rank) {
     UpdateMemberRequest admit;
     admit.set_rank(rank);
     admit.set_incarnation(1);
     EXPECT_TRUE(shard->UpdateMember(admit).ok());
   }
+}
+
+std::unique_ptr<Shard> Make(SyncMode mode, bool forget = false, Rank workers = 2,
+                            Codec codec = CODEC_NONE) {
+  ShardOptions options = Options(mode);
+  options.job.set_push_codec(codec);
+  options.forget_pushes_for_test = forget;
+  auto shard = *Shard::Create(std::move(options));
+  Admit(shard.get(), workers);
   return shard;
 }
 
@@ -125,6 +136,32 @@ TEST(Shard, SnapshotComesAtItsStepAndRestores) {
   SYNCLINE_ASSERT_OK(other->Restore(*snapshot));
   EXPECT_EQ(Weight(other.get()), -2);
   EXPECT_EQ(other->Status().step(), 1u);
+}
+
+// Of such a step some chunks are made and some are not, and nothing would ever answer it.
+TEST(Shard, ASnapshotOfAStepThatIsBeingMadeIsRefused) {
+  constexpr size_t kFloats = kBytesWorthThreads / sizeof(float);
+  absl::StatusOr<ShardSnapshot> snapshot = absl::UnknownError("never answered");
+  Shard* asked = nullptr;
+  ShardOptions options = Options(SYNC);
+  options.map.set_chunk_bytes(kBytesWorthThreads / 2);
+  options.map.mutable_tensors(0)->set_shape(0, kFloats);
+  options.map.add_owner(0);
+  options.parallel_for = [&](size_t count, const std::function<void(size_t)>& body) {
+    if (asked != nullptr) std::exchange(asked, nullptr)->SnapshotAt(0, [&](auto s) { snapshot = std::move(s); });
+    for (size_t i = 0; i < count; ++i) body(i);
+  };
+  const auto shard = *Shard::Create(std::move(options));
+  Admit(shard.get(), 1);
+  const std::vector<float> half(kFloats / 2);
+  for (const uint32_t chunk : {0u, 1u}) {
+    const auto data = Fragments::Of(half.data(), half.size() * sizeof(float));
+    SYNCLINE_EXPECT_OK(shard->Push(Worker(0), 0, {{chunk, 0, data}}));
+  }
+  asked = shard.get();
+  SYNCLINE_EXPECT_OK(shard->Commit(Worker(0), 0, 1, {0}));
+  EXPECT_EQ(shard->Status().step(), 1u);
+  EXPECT_THAT(snapshot, StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("is past")));
 }
 
 // What a worker holds back of the one chunk.

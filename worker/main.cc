@@ -12,7 +12,8 @@
 #include "worker/worker.h"
 
 ABSL_FLAG(std::string, coordinator, "", "host:port of the coordinator. Required.");
-ABSL_FLAG(std::string, name, "", "Name shown in status; by default the host and process.");
+ABSL_FLAG(std::string, name, "", "Name shown in status, its own among the job's workers: one that starts by the name of one "
+          "that died waits for its lease to end and takes its place. By default the host and process.");
 ABSL_FLAG(std::string, device, "",
           "Where to compute: auto, cpu, cuda or cuda:N; by default what the job says.");
 ABSL_FLAG(int, threads, 0, "Compute threads on a CPU; 0 takes the job's worker_threads.");

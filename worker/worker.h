@@ -13,7 +13,7 @@ namespace syncline {
 // A whole worker in one call: what syncline-worker runs, and tests too.
 struct WorkerOptions {
   std::string coordinator;  // host:port
-  std::string name;         // shown in status; empty: host and process
+  std::string name;         // its own among the job's workers; empty: host and process
   SecurityOptions security;
   std::string device;  // auto, cpu, cuda or cuda:N; empty: the job's
   int threads = 0;     // of a CPU; 0: the job's

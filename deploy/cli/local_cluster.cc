@@ -10,7 +10,6 @@
 #include <utility>
 
 #include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "common/config/manifest_writer.h"
@@ -56,8 +55,7 @@ absl::Status LocalCluster::StartShard() {
                       absl::StrCat("--coordinator=", address_)});
 }
 
-absl::Status LocalCluster::StartWorker() {
-  const std::string name = absl::StrCat("worker-", workers_++);
+absl::Status LocalCluster::StartWorker(const std::string& name) {
   return StartMember(name, {FindProgram(options_.bin_dir, "worker", "syncline-worker"),
                             absl::StrCat("--coordinator=", address_),
                             absl::StrCat("--name=", name)});
@@ -76,7 +74,8 @@ absl::StatusOr<std::string> LocalCluster::ReplaceKilled() {
     if (members_[i]->Poll() != 128 + SIGKILL) continue;
     const std::string name = members_[i]->name();
     members_.erase(members_.begin() + static_cast<ptrdiff_t>(i));
-    SYNCLINE_RETURN_IF_ERROR(absl::StartsWith(name, "ps-") ? StartShard() : StartWorker());
+    // By its name the coordinator knows whose place a worker takes.
+    SYNCLINE_RETURN_IF_ERROR(absl::StartsWith(name, "ps-") ? StartShard() : StartWorker(name));
     return name;
   }
   return std::string();
@@ -87,7 +86,7 @@ absl::Status LocalCluster::Follow(const Rescale& wanted) {
     SYNCLINE_RETURN_IF_ERROR(StartShard());
   }
   for (uint32_t i = Running("worker-"); i < wanted.target_workers(); ++i) {
-    SYNCLINE_RETURN_IF_ERROR(StartWorker());
+    SYNCLINE_RETURN_IF_ERROR(StartWorker(NextWorker()));
   }
   return absl::OkStatus();
 }
@@ -127,7 +126,7 @@ absl::StatusOr<std::unique_ptr<LocalCluster>> LocalCluster::Start(const Options&
     SYNCLINE_RETURN_IF_ERROR(cluster->StartShard());
   }
   for (uint32_t i = 0; i < options.job.workers(); ++i) {
-    SYNCLINE_RETURN_IF_ERROR(cluster->StartWorker());
+    SYNCLINE_RETURN_IF_ERROR(cluster->StartWorker(cluster->NextWorker()));
   }
   return cluster;
 }

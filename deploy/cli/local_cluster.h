@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "deploy/cli/child_process.h"
 #include "proto/coordinator.pb.h"
@@ -47,7 +48,8 @@ class LocalCluster {
   explicit LocalCluster(const Options& options) : options_(options) {}
   absl::Status StartMember(const std::string& name, std::vector<std::string> arguments);
   absl::Status StartShard();
-  absl::Status StartWorker();
+  absl::Status StartWorker(const std::string& name);
+  std::string NextWorker() { return absl::StrCat("worker-", workers_++); }
   // Members whose names begin so and that have not ended.
   uint32_t Running(const std::string& prefix);
   absl::Status WaitForPort(const std::string& file);

@@ -108,6 +108,10 @@ absl::StatusOr<JoinWorkerReply> CoordinatorImpl::JoinWorker(const JoinWorkerRequ
   absl::MutexLock control(&control_mu_);
   JoinWorkerReply reply;
   Rank rank;
+  {
+    absl::MutexLock lock(&mu_);
+    SYNCLINE_RETURN_IF_ERROR(CheckName(request));
+  }
   SYNCLINE_RETURN_IF_ERROR(Replace(request));
   {
     absl::MutexLock lock(&mu_);
@@ -157,6 +161,20 @@ absl::StatusOr<JoinWorkerReply> CoordinatorImpl::JoinWorker(const JoinWorkerRequ
   *reply.mutable_job() = job_;
   reply.set_lease_ms(absl::ToInt64Milliseconds(options_.member_lease));
   return reply;
+}
+
+// Whoever comes in place of one that died, before anybody noticed, must not join as one more: steps would be
+// planned with both.
+absl::Status CoordinatorImpl::CheckName(const JoinWorkerRequest& request) const {
+  if (request.ask_only() || request.stand_in() || request.name().empty()) return absl::OkStatus();
+  const std::optional<Rank> named = members_.Named(request.name());
+  if (!named || (*named == request.replaces_rank() &&
+                 members_.at(*named).incarnation == request.replaces_incarnation())) {
+    return absl::OkStatus();
+  }
+  return absl::UnavailableError(absl::StrCat(
+      "worker rank ", *named, " is named ", request.name(), " too: its place is free once it leaves, or has been "
+      "silent for ", absl::FormatDuration(options_.member_lease), "; two workers at a time need two names (--name)"));
 }
 
 // Gives up whom the one who joins takes the place of: a stand-in, and the worker that it saw die.

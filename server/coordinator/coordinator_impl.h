@@ -46,6 +46,7 @@ class CoordinatorImpl final : public CoordinatorCore {
 
  private:
   bool sync() const { return job_.sync_mode() == SYNC; }
+  absl::Status CheckName(const JoinWorkerRequest& request) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status Replace(const JoinWorkerRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mu_);
   // The rank of a lost worker that somebody may stand in for.
   std::optional<Rank> Orphan() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -250,6 +250,32 @@ TEST_F(CoordinatorTest, ASilentWorkerIsGivenUp) {
   EXPECT_GT(again.incarnation(), second.incarnation());
 }
 
+TEST_F(CoordinatorTest, AWorkerByTheNameOfOneThatDiedTakesItsPlaceOnceThatIsFree) {
+  Start(SYNC);
+  RegisterShards();
+  JoinWorkerRequest named;
+  named.set_name("w");
+  const auto first = core_->JoinWorker(named);
+  SYNCLINE_ASSERT_OK(first);
+  const auto other = Join();
+  SYNCLINE_EXPECT_OK(Declare().status());
+  SYNCLINE_EXPECT_OK(Lease(other, 0).status());
+  EXPECT_THAT(core_->JoinWorker(named).status(),
+              StatusIs(StatusCode::kUnavailable, HasSubstr("two workers at a time need two names")));
+  Pass(absl::Seconds(6));
+  Beat(other);
+  core_->Tick();
+  auto again = core_->JoinWorker(named);
+  SYNCLINE_ASSERT_OK(again);
+  EXPECT_EQ(again->rank(), first->rank());
+  // One that joins again itself knows that nobody else has its place.
+  named.set_replaces_rank(again->rank());
+  named.set_replaces_incarnation(again->incarnation());
+  again = core_->JoinWorker(named);
+  SYNCLINE_ASSERT_OK(again);
+  EXPECT_EQ(again->rank(), first->rank());
+}
+
 TEST_F(CoordinatorTest, OneWorkerMeasuresTheModel) {
   Start(SYNC, 1);
   RegisterShards();

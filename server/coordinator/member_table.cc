@@ -13,6 +13,13 @@ Rank MemberTable::Join(const std::string& name, absl::Time now, std::optional<Ra
   return rank;
 }
 
+std::optional<Rank> MemberTable::Named(const std::string& name) const {
+  for (const auto& [rank, member] : members_) {
+    if (member.live && !member.stand_in && member.name == name) return rank;
+  }
+  return std::nullopt;
+}
+
 std::optional<Rank> MemberTable::StandIn() const {
   for (const auto& [rank, member] : members_) {
     if (member.live && member.stand_in) return rank;

@@ -52,6 +52,8 @@ class MemberTable {
   std::vector<Rank> Live() const;
   // The lowest live rank that is no stand-in.
   std::optional<Rank> First() const;
+  // The live member of that name that is no stand-in.
+  std::optional<Rank> Named(const std::string& name) const;
   // A live stand-in.
   std::optional<Rank> StandIn() const;
   // Of live members, all together.

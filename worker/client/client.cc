@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <thread>
 #include <utility>
 
@@ -29,10 +30,13 @@ constexpr absl::Duration kCallTimeout = absl::Seconds(15);
 // too much for the network if the link ends.
 constexpr size_t kLentBytes = size_t{32} << 20;
 
+// A worker's name is its own: one more member of this process gets another one.
 std::string DefaultName() {
+  static std::atomic<int> names{0};
   char host[256] = "";
   gethostname(host, sizeof(host) - 1);
-  return absl::StrCat(host, ":", getpid());
+  const int before = names++;
+  return absl::StrCat(host, ":", getpid(), before == 0 ? "" : absl::StrCat(":", before));
 }
 
 int IoThreads(const ClientOptions& options) {

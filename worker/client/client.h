@@ -24,7 +24,8 @@ namespace syncline {
 struct ClientOptions {
   std::string coordinator;  // host:port
   SecurityOptions security;
-  // Shown in `syncline status`. Empty: host name and process number.
+  // No other worker's of the job: one that joins by the name of another waits until that one has left or its
+  // lease is over. Shown in `syncline status`. Empty: host name and process number.
   std::string name;
   // How long a call is retried while its peer is away. A pull that waits for other workers is not
   // away: it waits as long as they take.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "common/failpoint/failpoint.h"
 #include "common/rpc/channel.h"
 #include "server/send_chunks.h"
 #include "spdlog/spdlog.h"
@@ -49,9 +50,14 @@ HandOver::~HandOver() {
   thread_.join();
 }
 
-bool HandOver::closing() const {
+bool HandOver::GivenUp(uint64_t map_epoch) const {
   absl::MutexLock lock(&mu_);
-  return closing_;
+  return closing_ || map_epoch < given_up_before_;
+}
+
+void HandOver::GiveUpBefore(uint64_t map_epoch) {
+  absl::MutexLock lock(&mu_);
+  given_up_before_ = map_epoch;
 }
 
 void HandOver::Send(const ShardMap& map, std::vector<ChunkSnapshot> chunks) {
@@ -94,7 +100,7 @@ void HandOver::SendTo(const std::string& address, uint64_t map_epoch,
   const auto lane = [&] {
     const auto channel = MakeChannel(address, security_);
     for (size_t i = next++; i < messages.size(); i = next++) {
-      SendMessage(address,
+      SendMessage(address, map_epoch,
                   [&] { return SendChunks(channel, map_epoch, false, messages[i], kAttempt); });
     }
   };
@@ -104,11 +110,12 @@ void HandOver::SendTo(const std::string& address, uint64_t map_epoch,
   for (std::thread& thread : others) thread.join();
 }
 
-void HandOver::SendMessage(const std::string& address,
+void HandOver::SendMessage(const std::string& address, uint64_t map_epoch,
                            const std::function<absl::Status()>& attempt) {
   absl::Duration wait = absl::Milliseconds(5);
   std::string last_error;
-  while (!closing()) {
+  while (!GivenUp(map_epoch)) {
+    Failpoint("chunks.leave");
     const absl::Status sent = attempt();
     if (sent.ok()) return;
     if (absl::IsFailedPrecondition(sent)) {

@@ -27,6 +27,8 @@ class HandOver {
 
   // For ShardOptions::hand_over. Returns at once.
   void Send(const ShardMap& map, std::vector<ChunkSnapshot> chunks);
+  // What was to be handed over by maps before this one is not awaited any more: shards were lost.
+  void GiveUpBefore(uint64_t map_epoch);
 
  private:
   struct Batch {
@@ -37,12 +39,14 @@ class HandOver {
   void Run();
   void SendTo(const std::string& address, uint64_t map_epoch,
               const std::vector<ChunkSnapshot>& chunks);
-  void SendMessage(const std::string& address, const std::function<absl::Status()>& attempt);
-  bool closing() const;
+  void SendMessage(const std::string& address, uint64_t map_epoch,
+                   const std::function<absl::Status()>& attempt);
+  bool GivenUp(uint64_t map_epoch) const;
 
   const SecurityOptions security_;
   mutable absl::Mutex mu_;
   bool closing_ ABSL_GUARDED_BY(mu_) = false;
+  uint64_t given_up_before_ ABSL_GUARDED_BY(mu_) = 0;
   std::deque<Batch> batches_ ABSL_GUARDED_BY(mu_);
   std::thread thread_;
 };

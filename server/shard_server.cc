@@ -167,6 +167,11 @@ absl::StatusOr<std::unique_ptr<Shard>> ShardServerImpl::MakeShard(const Configur
   options.shard = request.shard();
   options.parallel_for = Spread();
   options.seconds = [] { return static_cast<double>(absl::GetCurrentTimeNanos()) * 1e-9; };
+  // With what an earlier attempt at the job had yet to send, that is forgotten.
+  hand_over_ = std::make_shared<HandOver>(options_.security);
+  options.hand_over = [to = hand_over_](const ShardMap& map, std::vector<ChunkSnapshot> chunks) {
+    to->Send(map, std::move(chunks));
+  };
   std::unique_ptr<PeerNorms> norms;
   if (request.job().optimizer().clip_norm() > 0 && request.job().sync_mode() == SYNC) {
     norms = std::make_unique<PeerNorms>(options_.security);
@@ -174,14 +179,10 @@ absl::StatusOr<std::unique_ptr<Shard>> ShardServerImpl::MakeShard(const Configur
     *first.mutable_map() = request.map();
     norms->SetMap(first, request.shard());
     options.norms_wanted = [to = norms.get()](uint64_t step) { to->Want(step); };
-    options.map_changes = [to = norms.get()](const MapVersion& next, uint32_t shard) {
-      to->SetMap(next, shard);
-    };
   }
-  // With what an earlier attempt at the job had yet to send, that is forgotten.
-  hand_over_ = std::make_shared<HandOver>(options_.security);
-  options.hand_over = [to = hand_over_](const ShardMap& map, std::vector<ChunkSnapshot> chunks) {
-    to->Send(map, std::move(chunks));
+  options.map_changes = [norms = norms.get(), to = hand_over_](const MapVersion& next, uint32_t shard) {
+    if (norms != nullptr) norms->SetMap(next, shard);
+    if (next.take_over()) to->GiveUpBefore(next.map().epoch());
   };
   // The shard before this one may be used until the last call of it has ended.
   if (replicator_ != nullptr) replicator_->Stop();

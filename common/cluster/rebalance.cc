@@ -6,8 +6,6 @@
 #include <set>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "common/cluster/shard_map.h"
 
 namespace syncline {
@@ -222,19 +220,6 @@ uint64_t TravelBytes(const ChunkUnit& unit, const ShardMap& from, const ShardMap
   return Travels(from, to, unit.first) * Bytes(unit);
 }
 
-ShardMap Only(const ShardMap& map, const std::vector<bool>& stays) {
-  ShardMap last = map;
-  last.clear_shards();
-  std::vector<uint32_t> place(stays.size());
-  for (size_t shard = 0; shard < stays.size(); ++shard) {
-    place[shard] = static_cast<uint32_t>(last.shards_size());
-    if (stays[shard]) last.add_shards(map.shards(static_cast<int>(shard)));
-  }
-  for (uint32_t& owner : *last.mutable_owner()) owner = place[owner];
-  for (uint32_t& backup : *last.mutable_backup()) backup = place[backup];
-  return last;
-}
-
 }  // namespace
 
 std::vector<ShardMap> PlanRebalance(const ShardMap& map, absl::Span<const std::string> addresses,
@@ -278,7 +263,7 @@ std::vector<ShardMap> PlanRebalance(const ShardMap& map, absl::Span<const std::s
     bytes = 0;
   }
   if (maps.empty() && joins) add(next);
-  if (leaves) add(Only(next, stays));
+  if (leaves) add(OnlyShards(next, stays));
   return maps;
 }
 
@@ -290,32 +275,6 @@ void PlaceCopies(bool keep_tensors_whole, ShardMap* map) {
   }
   PlaceCopies(std::vector<bool>(map->shards_size(), true),
               ChunkUnits(Chunks(*map), keep_tensors_whole), map);
-}
-
-absl::StatusOr<ShardMap> MapWithout(const ShardMap& map, absl::Span<const std::string> lost) {
-  ShardMap next = map;
-  next.set_epoch(map.epoch() + 1);
-  std::vector<bool> stays;
-  for (const std::string& address : map.shards()) {
-    stays.push_back(!IsIn(lost, address));
-    if (!stays.back()) next.add_lost(address);
-  }
-  const int each = BackupsEach(map);
-  for (int c = 0; c < map.owner_size(); ++c) {
-    std::vector<uint32_t> left;
-    if (stays[map.owner(c)]) left.push_back(map.owner(c));
-    for (const uint32_t shard : Backups(map, static_cast<uint32_t>(c))) {
-      if (stays[shard]) left.push_back(shard);
-    }
-    if (left.empty()) {
-      return absl::DataLossError(absl::StrCat("no copy of chunk ", c, " is left without the shards at ",
-                                              absl::StrJoin(lost, ", ")));
-    }
-    next.set_owner(c, left[0]);
-    left.resize(each + 1, left[0]);
-    for (int i = 0; i < each; ++i) next.set_backup(c * each + i, left[i + 1]);
-  }
-  return Only(next, stays);
 }
 
 uint64_t MovedBytes(const ShardMap& from, const ShardMap& to) {

@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "proto/parameter_server.pb.h"
 
@@ -33,10 +32,6 @@ std::vector<ShardMap> PlanRebalance(const ShardMap& map, absl::Span<const std::s
 
 // Gives each chunk its copies, for a map that no shard goes by yet.
 void PlaceCopies(bool keep_tensors_whole, ShardMap* map);
-
-// The map after `map` when the shards at `lost` are gone: who keeps the first copy left of what they owned
-// owns it. DATA_LOSS, naming a chunk, if there is none.
-absl::StatusOr<ShardMap> MapWithout(const ShardMap& map, absl::Span<const std::string> lost);
 
 // Bytes of weights whose owner's address differs, and of copies at addresses that had none.
 uint64_t MovedBytes(const ShardMap& from, const ShardMap& to);

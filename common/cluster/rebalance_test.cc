@@ -144,32 +144,5 @@ TEST(RebalanceTest, CopiesComeAndGoWithShards) {
   }
 }
 
-TEST(RebalanceTest, WhoKeepsACopyOwnsWhatALostShardOwned) {
-  const ShardMap map = WithCopies(4, 2);
-  const auto after = MapWithout(map, {"host1:1"});
-  SYNCLINE_ASSERT_OK(after.status());
-  SYNCLINE_EXPECT_OK(ValidateShardMap(*after));
-  EXPECT_EQ(after->epoch(), map.epoch() + 1);
-  EXPECT_EQ(after->shards_size(), 3);
-  ASSERT_EQ(after->lost_size(), 1);
-  EXPECT_EQ(after->lost(0), "host1:1");
-  for (int c = 0; c < map.owner_size(); ++c) {
-    const uint32_t heir = map.owner(c) == 1 ? map.backup(c) : map.owner(c);
-    EXPECT_EQ(after->shards(after->owner(c)), map.shards(heir)) << c;
-  }
-  const auto maps = PlanRebalance(*after, {"host0:1", "host2:1", "host3:1", "host1:1"}, {});
-  ASSERT_FALSE(maps.empty());
-  EXPECT_EQ(maps.back().lost_size(), 0) << "it has come again";
-  ExpectCopies(maps.back(), 1);
-}
-
-TEST(RebalanceTest, WithoutACopyAChunkIsLost) {
-  EXPECT_EQ(MapWithout(Map(2), {"host1:1"}).status().code(), absl::StatusCode::kDataLoss);
-  const ShardMap map = WithCopies(4, 2);
-  const std::string owner = map.shards(map.owner(0)), backup = map.shards(map.backup(0));
-  EXPECT_EQ(MapWithout(map, {owner, backup}).status().code(), absl::StatusCode::kDataLoss);
-  SYNCLINE_EXPECT_OK(MapWithout(WithCopies(4, 3), {"host1:1", "host2:1"}).status());
-}
-
 }  // namespace
 }  // namespace syncline

@@ -131,6 +131,27 @@ bool HasShard(const ShardMap& map, const std::string& address) {
   return std::find(map.shards().begin(), map.shards().end(), address) != map.shards().end();
 }
 
+std::vector<std::string> ShardsWithout(const ShardMap& map, const ShardMap& next) {
+  std::vector<std::string> without;
+  for (const std::string& address : map.shards()) {
+    if (!HasShard(next, address)) without.push_back(address);
+  }
+  return without;
+}
+
+ShardMap OnlyShards(const ShardMap& map, const std::vector<bool>& stays) {
+  ShardMap last = map;
+  last.clear_shards();
+  std::vector<uint32_t> place(stays.size());
+  for (size_t shard = 0; shard < stays.size(); ++shard) {
+    place[shard] = static_cast<uint32_t>(last.shards_size());
+    if (stays[shard]) last.add_shards(map.shards(static_cast<int>(shard)));
+  }
+  for (uint32_t& owner : *last.mutable_owner()) owner = place[owner];
+  for (uint32_t& backup : *last.mutable_backup()) backup = place[backup];
+  return last;
+}
+
 std::vector<uint32_t> OwnedChunks(const ShardMap& map, uint32_t shard) {
   std::vector<uint32_t> owned;
   for (int chunk = 0; chunk < map.owner_size(); ++chunk) {

@@ -47,6 +47,12 @@ std::vector<ChunkUnit> ChunkUnits(const std::vector<ChunkInfo>& chunks, bool kee
 // Whether the shard at `address` has a place in the map.
 bool HasShard(const ShardMap& map, const std::string& address);
 
+// Addresses of shards of `map` that have no place in `next`.
+std::vector<std::string> ShardsWithout(const ShardMap& map, const ShardMap& next);
+
+// The map without the shards that do not stay, by their places; they own nothing.
+ShardMap OnlyShards(const ShardMap& map, const std::vector<bool>& stays);
+
 // The ids of the chunks that `shard` owns, ascending.
 std::vector<uint32_t> OwnedChunks(const ShardMap& map, uint32_t shard);
 

@@ -293,7 +293,7 @@ absl::StatusOr<CreateTensorsReply> CoordinatorImpl::CreateTensors(
   }
   for (const Rank rank : live) SYNCLINE_RETURN_IF_ERROR(AdmitAtFirstStep(rank));
   absl::MutexLock lock(&mu_);
-  SYNCLINE_RETURN_IF_ERROR(KeepMap(map, 0, false));
+  SYNCLINE_RETURN_IF_ERROR(KeepMap(map, 0));
   map_ = map;
   settled_ = {map.epoch(), addresses};
   *reply.mutable_map() = *map_;

@@ -72,18 +72,21 @@ class CoordinatorImpl final : public CoordinatorCore {
     uint64_t life = 0;     // of its process
     bool emptied = false;  // that process ended, and another is at its address
     absl::Time last_seen = absl::InfinitePast();
+    bool given_up = false;  // nobody waits for its answers any more
   };
   // Without copies a shard that is away for a while is worth waiting for.
   absl::Duration ShardLease() const { return (job_.replicas() > 1 ? 1 : 2) * options_.member_lease; }
   bool InMap(const std::string& address) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // Those that have chunks and were not heard of for `silence`, or are there without them.
+  // Those that have chunks, or are to have some, and were not heard of for `silence`, or are there without them.
   std::vector<std::string> LostShards(absl::Duration silence) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Who keeps copies of what lost shards owned takes it over, or else the job begins anew. True if there was
   // something to do.
   bool HandleLostShards();
   absl::Status TakeOver(const std::vector<std::string>& lost);
+  absl::Status DecideWithout(const std::vector<std::string>& lost) ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mu_);
   absl::Status GoThroughTakeOver() ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mu_);
+  void Forget(const std::string& address, const ShardMap& next) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // A change of the map that was decided on is no ordinary one.
   bool TakingOver() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Whether a takeover came to nothing, as workers are gone too whose gradients are nowhere else.
@@ -104,10 +107,9 @@ class CoordinatorImpl final : public CoordinatorCore {
   absl::Status Keep(const MetadataRecord& record, bool durable)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status KeepShards() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::Status KeepMap(const ShardMap& map, uint64_t from_step, bool change)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status KeepMap(const ShardMap& map, uint64_t from_step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // A change of the map to `next` is gone through with from here on, by this coordinator or the next.
-  absl::Status DecideOn(const ShardMap& next, uint64_t from_step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status DecideOn(const MapVersion& next) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // A call of leases_, which is kept first.
   absl::StatusOr<LeaseReply> Do(const LeaseEvent& event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   LeaseReply Apply(const LeaseEvent& event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -133,8 +135,7 @@ class CoordinatorImpl final : public CoordinatorCore {
   void TakeBackChange();
   absl::Status RescaleOnce();
   // Prepares every shard and keeps that; takes it back if that fails.
-  absl::Status BeginChange(const ShardMap& map, const ShardMap& next, MapChange* change,
-                           const MapChange::Links& links)
+  absl::Status BeginChange(const ShardMap& map, MapChange* change, const MapChange::Links& links)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mu_);
   // Every shard is prepared for the change: from here on it is gone through with.
   absl::Status ConfirmChange(MapChange* change, const ShardMap& map, const ShardMap& next)
@@ -146,6 +147,8 @@ class CoordinatorImpl final : public CoordinatorCore {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mu_);
   // Waits until the change is made; false if it never will be, as training ended before its step.
   bool AwaitChange(MapChange* change, uint64_t attempt);
+  // Whether a change is still what there is to do: no shard was lost since.
+  bool GoesOn(const MapVersion& change, uint64_t attempt) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status ConfigureShard(const std::string& address, const ShardMap& map)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mu_);
   absl::StatusOr<std::shared_ptr<ShardLink>> LinkTo(const std::string& address)
@@ -176,6 +179,8 @@ class CoordinatorImpl final : public CoordinatorCore {
   std::vector<Registered> registered_ ABSL_GUARDED_BY(mu_);
   // A change of the map that is decided on, by this coordinator or the one before.
   std::optional<MapVersion> pending_ ABSL_GUARDED_BY(mu_);
+  // The map before map_, while the change to that is not finished.
+  std::optional<ShardMap> before_ ABSL_GUARDED_BY(mu_);
   std::map<Rank, Clock> committed_ ABSL_GUARDED_BY(mu_);  // as leases_ knows them
   std::map<std::string, std::shared_ptr<ShardLink>> links_ ABSL_GUARDED_BY(mu_);  // by address
   uint32_t target_ ABSL_GUARDED_BY(mu_) = 0;  // of Scale, shards

@@ -32,19 +32,18 @@ absl::Status CoordinatorImpl::KeepShards() {
   return Keep(record, true);
 }
 
-absl::Status CoordinatorImpl::KeepMap(const ShardMap& map, uint64_t from_step, bool change) {
+absl::Status CoordinatorImpl::KeepMap(const ShardMap& map, uint64_t from_step) {
   MetadataRecord record;
-  MapVersion* version = change ? record.mutable_change() : record.mutable_map();
-  *version->mutable_map() = map;
-  version->set_from_step(from_step);
+  *record.mutable_map()->mutable_map() = map;
+  record.mutable_map()->set_from_step(from_step);
   return Keep(record, true);
 }
 
-absl::Status CoordinatorImpl::DecideOn(const ShardMap& next, uint64_t from_step) {
-  SYNCLINE_RETURN_IF_ERROR(KeepMap(next, from_step, true));
-  pending_.emplace();
-  *pending_->mutable_map() = next;
-  pending_->set_from_step(from_step);
+absl::Status CoordinatorImpl::DecideOn(const MapVersion& next) {
+  MetadataRecord record;
+  *record.mutable_change() = next;
+  SYNCLINE_RETURN_IF_ERROR(Keep(record, true));
+  pending_ = next;
   return absl::OkStatus();
 }
 

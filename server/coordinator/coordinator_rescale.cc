@@ -17,15 +17,6 @@ constexpr uint32_t kMaxMembers = 4096;
 // A training cluster goes on meanwhile, so the step of a change lies a little ahead.
 constexpr uint64_t kChangeAhead = 2;
 
-// Shards of `map` that `next` has not.
-std::vector<std::string> Without(const ShardMap& map, const ShardMap& next) {
-  std::vector<std::string> without;
-  for (const std::string& address : map.shards()) {
-    if (!HasShard(next, address)) without.push_back(address);
-  }
-  return without;
-}
-
 // The one at `address` of those registered; null if there is none.
 template <typename Shards>
 auto Find(Shards& shards, const std::string& address) -> decltype(&shards[0]) {
@@ -197,7 +188,7 @@ absl::Status CoordinatorImpl::RescaleOnce() {
     absl::MutexLock lock(&mu_);
     pending = pending_;
     attempt = attempt_;
-    if (TakingOver()) return absl::NotFoundError("a shard is lost");
+    if (TakingOver() || !LostShards(ShardLease()).empty()) return absl::NotFoundError("a shard is lost");
     if (!map_ || (!pending && (finished_ || draining_))) return absl::NotFoundError("not training");
     map = *map_;
     const auto maps = pending ? std::vector<ShardMap>{pending->map()} : MapsToCome();
@@ -217,7 +208,7 @@ absl::Status CoordinatorImpl::RescaleOnce() {
     // Nobody joins or leaves until every shard knows.
     absl::MutexLock control(&control_mu_);
     if (Superseded(attempt)) return absl::NotFoundError("the job has begun anew");
-    if (!pending) SYNCLINE_RETURN_IF_ERROR(BeginChange(map, next, &change, links));
+    if (!pending) SYNCLINE_RETURN_IF_ERROR(BeginChange(map, &change, links));
     SYNCLINE_RETURN_IF_ERROR(ConfirmChange(&change, map, next));
   }
   return FinishChange(&change, map, next, attempt);
@@ -275,12 +266,11 @@ absl::StatusOr<MapChange::Links> CoordinatorImpl::LinksTo(const ShardMap& map,
   return links;
 }
 
-absl::Status CoordinatorImpl::BeginChange(const ShardMap& map, const ShardMap& next,
-                                          MapChange* change, const MapChange::Links& links) {
+absl::Status CoordinatorImpl::BeginChange(const ShardMap& map, MapChange* change, const MapChange::Links& links) {
   absl::Status begun = Prepare(map, change, links);
   if (begun.ok()) {
     absl::MutexLock lock(&mu_);
-    begun = DecideOn(next, change->from_step());
+    begun = DecideOn(change->version());
   }
   if (!begun.ok()) change->Cancel().IgnoreError();
   return begun;
@@ -310,15 +300,20 @@ absl::Status CoordinatorImpl::ConfirmChange(MapChange* change, const ShardMap& m
     if (closing_.WaitForNotificationWithTimeout(absl::Milliseconds(100))) return confirmed;
     absl::MutexLock lock(&mu_);
     rescale_trouble_ = std::string(confirmed.message());
-    if (!LostShards(ShardLease()).empty()) return confirmed;  // the job begins anew
+    if (!LostShards(ShardLease()).empty()) return confirmed;
   }
   std::vector<std::string> all(next.shards().begin(), next.shards().end());
-  const std::vector<std::string> leavers = Without(map, next);
+  const std::vector<std::string> leavers = ShardsWithout(map, next);
   all.insert(all.end(), leavers.begin(), leavers.end());
   absl::MutexLock lock(&mu_);
   shards_ = GroupOf(all);
+  before_ = map;
   map_ = next;
   return absl::OkStatus();
+}
+
+bool CoordinatorImpl::GoesOn(const MapVersion& change, uint64_t attempt) const {
+  return attempt == attempt_ && pending_ && pending_->map().epoch() == change.map().epoch();
 }
 
 absl::Status CoordinatorImpl::FinishChange(MapChange* change, const ShardMap& map,
@@ -326,19 +321,20 @@ absl::Status CoordinatorImpl::FinishChange(MapChange* change, const ShardMap& ma
   const bool made = AwaitChange(change, attempt);
   absl::MutexLock again(&control_mu_);
   absl::MutexLock lock(&mu_);
-  if (attempt != attempt_) return absl::NotFoundError("the job has begun anew");
+  if (!GoesOn(change->version(), attempt)) return absl::NotFoundError("a shard was lost meanwhile");
   map_ = made ? next : map;
   shards_ = GroupOf({map_->shards().begin(), map_->shards().end()});
   pending_.reset();
+  before_.reset();
   if (!made) return absl::NotFoundError("training ended before the step of the change");
   moved_bytes_ += MovedBytes(map, next);
-  const std::vector<std::string> leavers = Without(map, next);
+  const std::vector<std::string> leavers = ShardsWithout(map, next);
   for (const std::string& address : leavers) {
     links_.erase(address);
     if (Registered* const shard = FindShard(address)) shard->retired = true;
   }
   if (!leavers.empty()) SYNCLINE_RETURN_IF_ERROR(KeepShards());
-  return KeepMap(next, change->from_step(), false);
+  return KeepMap(next, change->from_step());
 }
 
 bool CoordinatorImpl::AwaitChange(MapChange* change, uint64_t attempt) {
@@ -353,7 +349,7 @@ bool CoordinatorImpl::AwaitChange(MapChange* change, uint64_t attempt) {
       if (status.ok()) return true;
     }
     absl::MutexLock lock(&mu_);
-    if (attempt != attempt_) return false;
+    if (!GoesOn(change->version(), attempt)) return false;
     rescale_trouble_ = absl::IsUnavailable(status) ? "" : std::string(status.message());
     if (Over() && sync() && !change->reached()) return false;
   }

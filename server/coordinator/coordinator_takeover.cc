@@ -5,8 +5,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "common/cluster/rebalance.h"
+#include "common/cluster/map_after_loss.h"
 #include "common/cluster/shard_map.h"
+#include "common/rpc/grpc_status.h"
 #include "common/status/status_macros.h"
 #include "server/coordinator/coordinator_impl.h"
 #include "spdlog/spdlog.h"
@@ -16,18 +17,16 @@ namespace syncline {
 std::vector<std::string> CoordinatorImpl::LostShards(absl::Duration silence) const {
   std::vector<std::string> lost;
   for (const Registered& shard : registered_) {
-    if (InMap(shard.address) && (shard.emptied || Silent(shard, silence))) lost.push_back(shard.address);
+    const std::string& address = shard.address;
+    // One that joins or leaves has chunks that are on their way.
+    const bool matters = InMap(address) || (pending_ && HasShard(pending_->map(), address)) ||
+                         (before_ && HasShard(*before_, address));
+    if (matters && (shard.emptied || shard.given_up || Silent(shard, silence))) lost.push_back(address);
   }
   return lost;
 }
 
-bool CoordinatorImpl::TakingOver() const {
-  if (!pending_ || !map_) return false;
-  for (const std::string& address : pending_->map().lost()) {
-    if (InMap(address)) return true;
-  }
-  return false;
-}
+bool CoordinatorImpl::TakingOver() const { return pending_ && pending_->take_over(); }
 
 bool CoordinatorImpl::HandleLostShards() {
   std::vector<std::string> lost;
@@ -36,12 +35,17 @@ bool CoordinatorImpl::HandleLostShards() {
     absl::MutexLock lock(&mu_);
     if (finished_) return false;
     lost = LostShards(ShardLease());
-    decided = TakingOver();  // by the coordinator before this one
+    decided = TakingOver();  // by the coordinator before this one, or in vain so far
   }
   std::string why;
   if (decided || !lost.empty()) {
     const absl::Status taken_over = TakeOver(lost);
     if (taken_over.ok()) return true;
+    if (IsTransient(taken_over)) {  // another shard is away, and lost before long or back
+      absl::MutexLock lock(&mu_);
+      trouble_ = absl::StrCat("shard ", absl::StrJoin(lost, ", "), " is lost: ", taken_over.message());
+      return true;
+    }
     why = absl::StrCat("shard ", absl::StrJoin(lost, ", "), " is lost");
     if (job_.replicas() > 1) absl::StrAppend(&why, " and with it copies (", taken_over.message(), ")");
   } else if (Unrecoverable()) {
@@ -51,7 +55,7 @@ bool CoordinatorImpl::HandleLostShards() {
   }
   const absl::Status restarted = RestartJob(why);
   absl::MutexLock lock(&mu_);
-  if (!restarted.ok()) trouble_ = std::string(restarted.message());
+  trouble_ = std::string(restarted.message());
   return true;
 }
 
@@ -63,52 +67,85 @@ absl::Status CoordinatorImpl::TakeOver(const std::vector<std::string>& lost) {
     for (const std::string& address : lost) {
       const auto link = links_.find(address);
       if (link != links_.end()) link->second->GiveUp();
+      FindShard(address)->given_up = true;
     }
   }
   absl::MutexLock control(&control_mu_);
+  bool decided;
   {
     absl::MutexLock lock(&mu_);
     if (!map_) return absl::FailedPreconditionError("the shards have no map yet");
-    if (pending_ && !TakingOver()) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("chunks were on their way by map epoch ", pending_->map().epoch()));
-    }
-    if (!pending_) {
-      SYNCLINE_ASSIGN_OR_RETURN(const ShardMap next, MapWithout(*map_, lost));
-      SYNCLINE_RETURN_IF_ERROR(DecideOn(next, 0));
-    }
+    decided = TakingOver();
+    for (const std::string& address : lost) decided = decided && !HasShard(pending_->map(), address);
   }
+  if (!decided) SYNCLINE_RETURN_IF_ERROR(DecideWithout(lost));
   return GoThroughTakeOver();
 }
 
-absl::Status CoordinatorImpl::GoThroughTakeOver() {
-  ShardMap map, next;
+// A change that is under way is brought to where every shard that is left knows of it, and no further.
+absl::Status CoordinatorImpl::DecideWithout(const std::vector<std::string>& lost) {
+  ShardMap before;
+  MapVersion newest;
+  bool changing;
   {
     absl::MutexLock lock(&mu_);
-    map = *map_;
-    next = pending_->map();
+    before = before_.value_or(*map_);
+    *newest.mutable_map() = *map_;
+    changing = pending_ && !pending_->take_over();
+    if (pending_) newest = *pending_;
   }
-  SYNCLINE_ASSIGN_OR_RETURN(auto links, LinksTo(next, next));
+  SYNCLINE_ASSIGN_OR_RETURN(MapChange::Links links, LinksTo(before, newest.map()));
+  for (const std::string& address : lost) links.erase(address);
+  MapChange change(newest, std::move(links));
+  if (changing) SYNCLINE_RETURN_IF_ERROR(change.Confirm());
+  SYNCLINE_ASSIGN_OR_RETURN(const Stock stock, change.TakeStock());
+  MapVersion next;
+  next.set_take_over(true);
+  SYNCLINE_ASSIGN_OR_RETURN(*next.mutable_map(),
+                            MapAfterLoss(newest.map(), lost, ShardsWithout(newest.map(), before),
+                                         BalanceBy().keep_tensors_whole, stock));
+  absl::MutexLock lock(&mu_);
+  return DecideOn(next);
+}
+
+absl::Status CoordinatorImpl::GoThroughTakeOver() {
+  MapVersion next;
+  {
+    absl::MutexLock lock(&mu_);
+    next = *pending_;
+  }
+  SYNCLINE_ASSIGN_OR_RETURN(auto links, LinksTo(next.map(), next.map()));
   SYNCLINE_RETURN_IF_ERROR(MapChange(next, std::move(links)).TakeOver());
   absl::MutexLock lock(&mu_);
-  map_ = next;
-  pending_.reset();
-  recovering_ = true;
-  shards_ = GroupOf({next.shards().begin(), next.shards().end()});
-  for (const std::string& address : map.shards()) {
-    if (HasShard(next, address)) continue;
-    links_.erase(address);
-    Registered* const shard = FindShard(address);
-    if (shard == nullptr) continue;
-    spdlog::warn("shard {} is lost: others took its chunks over", address);
-    if (shard->emptied) {
-      shard->emptied = false;  // another process is there by now
-    } else {
-      registered_.erase(registered_.begin() + (shard - registered_.data()));
-    }
+  for (const ShardMap& map : {*map_, before_.value_or(*map_)}) {
+    for (const std::string& address : ShardsWithout(map, next.map())) Forget(address, next.map());
   }
+  map_ = next.map();
+  pending_.reset();
+  before_.reset();
+  trouble_.clear();
+  recovering_ = true;
+  shards_ = GroupOf({map_->shards().begin(), map_->shards().end()});
   SYNCLINE_RETURN_IF_ERROR(KeepShards());
-  return KeepMap(next, 0, false);
+  return KeepMap(*map_, 0);
+}
+
+// A shard that has no place in `next` is lost, or was about to leave with nothing.
+void CoordinatorImpl::Forget(const std::string& address, const ShardMap& next) {
+  links_.erase(address);
+  Registered* const shard = FindShard(address);
+  if (shard == nullptr) return;
+  const auto& lost = next.lost();
+  if (std::find(lost.begin(), lost.end(), address) == lost.end()) {
+    shard->retired = true;
+    return;
+  }
+  spdlog::warn("shard {} is lost: others took its chunks over", address);
+  if (shard->emptied) {
+    shard->emptied = shard->given_up = false;  // another process is there by now
+  } else {
+    registered_.erase(registered_.begin() + (shard - registered_.data()));
+  }
 }
 
 bool CoordinatorImpl::Unrecoverable() {
@@ -146,11 +183,12 @@ absl::Status CoordinatorImpl::RestartJob(const std::string& why) {
                                        return shard.retired || Silent(shard, ShardLease());
                                      }),
                       registered_.end());
-    for (Registered& shard : registered_) shard.emptied = false;
+    for (Registered& shard : registered_) shard.emptied = shard.given_up = false;
     map_.reset();
     shards_ = nullptr;
     links_.clear();
     pending_.reset();
+    before_.reset();
     recovering_ = false;
     settled_ = {};
     leases_ = nullptr;

@@ -7,8 +7,9 @@
 
 namespace syncline {
 
-absl::StatusOr<MapChange::Told> MapChange::TellAll(ChangeMapRequest::Phase phase) {
+absl::StatusOr<MapChange::Told> MapChange::TellAll(ChangeMapRequest::Phase phase, Stock* replies) {
   Told told;
+  absl::Status status;
   ChangeMapRequest request;
   request.set_phase(phase);
   *request.mutable_next() = next_;
@@ -16,13 +17,23 @@ absl::StatusOr<MapChange::Told> MapChange::TellAll(ChangeMapRequest::Phase phase
   for (const auto& [address, shard] : shards_) {
     const auto place = std::find(addresses.begin(), addresses.end(), address);
     request.set_shard(static_cast<uint32_t>(place - addresses.begin()));
-    SYNCLINE_ASSIGN_OR_RETURN(const ChangeMapReply reply, shard->ChangeMap(request));
-    told.accepted = told.accepted && reply.accepted();
-    told.lowest_step = std::min(told.lowest_step, reply.step());
-    told.highest_step = std::max(told.highest_step, reply.step());
-    told.arriving += reply.arriving();
+    const auto reply = shard->ChangeMap(request);
+    status.Update(reply.status());
+    if (!reply.ok()) continue;
+    told.accepted = told.accepted && reply->accepted();
+    told.lowest_step = std::min(told.lowest_step, reply->step());
+    told.highest_step = std::max(told.highest_step, reply->step());
+    told.arriving += reply->arriving();
+    if (replies != nullptr) (*replies)[address] = *reply;
   }
+  if (!status.ok()) return status;
   return told;
+}
+
+absl::StatusOr<Stock> MapChange::TakeStock() {
+  Stock stock;
+  SYNCLINE_RETURN_IF_ERROR(TellAll(ChangeMapRequest::TAKE_STOCK, &stock).status());
+  return stock;
 }
 
 absl::Status MapChange::Prepare(uint64_t step, uint64_t margin) {

@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/cluster/map_after_loss.h"
 #include "proto/parameter_server.pb.h"
 #include "server/coordinator/shard_link.h"
 
@@ -29,12 +30,16 @@ class MapChange {
     *next_.mutable_map() = next;
     next_.set_from_step(from_step);
   }
+  // One that was decided on.
+  MapChange(const MapVersion& next, Links shards) : next_(next), shards_(std::move(shards)) {}
 
   // Finds a step that nobody has begun, `margin` above where the shards are (sync; elsewhere 0 and 0).
   absl::Status Prepare(uint64_t step, uint64_t margin);
   // From here on there is no way back.
   absl::Status Confirm() { return TellAll(ChangeMapRequest::CONFIRM).status(); }
-  // In place of the phases: shards of the map in force are lost.
+  // Shards are lost: what those of `shards` have. Nothing moves from then on.
+  absl::StatusOr<Stock> TakeStock();
+  // In place of the other phases.
   absl::Status TakeOver() { return TellAll(ChangeMapRequest::TAKE_OVER).status(); }
   absl::Status Cancel() { return TellAll(ChangeMapRequest::CANCEL).status(); }
   // Whether all has arrived and every shard has reached the step.
@@ -43,6 +48,7 @@ class MapChange {
   // Whether every shard had reached the step when Done was called last.
   bool reached() const { return reached_; }
   uint64_t from_step() const { return next_.from_step(); }
+  const MapVersion& version() const { return next_; }
 
  private:
   struct Told {
@@ -51,7 +57,8 @@ class MapChange {
     uint64_t highest_step = 0;
     uint64_t arriving = 0;
   };
-  absl::StatusOr<Told> TellAll(ChangeMapRequest::Phase phase);
+  // Tells everybody, also after an error; the first one is returned. `replies` may be null.
+  absl::StatusOr<Told> TellAll(ChangeMapRequest::Phase phase, Stock* replies = nullptr);
 
   MapVersion next_;
   const Links shards_;

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/synchronization/notification.h"
+#include "common/failpoint/failpoint.h"
 #include "common/rpc/grpc_status.h"
 #include "common/status/status_macros.h"
 #include "server/durability/checkpoint_writer.h"
@@ -120,8 +121,12 @@ grpc::Status ParameterService::GetMap(grpc::ServerContext*, const GetMapRequest*
 
 grpc::Status ParameterService::ChangeMap(grpc::ServerContext*, const ChangeMapRequest* request,
                                          ChangeMapReply* reply) {
-  return WithShardLed(host_, *request, reply,
-                      [&](Shard& shard) { return shard.ChangeMap(*request); });
+  const std::string phase = FailpointSet() ? ChangeMapRequest::Phase_Name(request->phase()) : "";
+  Failpoint(absl::StrCat("before.", phase));
+  const grpc::Status status = WithShardLed(
+      host_, *request, reply, [&](Shard& shard) { return shard.ChangeMap(*request); });
+  Failpoint(absl::StrCat("after.", phase));
+  return status;
 }
 
 grpc::Status ParameterService::UpdateMember(grpc::ServerContext*,

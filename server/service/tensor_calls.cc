@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/codec/codec.h"
+#include "common/failpoint/failpoint.h"
 #include "common/status/status_macros.h"
 #include "common/tensor/buffer.h"
 #include "common/wire/message.h"
@@ -113,6 +114,7 @@ absl::StatusOr<grpc::ByteBuffer> TensorCalls::HandOver(const grpc::ByteBuffer& r
   SYNCLINE_ASSIGN_OR_RETURN(const auto shard, host_->shard());
   SYNCLINE_RETURN_IF_ERROR(handed.copies ? shard->Keep(handed.map_epoch, handed.chunks)
                                          : shard->Arrive(handed.map_epoch, handed.chunks));
+  Failpoint(handed.copies ? "copies.kept" : "chunks.arrived");
   return EncodeMessage(HandOverReply());
 }
 

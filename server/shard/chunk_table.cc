@@ -544,10 +544,24 @@ absl::Status ChunkTable::Keep(uint64_t epoch, const std::vector<ChunkSnapshot>& 
   return absl::OkStatus();
 }
 
-absl::StatusOr<Clock> ChunkTable::CopiedStep(uint32_t chunk) const {
+std::vector<ChangeMapReply::Holding> ChunkTable::Holdings() const {
+  std::vector<ChangeMapReply::Holding> holdings;
+  for (const auto& slot : slots_) {
+    absl::MutexLock lock(&slot->mu);
+    if (!slot->chunk) continue;
+    ChangeMapReply::Holding& holding = holdings.emplace_back();
+    holding.set_chunk(slot->info.id);
+    holding.set_owned(slot->tenure == Tenure::kOwned);
+    holding.set_step(slot->steps);
+    holding.set_version(slot->chunk->version());
+  }
+  return holdings;
+}
+
+absl::StatusOr<Clock> ChunkTable::HeldStep(uint32_t chunk) const {
   const Slot* slot = Find(chunk);
   absl::MutexLock lock(&slot->mu);
-  if (slot->tenure == Tenure::kCopy) return slot->steps;
+  if (slot->chunk) return slot->steps;
   return absl::FailedPreconditionError(absl::StrCat("there is no copy of chunk ", chunk, " here"));
 }
 

@@ -137,9 +137,11 @@ class ChunkTable {
   // Takes copies, sent by the owners as map `epoch` has them. A copy that is older than what is here
   // changes nothing. All or nothing: FAILED_PRECONDITION for a chunk this shard owns, else as Restore.
   absl::Status Keep(uint64_t epoch, const std::vector<ChunkSnapshot>& chunks);
-  // The steps that are in a copy; FAILED_PRECONDITION if there is none here.
-  absl::StatusOr<Clock> CopiedStep(uint32_t chunk) const;
-  // Copies become this shard's own.
+  // All that is here.
+  std::vector<ChangeMapReply::Holding> Holdings() const;
+  // The steps that are in a chunk that is here; FAILED_PRECONDITION if it is not.
+  absl::StatusOr<Clock> HeldStep(uint32_t chunk) const;
+  // Copies, and what was given away, become this shard's own.
   void TakeOver(const std::vector<uint32_t>& chunks);
 
   // Bytes and counts of what was done here.

@@ -50,6 +50,7 @@ absl::Status MapState::Prepare(const MapVersion& next, uint32_t shard) {
 }
 
 absl::Status MapState::Confirm(const MapVersion& next) {
+  still_ = false;
   if (Finished(next)) return absl::OkStatus();
   SYNCLINE_RETURN_IF_ERROR(CheckNext(next));
   if (next.from_step() != from_step()) {
@@ -85,14 +86,15 @@ absl::Status MapState::Cancel(const MapVersion& next) {
 
 absl::Status MapState::TakeOver(const MapVersion& next, uint32_t shard) {
   if (Finished(next)) return absl::OkStatus();
-  if (confirmed_ || next.map().epoch() != map().epoch() + 1 ||
-      next.map().owner_size() != map().owner_size()) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("map epoch ", next.map().epoch(), " does not follow: this shard goes by epoch ",
-                     map().epoch(), confirmed_ ? ", and chunks are on their way by the next" : ""));
+  if (next.map().epoch() <= newest_epoch() || next.map().owner_size() != map().owner_size()) {
+    return absl::FailedPreconditionError(absl::StrCat("map epoch ", next.map().epoch(), " of ",
+                                                      next.map().owner_size(), " chunks does not follow: this "
+                                                      "shard goes by epoch ", newest_epoch(), " of ",
+                                                      map().owner_size()));
   }
   now_ = Place{next, shard};
   next_.reset();
+  confirmed_ = still_ = false;
   return absl::OkStatus();
 }
 

@@ -38,7 +38,10 @@ class MapState {
   absl::Status Confirm(const MapVersion& next);
   absl::Status Finish(const MapVersion& next);
   absl::Status Cancel(const MapVersion& next);
-  // In one go: shards are lost. FAILED_PRECONDITION in the middle of a change.
+  // Shards are lost: whatever change is under way stands still until Confirm or TakeOver.
+  void TakeStock() { still_ = true; }
+  bool still() const { return still_; }
+  // In one go, also in the middle of a change.
   absl::Status TakeOver(const MapVersion& next, uint32_t shard);
 
   // Whether `next` is in force already.
@@ -81,6 +84,7 @@ class MapState {
   std::optional<Place> next_;
   bool confirmed_ = false;
   bool left_ = false;
+  bool still_ = false;
 };
 
 }  // namespace syncline

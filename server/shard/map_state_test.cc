@@ -107,5 +107,24 @@ TEST(MapStateTest, OneChangeAtATimeAndInTurn) {
   EXPECT_THAT(state.Confirm(Version(2, {1, 1, 1}, 12)), StatusIs(StatusCode::kFailedPrecondition));
 }
 
+TEST(MapStateTest, AShardIsLostInTheMiddleOfAChange) {
+  MapState state(First().map(), 0, true);
+  const MapVersion next = Version(2, {1, 0, 0}, 7);
+  SYNCLINE_EXPECT_OK(state.Prepare(next, 0));
+  SYNCLINE_EXPECT_OK(state.Confirm(next));
+  state.TakeStock();
+  EXPECT_TRUE(state.still());
+  SYNCLINE_EXPECT_OK(state.Confirm(next)) << "the shard is back, and the change goes on";
+  EXPECT_FALSE(state.still());
+  state.TakeStock();
+  EXPECT_THAT(state.TakeOver(next, 0), StatusIs(StatusCode::kFailedPrecondition)) << "it is no new map";
+  SYNCLINE_EXPECT_OK(state.TakeOver(Version(3, {0, 0, 0}), 0));
+  EXPECT_FALSE(state.still());
+  EXPECT_FALSE(state.changing());
+  EXPECT_EQ(state.map().epoch(), 3u);
+  SYNCLINE_EXPECT_OK(state.TakeOver(Version(3, {0, 0, 0}), 0)) << "again";
+  SYNCLINE_EXPECT_OK(state.TakeOver(Version(5, {0, 0, 0}), 0)) << "one was lost before this shard heard of 4";
+}
+
 }  // namespace
 }  // namespace syncline

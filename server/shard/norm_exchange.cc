@@ -7,6 +7,11 @@
 
 namespace syncline {
 
+void NormExchange::BeginAt(uint64_t step) {
+  absl::MutexLock lock(&mu_);
+  first_ = step;
+}
+
 void NormExchange::SetOwn(uint64_t step, const StepNormsReply& own) {
   absl::MutexLock lock(&mu_);
   if (step_ == step) return;
@@ -81,6 +86,7 @@ absl::StatusOr<StepNormsReply> NormExchange::Own(uint64_t step) const {
   absl::MutexLock lock(&mu_);
   if (step_ == step) return Known();
   if (step_ && *step_ == step + 1 && previous_) return *previous_;
+  if (step < first_) return StepNormsReply();
   return absl::UnavailableError(
       absl::StrCat("step ", step, " is not ready on this shard: ask again"));
 }

@@ -23,6 +23,8 @@ class NormExchange {
   // `chunks`: of all shards together.
   explicit NormExchange(size_t chunks) : chunks_(chunks) {}
 
+  // Of steps before this one the shard has no part, and nothing to say.
+  void BeginAt(uint64_t step);
   // This shard's own norms; begins `step`, unless it has begun.
   void SetOwn(uint64_t step, const StepNormsReply& own);
   // Chunks of other shards have become this one's, so it has more to say of `step`: SetOwn says it.
@@ -44,6 +46,7 @@ class NormExchange {
 
   const size_t chunks_;
   mutable absl::Mutex mu_;
+  uint64_t first_ ABSL_GUARDED_BY(mu_) = 0;
   std::optional<uint64_t> step_ ABSL_GUARDED_BY(mu_);
   StepNormsReply own_ ABSL_GUARDED_BY(mu_);
   std::optional<StepNormsReply> previous_ ABSL_GUARDED_BY(mu_);  // of *step_ - 1

@@ -115,6 +115,7 @@ absl::Status ShardImpl::Keep(uint64_t epoch, const std::vector<ChunkSnapshot>& c
 absl::Status ShardImpl::TakeOver(const MapVersion& next, uint32_t shard, Calls* calls) {
   if (maps_.Finished(next)) return absl::OkStatus();
   if (recovery_) return absl::FailedPreconditionError(Recovering());
+  chunks_->ExpectNone();
   std::vector<uint32_t> taken;
   for (const uint32_t chunk : OwnedChunks(next.map(), shard)) {
     if (!chunks_->CheckOwned(chunk).ok()) taken.push_back(chunk);
@@ -122,10 +123,9 @@ absl::Status ShardImpl::TakeOver(const MapVersion& next, uint32_t shard, Calls* 
   SYNCLINE_ASSIGN_OR_RETURN(auto recovery, PlanRecovery(taken));
   SYNCLINE_RETURN_IF_ERROR(maps_.TakeOver(next, shard));
   recovery_ = std::move(recovery);
-  chunks_->ExpectNone();
   chunks_->TakeOver(taken);
   chunks_->Release(maps_.map(), maps_.shard());
-  UpdateCopies(true);
+  UpdateCopies(false);
   replication_.Changed(taken);
   if (options_.map_changes) options_.map_changes(next, shard);
   // Norms that the lost shard would have told are asked of who has its chunks now.
@@ -137,6 +137,7 @@ absl::Status ShardImpl::TakeOver(const MapVersion& next, uint32_t shard, Calls* 
   return absl::OkStatus();
 }
 
+// Of a chunk that was on its way as well: who gave it away, and takes it back, has it as a copy would.
 // The lost shard may have been a step behind this one, or ahead: nobody pulls a step before the copies
 // have it. What workers pushed to it of a step that the copies lack is nowhere but with them.
 absl::StatusOr<std::optional<ShardImpl::Recovery>> ShardImpl::PlanRecovery(
@@ -144,7 +145,7 @@ absl::StatusOr<std::optional<ShardImpl::Recovery>> ShardImpl::PlanRecovery(
   const Clock step = policy_->clock();
   Clock lowest = step, highest = 0;
   for (const uint32_t chunk : taken) {
-    SYNCLINE_ASSIGN_OR_RETURN(const Clock copied, chunks_->CopiedStep(chunk));
+    SYNCLINE_ASSIGN_OR_RETURN(const Clock copied, chunks_->HeldStep(chunk));
     lowest = std::min(lowest, copied);
     highest = std::max(highest, copied);
     if (!staged_ || (copied + 1 >= step && copied <= step + 1)) continue;

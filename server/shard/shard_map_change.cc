@@ -25,7 +25,9 @@ GetMapReply ShardImpl::GetMap() const {
 absl::StatusOr<ChangeMapReply> ShardImpl::ChangeMap(const ChangeMapRequest& request) {
   ChangeMapReply reply;
   Calls calls;
-  if (request.phase() != ChangeMapRequest::DESCRIBE) {
+  const bool names_a_map = request.phase() != ChangeMapRequest::DESCRIBE &&
+                           request.phase() != ChangeMapRequest::TAKE_STOCK;
+  if (names_a_map) {
     SYNCLINE_RETURN_IF_ERROR(ValidateShardMap(request.next().map()));
   }
   {
@@ -39,6 +41,9 @@ absl::StatusOr<ChangeMapReply> ShardImpl::ChangeMap(const ChangeMapRequest& requ
     reply.set_step(policy_->clock());
     reply.set_arriving(chunks_->arriving() + replication_.unmade());
     if (request.phase() == ChangeMapRequest::DESCRIBE) *reply.mutable_members() = policy_->Save();
+    if (request.phase() == ChangeMapRequest::TAKE_STOCK) {
+      for (auto& holding : chunks_->Holdings()) *reply.add_holdings() = std::move(holding);
+    }
   }
   for (const auto& call : calls) call();
   Proceed();
@@ -74,6 +79,7 @@ absl::StatusOr<bool> ShardImpl::ChangeMap(const ChangeMapRequest& request, Calls
       return true;
     }
     case ChangeMapRequest::FINISH:
+      if (maps_.still()) return false;
       if (maps_.changing() && (chunks_->arriving() + replication_.unmade() > 0 || !reached)) {
         return false;
       }
@@ -88,12 +94,15 @@ absl::StatusOr<bool> ShardImpl::ChangeMap(const ChangeMapRequest& request, Calls
       SYNCLINE_RETURN_IF_ERROR(maps_.Cancel(next));
       chunks_->ExpectNone();
       return true;
+    case ChangeMapRequest::TAKE_STOCK:
+      maps_.TakeStock();
+      return true;
     case ChangeMapRequest::DESCRIBE:
       return true;
     default:
       return absl::InvalidArgumentError(absl::StrCat("phase is ", request.phase(),
                                                      ": it must be PREPARE, CONFIRM, FINISH, CANCEL, "
-                                                     "DESCRIBE or TAKE_OVER"));
+                                                     "DESCRIBE, TAKE_OVER or TAKE_STOCK"));
   }
 }
 
@@ -101,12 +110,13 @@ absl::StatusOr<bool> ShardImpl::ChangeMap(const ChangeMapRequest& request, Calls
 void ShardImpl::BeginAt(Clock step) {
   PolicyState state = policy_->Save();
   state.set_step(step);
+  norms_.BeginAt(step);
   policy_ = *MakePolicy(options_.job, step);
   policy_->Load(state);
 }
 
 void ShardImpl::GiveAway(Calls* calls) {
-  if (!maps_.Leaves(policy_->clock())) return;
+  if (maps_.still() || !maps_.Leaves(policy_->clock())) return;
   maps_.SetLeft();
   std::vector<ChunkSnapshot> chunks = chunks_->Leave(maps_.Leaving());
   if (chunks.empty() || !options_.hand_over) return;
@@ -127,6 +137,7 @@ absl::Status ShardImpl::Arrive(uint64_t epoch, const std::vector<ChunkSnapshot>&
             absl::StrCat("chunks of map epoch ", epoch, ": this shard goes by epoch ",
                          maps_.map().epoch()));
       }
+      if (maps_.still()) return absl::UnavailableError("a shard is lost: who gets its chunks is not known yet");
     }
     if (options_.map.replicas() > 1) {
       // Nobody pushes to a chunk before it is known who keeps copies of it.

@@ -14,7 +14,9 @@ void ProcessCluster::Start(const std::string& name, std::vector<std::string> arg
   processes_[name] = *std::move(process);
 }
 
-void ProcessCluster::StartShard(const std::string& name) { Start(name, {"server/syncline-ps"}); }
+void ProcessCluster::StartShard(const std::string& name, const std::string& failpoint) {
+  Start(name, {"/usr/bin/env", absl::StrCat("SYNCLINE_FAILPOINT=", failpoint), "server/syncline-ps"});
+}
 
 void ProcessCluster::StartWorker(const std::string& name, const std::string& step_delay) {
   Start(name, {"worker/syncline-worker", absl::StrCat("--name=", name),

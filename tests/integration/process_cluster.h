@@ -20,7 +20,8 @@ class ProcessCluster : public InProcessCluster {
   ProcessCluster(const JobManifest& job, absl::Duration member_lease, bool start_shards = false)
       : InProcessCluster(job, "", member_lease, &PosixFileSystem(), start_shards) {}
 
-  void StartShard(const std::string& name);
+  // `failpoint`: where it is to die, as in common/failpoint.
+  void StartShard(const std::string& name, const std::string& failpoint = "");
   void StartWorker(const std::string& name, const std::string& step_delay = "10ms");
   ChildProcess& process(const std::string& name) { return *processes_.at(name); }
   void KillAll();

@@ -258,6 +258,19 @@ absl::StatusOr<ShardMap> CoordinatorImpl::PlanMap(absl::Span<const TensorSpec> t
   return map;
 }
 
+// A shard that was configured for a map that came to nothing, as another one was lost meanwhile, takes one for
+// another map as part of a later attempt only.
+absl::Status CoordinatorImpl::NoteConfiguring(const std::vector<std::string>& addresses) {
+  if (configuring_ && *configuring_ != addresses) {
+    MetadataRecord record;
+    record.mutable_started()->set_attempt(attempt_ + 1);
+    SYNCLINE_RETURN_IF_ERROR(Keep(record, true));
+    ++attempt_;
+  }
+  configuring_ = addresses;
+  return absl::OkStatus();
+}
+
 absl::StatusOr<CreateTensorsReply> CoordinatorImpl::CreateTensors(
     const CreateTensorsRequest& request) {
   const std::vector<TensorSpec> tensors(request.tensors().begin(), request.tensors().end());
@@ -274,6 +287,7 @@ absl::StatusOr<CreateTensorsReply> CoordinatorImpl::CreateTensors(
     addresses = WantedShards();
     if (addresses.size() < job_.shards()) return absl::UnavailableError(WaitingFor());
     addresses.resize(job_.shards());
+    SYNCLINE_RETURN_IF_ERROR(NoteConfiguring(addresses));
   }
   SYNCLINE_ASSIGN_OR_RETURN(const ShardMap map, PlanMap(tensors, addresses));
   ConfigureRequest configuration = Configuration(map);

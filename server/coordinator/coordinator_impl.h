@@ -46,6 +46,7 @@ class CoordinatorImpl final : public CoordinatorCore {
 
  private:
   bool sync() const { return job_.sync_mode() == SYNC; }
+  absl::Status NoteConfiguring(const std::vector<std::string>& addresses) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status CheckName(const JoinWorkerRequest& request) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status Replace(const JoinWorkerRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mu_);
   // The rank of a lost worker that somebody may stand in for.
@@ -175,6 +176,8 @@ class CoordinatorImpl final : public CoordinatorCore {
 
   mutable absl::Mutex mu_;
   uint64_t attempt_ ABSL_GUARDED_BY(mu_) = 1;
+  // Shards that this attempt, so far without a map, was begun with; empty: by the coordinator before.
+  std::optional<std::vector<std::string>> configuring_ ABSL_GUARDED_BY(mu_);
   std::string restarted_ ABSL_GUARDED_BY(mu_);  // why, until it trains again
   std::vector<Registered> registered_ ABSL_GUARDED_BY(mu_);
   // A change of the map that is decided on, by this coordinator or the one before.

@@ -180,7 +180,8 @@ absl::Status CoordinatorImpl::Recover(const std::vector<MetadataRecord>& records
   const MetadataRecord::Started& first = records[0].started();
   {
     absl::MutexLock lock(&mu_);
-    attempt_ = std::max<uint64_t>(first.attempt(), 1);
+    for (const MetadataRecord& record : records) attempt_ = std::max(attempt_, record.started().attempt());
+    configuring_.emplace();
   }
   // Shards and workers may be edited while the job runs: what counts is what `apply` said.
   const std::string differences = FixedDifferences(first.job(), job_);

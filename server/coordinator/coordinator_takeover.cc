@@ -174,6 +174,7 @@ absl::Status CoordinatorImpl::RestartJob(const std::string& why) {
     absl::MutexLock lock(&mu_);
     from = last_checkpoint_.empty() ? restore_from_ : last_checkpoint_;
     ++attempt_;
+    configuring_.reset();
     restarted_ = absl::StrCat(why, ": going on from ",
                               from.empty() ? "the beginning" : from, " once there are ",
                               job_.shards(), " shards and ", job_.workers(), " workers");

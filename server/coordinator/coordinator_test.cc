@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -12,6 +13,7 @@
 #include "absl/time/clock.h"
 #include "common/cluster/ids.h"
 #include "common/config/manifest.h"
+#include "common/status/status_macros.h"
 #include "common/status/status_matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -25,10 +27,13 @@ using testing::HasSubstr;
 // A shard that is always at the step it is told to be at.
 class FakeShard final : public ShardLink {
  public:
-  // `gone`: calls fail as those to a daemon that has ended.
-  FakeShard(uint64_t step, const std::atomic<bool>* gone) : step_(step), gone_(gone) {}
+  // `gone`: calls fail as those to a daemon that has ended. `configure` answers Configure.
+  using Configured = std::function<absl::Status(const ConfigureRequest&)>;
+  FakeShard(uint64_t step, const std::atomic<bool>* gone, Configured configure)
+      : step_(step), gone_(gone), configure_(std::move(configure)) {}
 
-  absl::StatusOr<ConfigureReply> Configure(const ConfigureRequest&) override {
+  absl::StatusOr<ConfigureReply> Configure(const ConfigureRequest& request) override {
+    SYNCLINE_RETURN_IF_ERROR(configure_(request));
     return ConfigureReply();
   }
   absl::StatusOr<UpdateMemberReply> UpdateMember(const UpdateMemberRequest& request) override {
@@ -59,6 +64,7 @@ class FakeShard final : public ShardLink {
  private:
   const uint64_t step_;
   const std::atomic<bool>* const gone_;
+  const Configured configure_;
 };
 
 class CoordinatorTest : public testing::Test {
@@ -80,7 +86,12 @@ class CoordinatorTest : public testing::Test {
     CoordinatorCore::Options options;
     options.job = job;
     options.connect = [this](const std::string& address) {
-      return std::make_unique<FakeShard>(address == "ahead" ? 7 : 6, &shards_gone_);
+      return std::make_unique<FakeShard>(address == "ahead" ? 7 : 6, &shards_gone_,
+                                         [this, address](const ConfigureRequest& request) {
+                                           if (address == away_) return absl::UnavailableError("away");
+                                           attempts_[address] = request.attempt();
+                                           return absl::OkStatus();
+                                         });
     };
     options.member_lease = absl::Seconds(5);
     options.now = [this] {
@@ -90,12 +101,13 @@ class CoordinatorTest : public testing::Test {
     core_ = *CoordinatorCore::Create(std::move(options));
   }
 
+  void RegisterShard(const std::string& address) {
+    RegisterShardRequest request;
+    request.set_address(address);
+    SYNCLINE_EXPECT_OK(core_->RegisterShard(request).status());
+  }
   void RegisterShards() {
-    for (const char* address : {"behind", "ahead"}) {
-      RegisterShardRequest request;
-      request.set_address(address);
-      SYNCLINE_EXPECT_OK(core_->RegisterShard(request).status());
-    }
+    for (const char* address : {"behind", "ahead"}) RegisterShard(address);
   }
 
   JoinWorkerReply Join() {
@@ -161,6 +173,8 @@ class CoordinatorTest : public testing::Test {
   absl::Mutex mu_;
   absl::Time now_ ABSL_GUARDED_BY(mu_) = absl::FromUnixSeconds(1000);
   std::atomic<bool> shards_gone_{false};
+  std::string away_;                         // not to be configured
+  std::map<std::string, uint64_t> attempts_;  // that shards were configured for
   std::unique_ptr<CoordinatorCore> core_;
 };
 
@@ -178,6 +192,31 @@ TEST_F(CoordinatorTest, SaysWhatIsMissing) {
   third.set_address("third");
   SYNCLINE_EXPECT_OK(core_->RegisterShard(third).status());
   EXPECT_THAT(core_->ClusterStatus()->rescale().spare(), testing::ElementsAre("third"));
+}
+
+TEST_F(CoordinatorTest, AShardIsLostWhileTheyAreConfigured) {
+  Start(SYNC);
+  RegisterShards();
+  Join();
+  away_ = "ahead";
+  EXPECT_THAT(Declare().status(), StatusIs(StatusCode::kUnavailable));
+  EXPECT_THAT(Declare().status(), StatusIs(StatusCode::kUnavailable));
+  EXPECT_EQ(attempts_["behind"], 1u) << "the same again is no other attempt";
+  RegisterShard("third");
+  {
+    absl::MutexLock lock(&mu_);
+    now_ += absl::Seconds(60);
+  }
+  for (const char* address : {"behind", "third"}) {
+    HeartbeatRequest request;
+    request.set_shard(address);
+    SYNCLINE_EXPECT_OK(core_->Heartbeat(request).status());
+  }
+  const auto declared = Declare();
+  SYNCLINE_ASSERT_OK(declared);
+  EXPECT_EQ(declared->map().epoch() >> 32, 1u);
+  EXPECT_EQ(attempts_["behind"], 2u) << "or it would refuse";
+  EXPECT_EQ(attempts_["third"], 2u);
 }
 
 TEST_F(CoordinatorTest, EveryWorkerMustHaveTheSameData) {

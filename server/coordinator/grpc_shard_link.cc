@@ -72,7 +72,7 @@ class GrpcShardLink : public ShardLink {
       const bool away = code == absl::StatusCode::kUnavailable;
       // A shard that answered for a while was there.
       if (absl::Now() - begun > absl::Seconds(1)) give_up = absl::Now() + patience_.away;
-      if (given_up_) return Named("writing a checkpoint on", Lost());
+      if (given_up_) return Lost("writing a checkpoint on");
       if (waited || (away && absl::Now() < give_up)) {
         absl::SleepFor(absl::Milliseconds(50));
         continue;
@@ -94,14 +94,19 @@ class GrpcShardLink : public ShardLink {
                                const Request& request, absl::Duration attempt) {
     absl::StatusOr<Reply> reply = absl::UnknownError("not called");
     const absl::Status status = RetryUntil(absl::Now() + away, Doing(doing), [&] {
-      reply = given_up_ ? Lost() : Call<Reply>(*stub_, method, request, attempt);
+      if (given_up_) return absl::OkStatus();
+      reply = Call<Reply>(*stub_, method, request, attempt);
       return reply.status();
     });
+    if (given_up_) return Lost(doing);
     if (!status.ok()) return status;
     return reply;
   }
 
-  static absl::Status Lost() { return absl::AbortedError("the shard is lost"); }
+  // Whoever wanted it for a worker is asked again, once others have taken over.
+  absl::Status Lost(const char* doing) const {
+    return Named(doing, absl::UnavailableError("the shard is lost"));
+  }
 
   template <typename Request>
   Request Signed(Request request) const {

@@ -25,7 +25,7 @@ class ShardLink {
   virtual absl::StatusOr<WriteCheckpointReply> WriteCheckpoint(
       const WriteCheckpointRequest& request) = 0;
   virtual absl::StatusOr<ShardStatusReply> Status() = 0;
-  // The shard is lost: what is asked of it, or will be, ends with ABORTED.
+  // The shard is lost: what is asked of it, or will be, ends with UNAVAILABLE.
   virtual void GiveUp() = 0;
 };
 

@@ -150,16 +150,21 @@ class CoordinatorTest : public testing::Test {
     SYNCLINE_EXPECT_OK(core_->LeaveWorker(request).status());
   }
 
+  void PassUnheard(absl::Duration time) {
+    absl::MutexLock lock(&mu_);
+    now_ += time;
+  }
+  void Beat(const std::string& shard) {
+    HeartbeatRequest request;
+    request.set_shard(shard);
+    SYNCLINE_EXPECT_OK(core_->Heartbeat(request).status());
+  }
   // The shards are heard of meanwhile.
   void Pass(absl::Duration time) {
-    {
-      absl::MutexLock lock(&mu_);
-      now_ += time;
-    }
-    for (const char* address : {"behind", "ahead"}) {
-      HeartbeatRequest request;
-      request.set_shard(address);
-      SYNCLINE_EXPECT_OK(core_->Heartbeat(request).status());
+    for (; time > absl::ZeroDuration(); time -= absl::Seconds(1)) {
+      PassUnheard(absl::Seconds(1));
+      for (const char* address : {"behind", "ahead"}) Beat(address);
+      core_->Tick();
     }
   }
 
@@ -203,15 +208,8 @@ TEST_F(CoordinatorTest, AShardIsLostWhileTheyAreConfigured) {
   EXPECT_THAT(Declare().status(), StatusIs(StatusCode::kUnavailable));
   EXPECT_EQ(attempts_["behind"], 1u) << "the same again is no other attempt";
   RegisterShard("third");
-  {
-    absl::MutexLock lock(&mu_);
-    now_ += absl::Seconds(60);
-  }
-  for (const char* address : {"behind", "third"}) {
-    HeartbeatRequest request;
-    request.set_shard(address);
-    SYNCLINE_EXPECT_OK(core_->Heartbeat(request).status());
-  }
+  PassUnheard(absl::Seconds(60));
+  for (const char* address : {"behind", "third"}) Beat(address);
   const auto declared = Declare();
   SYNCLINE_ASSERT_OK(declared);
   EXPECT_EQ(declared->map().epoch() >> 32, 1u);
@@ -280,13 +278,32 @@ TEST_F(CoordinatorTest, ASilentWorkerIsGivenUp) {
   Pass(absl::Seconds(4));
   EXPECT_FALSE(Beat(first).expelled());
   Pass(absl::Seconds(4));
-  core_->Tick();
   EXPECT_FALSE(Beat(first).expelled());
   EXPECT_TRUE(Beat(second).expelled());
   EXPECT_THAT(Lease(second, 0).status(), StatusIs(StatusCode::kFailedPrecondition));
   const auto again = Join();
   EXPECT_EQ(again.rank(), second.rank());
   EXPECT_GT(again.incarnation(), second.incarnation());
+}
+
+TEST_F(CoordinatorTest, WhoHearsNobodyGivesNobodyUp) {
+  Start(SYNC);
+  RegisterShards();
+  const auto first = Join(), second = Join();
+  SYNCLINE_EXPECT_OK(Declare().status());
+  Pass(absl::Seconds(1));
+  for (int i = 0; i < 60; ++i) {  // cut off from all of them
+    PassUnheard(absl::Seconds(1));
+    core_->Tick();
+  }
+  Pass(absl::Seconds(3));
+  EXPECT_FALSE(Beat(first).expelled());
+  PassUnheard(absl::Seconds(60));  // frozen
+  Pass(absl::Seconds(3));
+  EXPECT_FALSE(Beat(first).expelled());
+  Pass(absl::Seconds(3));
+  EXPECT_FALSE(Beat(first).expelled());
+  EXPECT_TRUE(Beat(second).expelled()) << "the others were heard all the time";
 }
 
 TEST_F(CoordinatorTest, AWorkerByTheNameOfOneThatDiedTakesItsPlaceOnceThatIsFree) {
@@ -301,9 +318,9 @@ TEST_F(CoordinatorTest, AWorkerByTheNameOfOneThatDiedTakesItsPlaceOnceThatIsFree
   SYNCLINE_EXPECT_OK(Lease(other, 0).status());
   EXPECT_THAT(core_->JoinWorker(named).status(),
               StatusIs(StatusCode::kUnavailable, HasSubstr("two workers at a time need two names")));
-  Pass(absl::Seconds(6));
+  Pass(absl::Seconds(4));
   Beat(other);
-  core_->Tick();
+  Pass(absl::Seconds(2));
   auto again = core_->JoinWorker(named);
   SYNCLINE_ASSERT_OK(again);
   EXPECT_EQ(again->rank(), first->rank());

@@ -38,6 +38,10 @@ class MemberTable {
   absl::Status Check(Rank rank, Incarnation incarnation) const;
   // A live member was heard of.
   void Touch(Rank rank, absl::Time now) { members_.at(rank).last_seen = now; }
+  // As if all had been.
+  void TouchAll(absl::Time now) {
+    for (auto& [rank, member] : members_) member.last_seen = now;
+  }
   // Keeps the newest report: sums only grow, except with a new incarnation.
   void Report(Rank rank, const WorkerProgress& progress);
   void SetProcesses(Rank rank, uint32_t count) { members_.at(rank).processes = count; }

@@ -366,6 +366,7 @@ absl::StatusOr<LeaseReply> CoordinatorImpl::Lease(const LeaseRequest& request) {
 absl::StatusOr<HeartbeatReply> CoordinatorImpl::Heartbeat(const HeartbeatRequest& request) {
   HeartbeatReply reply;
   absl::MutexLock lock(&mu_);
+  ExcuseSilence();
   heard_ = options_.now();
   // bounded and async have no step to stop at: workers leave where they are.
   reply.set_stopping(stopped_at_.has_value() && !sync());
@@ -518,25 +519,18 @@ bool CoordinatorImpl::Over() const {
 // A coordinator that was frozen or cut off from everybody has not heard of anybody, and that says nothing of them:
 // their silence is counted anew.
 void CoordinatorImpl::ExcuseSilence() {
-  const absl::Time now = options_.now(), lately = now - options_.member_lease / 2;
-  const bool frozen = ticked_ && *ticked_ < lately;
-  if (heard_ >= lately && !frozen) return;
+  const absl::Time now = options_.now();
+  if (heard_ >= now - options_.member_lease / 2) return;
   for (Registered& shard : registered_) shard.last_seen = now;
   members_.TouchAll(now);
 }
 
 void CoordinatorImpl::Tick() {
+  const absl::Time now = options_.now();
   {
     absl::MutexLock lock(&mu_);
     ExcuseSilence();
   }
-  LookAfterMembers();
-  absl::MutexLock lock(&mu_);
-  ticked_ = options_.now();
-}
-
-void CoordinatorImpl::LookAfterMembers() {
-  const absl::Time now = options_.now();
   if (HandleLostShards()) return;
   std::vector<Rank> lost;
   bool over;

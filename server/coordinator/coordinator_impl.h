@@ -61,7 +61,6 @@ class CoordinatorImpl final : public CoordinatorCore {
   absl::StatusOr<std::string> FinalCheckpoint();
   void Finish();
   void ExcuseSilence() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void LookAfterMembers();
   void KeepInterval();
   // Nobody trains, and nobody will.
   bool Over() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -182,9 +181,7 @@ class CoordinatorImpl final : public CoordinatorCore {
   std::optional<std::vector<std::string>> configuring_ ABSL_GUARDED_BY(mu_);
   std::string restarted_ ABSL_GUARDED_BY(mu_);  // why, until it trains again
   std::vector<Registered> registered_ ABSL_GUARDED_BY(mu_);
-  // Of anybody, and when Tick ended last.
-  absl::Time heard_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
-  std::optional<absl::Time> ticked_ ABSL_GUARDED_BY(mu_);
+  absl::Time heard_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();  // of anybody
   // A change of the map that is decided on, by this coordinator or the one before.
   std::optional<MapVersion> pending_ ABSL_GUARDED_BY(mu_);
   // The map before map_, while the change to that is not finished.

@@ -208,8 +208,10 @@ TEST_F(CoordinatorTest, AShardIsLostWhileTheyAreConfigured) {
   EXPECT_THAT(Declare().status(), StatusIs(StatusCode::kUnavailable));
   EXPECT_EQ(attempts_["behind"], 1u) << "the same again is no other attempt";
   RegisterShard("third");
-  PassUnheard(absl::Seconds(60));
-  for (const char* address : {"behind", "third"}) Beat(address);
+  for (int i = 0; i < 12; ++i) {
+    PassUnheard(absl::Seconds(1));
+    for (const char* address : {"behind", "third"}) Beat(address);
+  }
   const auto declared = Declare();
   SYNCLINE_ASSERT_OK(declared);
   EXPECT_EQ(declared->map().epoch() >> 32, 1u);
@@ -298,10 +300,10 @@ TEST_F(CoordinatorTest, WhoHearsNobodyGivesNobodyUp) {
   }
   Pass(absl::Seconds(3));
   EXPECT_FALSE(Beat(first).expelled());
-  PassUnheard(absl::Seconds(60));  // frozen
+  PassUnheard(absl::Seconds(60));  // frozen, and the first to be heard then is a shard
   Pass(absl::Seconds(3));
   EXPECT_FALSE(Beat(first).expelled());
-  Pass(absl::Seconds(3));
+  Pass(absl::Seconds(4));
   EXPECT_FALSE(Beat(first).expelled());
   EXPECT_TRUE(Beat(second).expelled()) << "the others were heard all the time";
 }
@@ -320,7 +322,7 @@ TEST_F(CoordinatorTest, AWorkerByTheNameOfOneThatDiedTakesItsPlaceOnceThatIsFree
               StatusIs(StatusCode::kUnavailable, HasSubstr("two workers at a time need two names")));
   Pass(absl::Seconds(4));
   Beat(other);
-  Pass(absl::Seconds(2));
+  Pass(absl::Seconds(3));
   auto again = core_->JoinWorker(named);
   SYNCLINE_ASSERT_OK(again);
   EXPECT_EQ(again->rank(), first->rank());

@@ -8,7 +8,7 @@ import time
 
 from fault_proxy import FaultProxy
 
-LEASE = 1.0  # seconds, of members
+LEASE = 2.0  # seconds, of members
 
 JOB = """\
 name: chaos

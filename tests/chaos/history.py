@@ -7,9 +7,8 @@ class Session:
     """One membership: an incarnation of a rank."""
 
     def __init__(self, begun):
-        self.begun = begun
-        self.ended = begun
-        self.commits = []  # (time, clock), as each was about to be sent
+        self.proven = begun  # a pull asked for then was answered, so it was a member
+        self.commits = []    # (time, clock), as each was about to be sent
 
 
 class History:
@@ -36,11 +35,11 @@ class History:
                 self.sessions.append(session)
             elif what == "lost":
                 self.losses[" ".join(words[2:])[:60]] += 1
-                continue
             elif what == "asked":
                 asked = time
             elif what == "pulled":
                 self.pulls.append((asked, time, *map(int, words[2:5]), session))
+                session.proven = asked
             elif what == "push":
                 self.pushes.append(time)
             elif what == "pushed":
@@ -51,7 +50,6 @@ class History:
                 self.observed.append((time, *map(int, words[2:4])))
             elif what == "left":
                 self.left += 1
-            session.ended = time
 
     def before(self, times, time):
         return bisect.bisect_left(times, time)
@@ -81,12 +79,12 @@ class History:
         return found
 
     def early_pulls(self, staleness):
-        """A pull of clock c waits until every other member has committed clocks below c - staleness. Only members that
-        were there from before it was asked for until after it was answered say so for certain."""
+        """A pull of clock c waits until every other member has committed clocks below c - staleness. Counted are those
+        that were members for certain, from before it was asked for until after it was answered."""
         early = 0
         for asked, answered, clock, _, _, own in self.pulls:
             for other in self.sessions:
-                if other is own or not other.commits or other.commits[0][0] > asked or other.ended < answered:
+                if other is own or not other.commits or other.commits[0][0] > asked or other.proven < answered:
                     continue
                 at = bisect.bisect_right(other.commits, (answered, float("inf")))
                 early += other.commits[at - 1][1] + 1 < clock - staleness

@@ -237,7 +237,7 @@ bool ShardServerImpl::Register(RegisterShardReply* reply) {
 void ShardServerImpl::Attend() {
   RegisterShardReply registered;
   if (!Register(&registered)) return;
-  spdlog::info("registered as shard {} at {}", registered.shard(), address());
+  spdlog::info("registered as shard {} at {}", registered.shard(), advertised());
   const absl::Duration beat = absl::Milliseconds(registered.lease_ms()) / 3;
   HeartbeatRequest request;
   request.set_shard(advertised());

@@ -93,6 +93,7 @@ ClientOptions ClientOptionsOf(const WorkerOptions& options) {
   client.security = options.security;
   client.name = options.name;
   client.io_threads = options.io_threads;
+  client.stop = options.stop;
   return client;
 }
 
@@ -290,6 +291,7 @@ absl::Status RunWorker(const WorkerOptions& options) {
     if (absl::Now() - begun > absl::Minutes(1)) joins = 0;
     const bool stopping = options.stop && options.stop();
     ++joins;
+    if (stopping && absl::IsCancelled(status)) break;  // it had not begun
     if (!given_up || stopping || joins > kMaxJoins) return status;
     spdlog::warn("the cluster gave this worker up ({}): joining again",
                  std::string(status.message()));

@@ -138,7 +138,7 @@ class Cluster:
     def whole(self):
         """Whether it trains, every member is there and every chunk has all its copies."""
         status = self.status()
-        if status is None or status.get("phase") != "TRAINING" or status.get("waitingFor"):
+        if status is None or status.get("phase") != "TRAINING" or status.get("waiting_for"):
             return False
         live = sum(bool(worker.get("live")) for worker in status.get("workers", []))
         return not status["rescale"].get("moving") and live == len(self.workers)

@@ -69,5 +69,14 @@ TEST_F(LostProcessTest, AHelperTakesTheLeadersPlace) {
   EXPECT_NE(status.workers(0).name(), lost_);
 }
 
+TEST(StoppedWorkerTest, DoesNotWaitForShardsThatNeverCome) {
+  ProcessCluster cluster(Job(), absl::Seconds(1));
+  cluster.StartWorker("worker-0");
+  SYNCLINE_ASSERT_OK(cluster.WaitUntil([](const auto& status) { return status.workers_size() == 1; }));
+  cluster.process("worker-0").Terminate();
+  EXPECT_TRUE(cluster.process("worker-0").WaitFor(absl::Seconds(10)));
+  EXPECT_EQ(cluster.process("worker-0").Poll(), 0) << cluster.Logs();
+}
+
 }  // namespace
 }  // namespace syncline

@@ -39,6 +39,21 @@ std::string DefaultName() {
   return absl::StrCat(host, ":", getpid(), before == 0 ? "" : absl::StrCat(":", before));
 }
 
+// CallUntil, for what may have to wait for other members: ends when the caller is told to.
+template <typename Reply, typename Method, typename Request>
+absl::StatusOr<Reply> CallUnlessStopped(const ClientOptions& options, absl::Time deadline,
+                                        const std::string& what, Coordinator::Stub* stub, Method method,
+                                        const Request& request, absl::Duration timeout) {
+  absl::StatusOr<Reply> reply = absl::CancelledError(absl::StrCat(what, ": told to stop"));
+  SYNCLINE_RETURN_IF_ERROR(RetryUntil(deadline, what, [&] {
+    if (options.stop && options.stop()) return absl::OkStatus();
+    auto answer = Call<Reply>(*stub, method, request, timeout);
+    if (answer.ok()) reply = *std::move(answer);
+    return answer.status();
+  }));
+  return reply;
+}
+
 int IoThreads(const ClientOptions& options) {
   const int cores = static_cast<int>(std::thread::hardware_concurrency());
   const int threads = options.io_threads > 0 ? options.io_threads : cores / 4;
@@ -75,8 +90,8 @@ absl::Status ClientImpl::CreateTensors(absl::Span<const TensorSpec> tensors) {
   CreateTensorsRequest request;
   for (const TensorSpec& tensor : tensors) *request.add_tensors() = tensor;
   // The coordinator answers UNAVAILABLE while it waits for shards, for as long as they take.
-  const auto reply = CallUntil<CreateTensorsReply>(
-      absl::InfiniteFuture(), CoordinatorName(), *coordinator_,
+  const auto reply = CallUnlessStopped<CreateTensorsReply>(
+      options_, absl::InfiniteFuture(), CoordinatorName(), coordinator_.get(),
       &Coordinator::Stub::CreateTensors, request, 2 * kCallTimeout);
   SYNCLINE_RETURN_IF_ERROR(reply.status());
   SYNCLINE_RETURN_IF_ERROR(ValidateShardMap(reply->map()));
@@ -203,9 +218,9 @@ absl::StatusOr<JoinWorkerReply> CallJoin(const ClientOptions& options,
                                          Coordinator::Stub* coordinator,
                                          JoinWorkerRequest request) {
   request.set_protocol(kProtocolVersion);
-  return CallUntil<JoinWorkerReply>(
-      absl::Now() + options.deadline,
-      absl::StrCat("joining the coordinator at ", options.coordinator), *coordinator,
+  return CallUnlessStopped<JoinWorkerReply>(
+      options, absl::Now() + options.deadline,
+      absl::StrCat("joining the coordinator at ", options.coordinator), coordinator,
       &Coordinator::Stub::JoinWorker, request, kCallTimeout);
 }
 

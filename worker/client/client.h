@@ -30,6 +30,8 @@ struct ClientOptions {
   // How long a call is retried while its peer is away. A pull that waits for other workers is not
   // away: it waits as long as they take.
   absl::Duration deadline = absl::Seconds(60);
+  // Whether to end: asked while Connect, AskJob and CreateTensors wait, which then say CANCELLED. May be null.
+  std::function<bool()> stop;
   // The member stands for this many processes of its host (local_aggregation).
   int processes = 1;
   // The worker that this one knows to be dead and takes the place of; incarnation 0: none.

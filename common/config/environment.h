@@ -6,7 +6,7 @@
 namespace syncline {
 
 // Sets every flag of this program that an environment variable names: SYNCLINE_LOG_LEVEL is
-// --log_level. For main(), before absl::ParseCommandLine(), whose values then win:
+// --log_level. Before those it takes what TF_CONFIG says of this process (tf_config.h). For main(), before absl::ParseCommandLine(), whose values then win:
 //
 //   const absl::Status environment = SetFlagsFromEnvironment();
 //   absl::ParseCommandLine(argc, argv);

@@ -1,6 +1,7 @@
 #include "common/config/environment.h"
 
 #include <cstdlib>
+#include <string>
 
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
@@ -8,6 +9,7 @@
 #include "common/status/status_matchers.h"
 
 ABSL_FLAG(int, test_level, 1, "A flag of this test.");
+ABSL_FLAG(std::string, coordinator, "", "As the daemons have it.");
 
 namespace syncline {
 namespace {
@@ -40,6 +42,21 @@ TEST(EnvironmentTest, WrongValuesNameTheVariable) {
                                                   HasSubstr("variable SYNCLINE_TEST_LEVEL")));
   EXPECT_EQ(absl::GetFlag(FLAGS_test_level), 1);
   unsetenv("SYNCLINE_TEST_LEVEL");
+}
+
+TEST(EnvironmentTest, TfConfigComesBeforeTheVariables) {
+  absl::FlagSaver saver;
+  setenv("TF_CONFIG", R"({"cluster": {"chief": ["a:1"]}, "task": {"type": "evaluator", "index": 0}})", 1);
+  SYNCLINE_EXPECT_OK(SetFlagsFromEnvironment());
+  EXPECT_EQ(absl::GetFlag(FLAGS_coordinator), "a:1");
+  setenv("SYNCLINE_COORDINATOR", "b:2", 1);
+  SYNCLINE_EXPECT_OK(SetFlagsFromEnvironment());
+  EXPECT_EQ(absl::GetFlag(FLAGS_coordinator), "b:2");
+  unsetenv("SYNCLINE_COORDINATOR");
+  setenv("TF_CONFIG", "no JSON", 1);
+  EXPECT_THAT(SetFlagsFromEnvironment(),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("TF_CONFIG")));
+  unsetenv("TF_CONFIG");
 }
 
 }  // namespace

@@ -125,8 +125,22 @@ def render(here, overlay):
     return list(yaml.safe_load_all(done.stdout))
 
 
+def check_tfjob(path, flags):
+    with open(path) as file:
+        job = yaml.safe_load(file)
+    for kind, replicas in job["spec"]["tfReplicaSpecs"].items():
+        container = replicas["template"]["spec"]["containers"][0]
+        # What the operator looks for.
+        if container["name"] != "tensorflow" or container["ports"][0]["name"] != "tfjob-port":
+            complain(f"{path}: {kind}", "the container must be named tensorflow, its port tfjob-port")
+        for argument in container["args"]:
+            if re.match(r"--([a-z_]+)", argument).group(1) not in flags[container["command"][0]]:
+                complain(f"{path}: {kind}", f"{container['command'][0]} has no flag {argument}")
+
+
 def check_all(here):
     flags = {program: known_flags(program) for program in PROGRAMS}
+    check_tfjob(os.path.join(SOURCE, "kubeflow", "tfjob.yaml"), flags)
     base = os.path.join(here, "base")
     check_job(os.path.join(base, "job.yaml"))
     overlays = sorted(os.listdir(os.path.join(here, "overlays")))

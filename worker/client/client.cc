@@ -151,6 +151,7 @@ absl::StatusOr<ShardConnection*> ClientImpl::ConnectShard(const std::string& add
   options.security = options_.security;
   options.channels = options_.channels_per_shard;
   options.patience = options_.deadline;
+  options.gone = [this, address] { return routes_->Lacks(address); };
   ShardConnection::Queues queues;
   for (const auto& queue : queues_) queues.push_back(queue.get());
   SYNCLINE_ASSIGN_OR_RETURN(auto connection, ShardConnection::Create(options, &calls_, queues));

@@ -65,6 +65,14 @@ void RouteTable::Hint(uint64_t epoch) {
   hinted_ = std::max(hinted_, epoch);
 }
 
+bool RouteTable::Lacks(const std::string& address) {
+  absl::MutexLock lock(&mu_);
+  const std::vector<std::string>& there = routes_.back()->addresses;
+  if (std::find(there.begin(), there.end(), address) == there.end()) return true;
+  look_ = true;
+  return false;
+}
+
 void RouteTable::Await(uint64_t epoch, Clock clock, std::function<void(absl::Status)> then) {
   absl::Status status;
   {
@@ -97,10 +105,11 @@ void RouteTable::Run() {
     {
       absl::MutexLock lock(&mu_);
       const auto due = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-        return stopping_ || !waiters_.empty() || hinted_ > routes_.back()->epoch();
+        return stopping_ || look_ || !waiters_.empty() || hinted_ > routes_.back()->epoch();
       };
       mu_.Await(absl::Condition(&due));
       if (stopping_) return;
+      look_ = false;
     }
     wait = Fetch() ? absl::Milliseconds(2) : std::min(2 * wait, absl::Milliseconds(200));
     std::vector<Waiter> done;

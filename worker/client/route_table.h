@@ -80,6 +80,9 @@ class RouteTable {
 
   // A shard has named an epoch.
   void Hint(uint64_t epoch);
+  // The shard at `address` does not answer: whether the newest map has no place for it. If it has one, the others are
+  // asked for a newer map, on the table's thread, as nobody else may be about to.
+  bool Lacks(const std::string& address);
   // Calls `then` when For(clock) is newer than `epoch`: at once, or later on the table's thread.
   void Await(uint64_t epoch, Clock clock, std::function<void(absl::Status)> then);
 
@@ -107,6 +110,7 @@ class RouteTable {
   std::vector<Ptr> routes_ ABSL_GUARDED_BY(mu_);  // by epoch
   uint64_t hinted_ ABSL_GUARDED_BY(mu_) = 0;
   std::vector<Waiter> waiters_ ABSL_GUARDED_BY(mu_);
+  bool look_ ABSL_GUARDED_BY(mu_) = false;  // for a newer one
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   std::thread thread_;
 };

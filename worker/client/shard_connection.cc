@@ -135,7 +135,7 @@ class ShardConnection::Attempts final : public CompletionEvent {
     const bool again = waits || IsTransient(status) || absl::IsDeadlineExceeded(status);
     if (connection_->group_->closing()) {
       result_ = absl::CancelledError("the client is closing");
-    } else if (connection_->abandoned()) {
+    } else if (connection_->abandoned() || (again && !waits && Gone())) {
       result_ = Lost();
     } else if (!again || absl::Now() > give_up_) {
       result_ = absl::Status(status.code(), absl::StrCat("shard ", connection_->options_.address,
@@ -148,8 +148,10 @@ class ShardConnection::Attempts final : public CompletionEvent {
     EndWhenReleased();
   }
 
+  bool Gone() const { return connection_->options_.gone && connection_->options_.gone(); }
+
   absl::Status Lost() const {
-    return absl::AbortedError(absl::StrCat("shard ", connection_->options_.address, " is lost"));
+    return absl::AbortedError(absl::StrCat("shard ", connection_->options_.address, " is no shard any more"));
   }
 
   void EndWhenReleased() {

@@ -45,6 +45,9 @@ class ShardConnection {
     int channels = 2;
     // How long a shard may be away.
     absl::Duration patience = absl::Seconds(60);
+    // Asked after an attempt that failed: whether the shard has no place among the shards any more, so that what it
+    // was asked ends with ABORTED. Must not block. Null: it always has.
+    std::function<bool()> gone;
     // Bytes of pushes under way at a time, and of what pulls ask for; other calls wait here. HTTP/2
     // sends the messages under way in turns, piece by piece, so with many of them all arrive late, and
     // the first bytes of each have left the receiver's cache before the last ones come.

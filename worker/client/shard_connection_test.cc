@@ -1,6 +1,7 @@
 #include "worker/client/shard_connection.h"
 
 #include <algorithm>
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <string>
@@ -177,6 +178,28 @@ INSTANTIATE_TEST_SUITE_P(BothWays, ShardConnectionTest, testing::Values(Method::
                          [](const auto& info) {
                            return info.param == Method::kPush ? "Push" : "Pull";
                          });
+
+// It had given its chunks away and has ended before it could say so.
+TEST(GoneShardTest, WhatItWasAskedMayBeAskedOfOthers) {
+  grpc::CompletionQueue queue;
+  CompletionLoop loop(&queue);
+  CallGroup group;
+  std::atomic<int> asked{0};
+  ShardConnection::Options options;
+  options.address = "127.0.0.1:1";  // nobody listens there
+  options.gone = [&asked] { return ++asked == 3; };
+  const auto connection = *ShardConnection::Create(options, &group, {&queue});
+  absl::Notification ended;
+  connection->Send(
+      Method::kPush, 1, [](const auto&, const LocalLink*) { return ToByteBuffer("x"); },
+      [&ended](const absl::StatusOr<grpc::ByteBuffer>& reply) {
+        EXPECT_THAT(reply.status(), StatusIs(absl::StatusCode::kAborted));
+        ended.Notify();
+      });
+  ended.WaitForNotification();
+  EXPECT_EQ(asked, 3);
+  group.Close();
+}
 
 }  // namespace
 }  // namespace syncline

@@ -34,7 +34,8 @@ TEST(TfConfigTest, ErrorsNameTheField) {
     EXPECT_THAT(FlagsOfTfConfig(json).status(), StatusIs(StatusCode::kInvalidArgument, HasSubstr(what))) << json;
   };
   error("{", "JSON");
-  error("{}", "task.type");
+  error("{}", "cluster");
+  error(R"({"cluster": {}})", "task.type");
   error(Config("ps", 2), "cluster.ps[2]");
   error(R"({"cluster": {"ps": ["b:1"]}, "task": {"type": "ps", "index": 0}})", "cluster.master[0]");
   error(R"({"cluster": {"chief": ["a"]}, "task": {"type": "worker", "index": 0}})", "host:port");

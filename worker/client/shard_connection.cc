@@ -155,6 +155,8 @@ class ShardConnection::Attempts final : public CompletionEvent {
   }
 
   void EndWhenReleased() {
+    // gRPC keeps what a call has not sent yet for as long as there is the call, and that ends with its context.
+    context_.reset();
     const std::weak_ptr<const void> lifetime = lifetime_;
     lifetime_.reset();
     if (lifetime.expired()) return End();

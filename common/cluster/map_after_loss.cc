@@ -5,16 +5,14 @@
 #include <tuple>
 #include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/cluster/shard_map.h"
+#include "common/status/status_macros.h"
 
 namespace syncline {
 namespace {
-
-bool IsIn(absl::Span<const std::string> addresses, const std::string& address) {
-  return std::find(addresses.begin(), addresses.end(), address) != addresses.end();
-}
 
 struct Holder {
   uint32_t shard = 0;
@@ -39,10 +37,10 @@ std::vector<std::vector<Holder>> HoldersOf(const ShardMap& newest, absl::Span<co
   for (int shard = 0; shard < newest.shards_size(); ++shard) {
     const std::string& address = newest.shards(shard);
     const auto answer = stock.find(address);
-    if (IsIn(lost, address) || answer == stock.end()) continue;
+    if (absl::c_linear_search(lost, address) || answer == stock.end()) continue;
     for (const ChangeMapReply::Holding& holding : answer->second.holdings()) {
       if (holding.chunk() >= holders.size()) continue;
-      Holder holder{static_cast<uint32_t>(shard), holding, IsIn(joining, address), 0};
+      Holder holder{static_cast<uint32_t>(shard), holding, absl::c_linear_search(joining, address), 0};
       std::vector<uint32_t> turns = {newest.owner(static_cast<int>(holding.chunk()))};
       for (const uint32_t backup : Backups(newest, holding.chunk())) turns.push_back(backup);
       holder.turn = std::find(turns.begin(), turns.end(), holder.shard) - turns.begin();
@@ -74,7 +72,7 @@ absl::StatusOr<ShardMap> MapAfterLoss(const ShardMap& newest, absl::Span<const s
   auto holders = HoldersOf(newest, lost, joining, stock);
   std::vector<bool> stays;
   for (const std::string& address : newest.shards()) {
-    stays.push_back(!IsIn(lost, address) && !IsIn(joining, address));
+    stays.push_back(!absl::c_linear_search(lost, address) && !absl::c_linear_search(joining, address));
   }
   for (size_t chunk = 0; chunk < holders.size(); ++chunk) {
     if (holders[chunk].empty()) {
@@ -100,10 +98,7 @@ absl::StatusOr<ShardMap> MapAfterLoss(const ShardMap& newest, absl::Span<const s
   for (size_t shard = 0; shard < stays.size(); ++shard) {
     if (!stays[shard]) next.add_lost(newest.shards(static_cast<int>(shard)));
   }
-  if (keep_tensors_whole) {
-    const absl::Status whole = CheckWhole(next);
-    if (!whole.ok()) return whole;
-  }
+  if (keep_tensors_whole) SYNCLINE_RETURN_IF_ERROR(CheckWhole(next));
   return OnlyShards(next, stays);
 }
 

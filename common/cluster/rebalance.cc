@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "common/cluster/shard_map.h"
 
 namespace syncline {
@@ -19,10 +20,6 @@ struct Move {
 
 uint64_t Bytes(const ChunkUnit& unit) { return unit.elements * sizeof(float); }
 
-bool IsIn(absl::Span<const std::string> addresses, const std::string& address) {
-  return std::find(addresses.begin(), addresses.end(), address) != addresses.end();
-}
-
 // `map` with the shards at `addresses` that it lacks, and which of its shards stay.
 ShardMap WithAll(const ShardMap& map, absl::Span<const std::string> addresses,
                  std::vector<bool>* stays) {
@@ -30,11 +27,13 @@ ShardMap WithAll(const ShardMap& map, absl::Span<const std::string> addresses,
   for (const std::string& address : addresses) {
     if (!HasShard(all, address)) all.add_shards(address);
   }
-  for (const std::string& address : all.shards()) stays->push_back(IsIn(addresses, address));
+  for (const std::string& address : all.shards()) stays->push_back(absl::c_linear_search(addresses, address));
   // One that was lost and has come again is heard again.
   auto* const lost = all.mutable_lost();
   lost->erase(std::remove_if(lost->begin(), lost->end(),
-                             [&](const std::string& address) { return IsIn(addresses, address); }),
+                             [&](const std::string& address) {
+                               return absl::c_linear_search(addresses, address);
+                             }),
               lost->end());
   return all;
 }
@@ -212,7 +211,9 @@ uint64_t Travels(const ShardMap& from, const ShardMap& to, uint32_t chunk) {
   uint64_t travels = from.shards(from.owner(id)) != to.shards(to.owner(id));
   std::vector<std::string> had;
   for (const uint32_t shard : Backups(from, chunk)) had.push_back(from.shards(static_cast<int>(shard)));
-  for (const uint32_t shard : Backups(to, chunk)) travels += !IsIn(had, to.shards(static_cast<int>(shard)));
+  for (const uint32_t shard : Backups(to, chunk)) {
+    travels += !absl::c_linear_search(had, to.shards(static_cast<int>(shard)));
+  }
   return travels;
 }
 

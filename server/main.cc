@@ -58,11 +58,7 @@ absl::Status Run(const syncline::DaemonOptions& daemon) {
   spdlog::info("{}: leaving once other shards have its chunks, or the job has ended in good order",
                strsignal(signal));
   const absl::Status drained = server->Drain(absl::GetFlag(FLAGS_drain_patience));
-  if (absl::IsUnavailable(drained)) {
-    spdlog::info("the coordinator has gone already");
-  } else if (!drained.ok()) {
-    spdlog::warn("not drained: {}", std::string(drained.message()));
-  }
+  if (!drained.ok()) spdlog::warn("not drained: {}", std::string(drained.message()));
   return absl::OkStatus();
 }
 

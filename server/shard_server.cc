@@ -16,10 +16,12 @@
 #include "common/obs/status_page.h"
 #include "common/rpc/call.h"
 #include "common/rpc/channel.h"
+#include "common/rpc/grpc_status.h"
 #include "common/rpc/server_runtime.h"
 #include "common/status/status_macros.h"
 #include "common/threads/parallel_for.h"
 #include "common/threads/thread_pool.h"
+#include "common/time/steady_now.h"
 #include "common/wire/protocol_version.h"
 #include "proto/coordinator.grpc.pb.h"
 #include "server/durability/checkpoint_reader.h"
@@ -38,6 +40,7 @@ namespace {
 
 constexpr int kMaxThreads = 1024;
 constexpr uint64_t kMinReceiveBytes = 1 << 20;
+constexpr absl::Duration kDrainPause = absl::Milliseconds(100);
 
 uint64_t NewLife() {
   absl::BitGen random;
@@ -254,8 +257,21 @@ absl::Status ShardServerImpl::Drain(absl::Duration patience) {
   if (coordinator_ == nullptr) return absl::OkStatus();
   DrainRequest request;
   request.set_shard(advertised());
-  return Call<DrainReply>(*coordinator_, &Coordinator::Stub::Drain, request, patience)
-      .status();
+  const absl::Time deadline = SteadyNow() + patience;
+  bool told = false;
+  while (host_.Needed()) {
+    const absl::Status drained =
+        Call<DrainReply>(*coordinator_, &Coordinator::Stub::Drain, request, deadline - SteadyNow()).status();
+    // A coordinator that is away comes back, or another does: others are to have the chunks first.
+    if (!IsTransient(drained) && !absl::IsCancelled(drained)) return drained;
+    if (SteadyNow() + kDrainPause > deadline) return drained;
+    if (host_.Needed() && !std::exchange(told, true)) {
+      spdlog::warn("no coordinator at {} takes this shard's chunks away: waiting for one for up to {}",
+                   options_.coordinator, absl::FormatDuration(patience));
+    }
+    absl::SleepFor(kDrainPause);
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace

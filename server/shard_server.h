@@ -43,7 +43,8 @@ class ShardServer {
   // host:port, or empty.
   virtual const std::string& http_address() const = 0;
   // Asks the coordinator to let this shard go, and waits for that at most `patience`: until others have
-  // its chunks or, if it is the last one, until the job has ended in good order.
+  // its chunks or, if it is the last one, until the job has ended in good order. A coordinator that is away
+  // is waited for too, unless that has happened.
   virtual absl::Status Drain(absl::Duration patience) = 0;
   // Others have its chunks, and nobody needs it any more.
   virtual bool retired() const = 0;

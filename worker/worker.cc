@@ -11,11 +11,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "common/memory/shared_memory.h"
 #include "common/obs/status_page.h"
 #include "common/status/status_macros.h"
+#include "common/time/steady_now.h"
 #include "spdlog/spdlog.h"
 #include "worker/client/client.h"
 #include "worker/data/dataset_factory.h"
@@ -285,10 +285,10 @@ absl::Status RunWorker(const WorkerOptions& options) {
     Role role;
     if (job.local_aggregation()) role.listener = std::move(place->socket);
     role.before = before;
-    const absl::Time begun = absl::Now();
+    const absl::Time begun = SteadyNow();
     const absl::Status status = Train(options, &board, std::move(role), &given_up);
     // Only what comes thick and fast is a sign that it is this worker's own fault.
-    if (absl::Now() - begun > absl::Minutes(1)) joins = 0;
+    if (SteadyNow() - begun > absl::Minutes(1)) joins = 0;
     const bool stopping = options.stop && options.stop();
     ++joins;
     if (stopping && absl::IsCancelled(status)) break;  // it had not begun

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "common/time/steady_now.h"
 
 namespace syncline {
 
@@ -14,7 +15,7 @@ absl::Status RetryUntil(absl::Time deadline, const std::string& what,
     if (status.ok()) return status;
     // CANCELLED: the peer is closing, as nobody here cancels these calls.
     const bool again = IsTransient(status) || absl::IsCancelled(status);
-    if (!again || absl::Now() + wait > deadline) {
+    if (!again || SteadyNow() + wait > deadline) {
       return absl::Status(status.code(), absl::StrCat(what, ": ", status.message()));
     }
     absl::SleepFor(wait);

@@ -6,6 +6,7 @@
 #include "common/rpc/call.h"
 #include "common/rpc/channel.h"
 #include "common/status/status_matchers.h"
+#include "common/time/steady_now.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "proto/coordinator.grpc.pb.h"
@@ -37,7 +38,7 @@ absl::StatusOr<ClusterStatusReply> Ask(const std::string& address, const Securit
                                        absl::Duration patience) {
   const auto channel = *MakeChannel(address, security);
   const auto stub = Coordinator::NewStub(channel);
-  return CallUntil<ClusterStatusReply>(absl::Now() + patience, "asking", *stub,
+  return CallUntil<ClusterStatusReply>(SteadyNow() + patience, "asking", *stub,
                                        &Coordinator::Stub::ClusterStatus, ClusterStatusRequest(),
                                        absl::Seconds(5));
 }

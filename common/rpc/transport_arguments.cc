@@ -9,14 +9,18 @@ namespace {
 
 constexpr int kMiB = 1 << 20;
 
+// gRPC asks the environment when its first object is made, which may be anywhere, and never again: so this
+// comes before main.
+const int kEnvironment =
+    setenv("GRPC_EXPERIMENTS", "tcp_frame_size_tuning,tcp_rcv_lowat,tcp_read_chunks,flow_control_fixes", 0) |
+    // While calls fail at once, as the last connection did, nobody but this poller sees that the next one is
+    // there. By default it looks every 5 s, and a connection is given up after one.
+    setenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS", "20", 0);
+
 }  // namespace
 
 void ForEachTransportArgument(const std::function<void(const std::string& name, int value)>& set) {
-  // gRPC asks the environment at its first use and never again.
-  static const int once =
-      setenv("GRPC_EXPERIMENTS",
-             "tcp_frame_size_tuning,tcp_rcv_lowat,tcp_read_chunks,flow_control_fixes", 0);
-  (void)once;
+  (void)kEnvironment;
   set(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, 4 * kMiB);
   set(GRPC_ARG_HTTP2_WRITE_BUFFER_SIZE, kMiB);
   set(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 8 * kMiB);

@@ -17,6 +17,7 @@
 #include "absl/time/clock.h"
 #include "common/io/file_system.h"
 #include "common/io/posix_file_system.h"
+#include "common/time/steady_now.h"
 
 namespace syncline {
 namespace {
@@ -85,9 +86,9 @@ void ChildProcess::Kill() {
 }
 
 bool ChildProcess::WaitFor(absl::Duration patience) {
-  const absl::Time deadline = absl::Now() + patience;
+  const absl::Time deadline = SteadyNow() + patience;
   while (!Poll()) {
-    if (absl::Now() > deadline) return false;
+    if (SteadyNow() > deadline) return false;
     absl::SleepFor(absl::Milliseconds(10));
   }
   return true;

@@ -8,6 +8,7 @@
 #include "common/io/file_system.h"
 #include "common/io/posix_file_system.h"
 #include "common/status/status_macros.h"
+#include "common/time/steady_now.h"
 #include "deploy/cli/cluster_client.h"
 #include "deploy/cli/commands.h"
 #include "deploy/cli/status_table.h"
@@ -42,11 +43,11 @@ absl::StatusOr<int> RunTop(const ClusterOptions& options, absl::Duration interva
   // On a terminal each table takes the place of the last.
   const char* const clear = isatty(STDOUT_FILENO) ? "\033[H\033[2J" : "";
   SYNCLINE_ASSIGN_OR_RETURN(auto before, client->Status());
-  absl::Time since = absl::Now();
+  absl::Time since = SteadyNow();
   for (uint64_t shown = 0; count == 0 || shown < count; ++shown) {
     absl::SleepFor(interval);
     SYNCLINE_ASSIGN_OR_RETURN(auto now, client->Status());
-    const absl::Time time = absl::Now();
+    const absl::Time time = SteadyNow();
     std::printf("%s%s\n", clear, TopTable(before, now, absl::ToDoubleSeconds(time - since)).c_str());
     std::fflush(stdout);
     if (now.phase() == ClusterStatusReply::FINISHED) break;

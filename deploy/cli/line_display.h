@@ -6,8 +6,8 @@
 #include <cstdio>
 #include <string>
 
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "common/time/steady_now.h"
 
 namespace syncline {
 
@@ -20,9 +20,9 @@ class LineDisplay {
   void Show(const std::string& line) {
     if (terminal_) {
       std::printf("\r\033[K%s", line.c_str());
-    } else if (line != last_ && absl::Now() >= next_) {
+    } else if (line != last_ && SteadyNow() >= next_) {
       std::printf("%s\n", line.c_str());
-      next_ = absl::Now() + interval_;
+      next_ = SteadyNow() + interval_;
       last_ = line;
     }
     std::fflush(stdout);

@@ -16,6 +16,7 @@
 #include "common/io/file_system.h"
 #include "common/io/posix_file_system.h"
 #include "common/status/status_macros.h"
+#include "common/time/steady_now.h"
 
 namespace syncline {
 namespace {
@@ -92,8 +93,8 @@ absl::Status LocalCluster::Follow(const Rescale& wanted) {
 }
 
 absl::Status LocalCluster::WaitForPort(const std::string& file) {
-  const absl::Time deadline = absl::Now() + absl::Seconds(30);
-  while (absl::Now() < deadline) {
+  const absl::Time deadline = SteadyNow() + absl::Seconds(30);
+  while (SteadyNow() < deadline) {
     SYNCLINE_RETURN_IF_ERROR(CheckMembers());
     const auto text = ReadFile(PosixFileSystem(), file);
     if (text.ok()) {
@@ -143,14 +144,14 @@ absl::Status LocalCluster::CheckMembers() {
 }
 
 void LocalCluster::Stop(absl::Duration patience) {
-  const absl::Time deadline = absl::Now() + patience;
+  const absl::Time deadline = SteadyNow() + patience;
   // The coordinator ends the job in good order; nobody else has to be told before it is done.
   if (members_.empty()) return;
   members_[0]->Terminate();
   members_[0]->WaitFor(patience);
   for (const auto& member : members_) member->Terminate();
   for (const auto& member : members_) {
-    if (!member->WaitFor(std::max(deadline - absl::Now(), absl::Seconds(2)))) member->Kill();
+    if (!member->WaitFor(std::max(deadline - SteadyNow(), absl::Seconds(2)))) member->Kill();
   }
   for (const auto& member : members_) member->WaitFor(absl::Seconds(10));
 }

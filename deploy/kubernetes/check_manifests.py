@@ -39,12 +39,18 @@ def templates(documents):
             yield document, spec["template"], spec.get("selector", {}).get("matchLabels", {})
 
 
-def check_container(where, container, volumes, flags):
+def check_flags(where, container, flags):
     program = container["command"][0]
+    if program not in flags and not program.startswith("/usr/bin/syncline"):
+        return  # not ours
     for argument in container["args"]:
         flag = re.match(r"--([a-z_]+)", argument).group(1)
-        if flag not in flags[program]:
+        if flag not in flags.get(program, ()):
             complain(where, f"{program} has no flag --{flag}")
+
+
+def check_container(where, container, volumes, flags):
+    check_flags(where, container, flags)
     for name in re.findall(r"\$\((\w+)\)", " ".join(container["args"])):
         if name not in [variable["name"] for variable in container.get("env", [])]:
             complain(where, f"$({name}) is not in env")
@@ -90,6 +96,7 @@ def check(name, documents, flags):
         if not pod["securityContext"].get("runAsNonRoot"):
             complain(where, "runAsNonRoot is not set")
         volumes = {volume["name"]: volume for volume in pod.get("volumes", [])}
+        volumes.update({claim["metadata"]["name"]: claim for claim in document["spec"].get("volumeClaimTemplates", [])})
         for volume in volumes.values():
             claim = volume.get("persistentVolumeClaim", {}).get("claimName")
             if claim and claim not in kinds["PersistentVolumeClaim"]:
@@ -99,6 +106,8 @@ def check(name, documents, flags):
                 complain(where, f"no ConfigMap {config}")
         for container in pod["containers"]:
             check_container(where, container, volumes, flags)
+        if not any(c["command"][0] in flags for c in pod["containers"]):
+            continue
         plain = any("--allow_plaintext" in c["args"] for c in pod["containers"])
         if plain == (name == "tls"):
             complain(where, "plaintext" if plain else "neither TLS nor --allow_plaintext")
@@ -133,14 +142,28 @@ def check_tfjob(path, flags):
         # What the operator looks for.
         if container["name"] != "tensorflow" or container["ports"][0]["name"] != "tfjob-port":
             complain(f"{path}: {kind}", "the container must be named tensorflow, its port tfjob-port")
-        for argument in container["args"]:
-            if re.match(r"--([a-z_]+)", argument).group(1) not in flags[container["command"][0]]:
-                complain(f"{path}: {kind}", f"{container['command'][0]} has no flag {argument}")
+        check_flags(f"{path}: {kind}", container, flags)
+
+
+def check_runtime(path, flags):
+    with open(path) as file:
+        runtime = yaml.safe_load(file)
+    jobs = runtime["spec"]["template"]["spec"]["replicatedJobs"]
+    # What the trainer looks for.
+    if [job["name"] for job in jobs] != ["node"]:
+        complain(path, "its one job must be named node")
+    for job in jobs:
+        label = job["template"]["metadata"]["labels"].get("trainer.kubeflow.org/trainjob-ancestor-step")
+        container = job["template"]["spec"]["template"]["spec"]["containers"][0]
+        if label != "trainer" or container["name"] != "node":
+            complain(path, "the trainer's job must be labelled so, its container named node")
+        check_flags(path, container, flags)
 
 
 def check_all(here):
     flags = {program: known_flags(program) for program in PROGRAMS}
     check_tfjob(os.path.join(SOURCE, "kubeflow", "tfjob.yaml"), flags)
+    check_runtime(os.path.join(SOURCE, "kubeflow", "training_runtime.yaml"), flags)
     base = os.path.join(here, "base")
     check_job(os.path.join(base, "job.yaml"))
     overlays = sorted(os.listdir(os.path.join(here, "overlays")))

@@ -6,11 +6,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/time/clock.h"
 #include "common/cluster/shard_map.h"
 #include "common/optimizer/local_steps.h"
 #include "common/status/status_macros.h"
 #include "google/protobuf/util/message_differencer.h"
+#include "common/time/steady_now.h"
 #include "server/coordinator/coordinator_impl.h"
 #include "server/durability/checkpoint_reader.h"
 
@@ -148,15 +148,9 @@ absl::StatusOr<JoinWorkerReply> CoordinatorImpl::JoinWorker(const JoinWorkerRequ
       return kept;
     }
   }
-  const absl::Status admitted = AdmitAtFirstStep(rank);
+  // If that fails, some shards may know this incarnation: nobody will hear of it, so it is given up in time.
+  SYNCLINE_RETURN_IF_ERROR(AdmitAtFirstStep(rank));
   absl::MutexLock lock(&mu_);
-  if (!admitted.ok()) {
-    MetadataRecord record;
-    record.mutable_removed()->set_rank(rank);
-    Keep(record, true).IgnoreError();
-    members_.Remove(rank);
-    return admitted;
-  }
   started_ = started_ || members_.LiveProcesses() >= job_.workers();
   *reply.mutable_job() = job_;
   reply.set_lease_ms(absl::ToInt64Milliseconds(options_.member_lease));
@@ -485,7 +479,13 @@ absl::StatusOr<ClusterStatusReply> CoordinatorImpl::ClusterStatus() {
   }
   absl::MutexLock lock(&mu_);
   reply.set_phase(Phase());
-  if (std::string reason = WaitingFor(); !reason.empty()) waiting.push_back(std::move(reason));
+  if (std::string reason = WaitingFor(); !reason.empty()) {
+    const absl::Duration since = absl::Floor(options_.now() - waiting_.second, absl::Seconds(1));
+    if (reason == waiting_.first && since > absl::ZeroDuration()) {
+      absl::StrAppend(&reason, " (for ", absl::FormatDuration(since), ")");
+    }
+    waiting.push_back(std::move(reason));
+  }
   for (const absl::Status& error : errors) {
     if (!error.ok()) waiting.push_back(std::string(error.message()));
   }
@@ -530,6 +530,7 @@ void CoordinatorImpl::Tick() {
   {
     absl::MutexLock lock(&mu_);
     ExcuseSilence();
+    if (std::string reason = WaitingFor(); reason != waiting_.first) waiting_ = {std::move(reason), now};
   }
   if (HandleLostShards()) return;
   std::vector<Rank> lost;
@@ -567,7 +568,7 @@ bool CoordinatorImpl::finished() const {
 }
 
 absl::StatusOr<std::unique_ptr<CoordinatorCore>> CoordinatorCore::Create(Options options) {
-  if (!options.now) options.now = [] { return absl::Now(); };
+  if (!options.now) options.now = [] { return SteadyNow(); };
   auto coordinator = std::make_unique<CoordinatorImpl>(std::move(options));
   SYNCLINE_RETURN_IF_ERROR(coordinator->Start());
   return coordinator;

@@ -142,16 +142,20 @@ absl::StatusOr<std::string> CoordinatorImpl::FinalCheckpoint() {
 // All is trained, or drained, and everybody has left.
 void CoordinatorImpl::Finish() {
   const auto written = FinalCheckpoint();
-  absl::MutexLock lock(&mu_);
-  if (written.ok()) {
-    finished_ = true;
+  {
+    absl::MutexLock lock(&mu_);
+    if (!written.ok()) {
+      trouble_ = absl::StrCat("the last checkpoint failed, trying again: ",
+                              written.status().message());
+      return;
+    }
     MetadataRecord record;
     record.mutable_ended()->set_checkpoint(last_checkpoint_);
     Keep(record, true).IgnoreError();
-  } else {
-    trouble_ = absl::StrCat("the last checkpoint failed, trying again: ",
-                            written.status().message());
   }
+  if (const auto group = shards()) group->EndJob();
+  absl::MutexLock lock(&mu_);
+  finished_ = true;
 }
 
 absl::StatusOr<DrainReply> CoordinatorImpl::Drain(const DrainRequest& request) {

@@ -26,11 +26,15 @@ class CoordinatorServer {
     SecurityOptions security;
     // Folder of a checkpoint to continue from, or "latest" of checkpoint.directory; empty: none.
     std::string restore;
-    // Folder that keeps what the next coordinator must know, should this one end before the job; it goes
-    // on from what is there. While another one has it this one stands by. Empty: nothing is kept.
+    // What keeps what the next coordinator must know, should this one end before the job: a folder, or
+    // etcd://HOST:PORT[,HOST:PORT...][/PREFIX]. It goes on from what is there. While another one has it this
+    // one stands by. Empty: nothing is kept.
     std::string metadata;
-    // Asked while standing by: true ends that with CANCELLED. May be null.
+    // Asked while standing by: true ends that with CANCELLED, as the end of the job does. May be null.
     std::function<bool()> stop;
+    // Told when etcd was not heard of for so long that another coordinator may lead: this one should end
+    // at once, without draining. May be null: then everything it decides on fails from then on.
+    std::function<void(const absl::Status&)> deposed;
     absl::Duration member_lease = absl::Seconds(3);
     uint64_t lease_steps = 256;
     // Where checkpoints are; not owned.

@@ -27,18 +27,28 @@ using testing::HasSubstr;
 // A shard that is always at the step it is told to be at.
 class FakeShard final : public ShardLink {
  public:
-  // `gone`: calls fail as those to a daemon that has ended. `configure` answers Configure.
-  using Configured = std::function<absl::Status(const ConfigureRequest&)>;
-  FakeShard(uint64_t step, const std::atomic<bool>* gone, Configured configure)
-      : step_(step), gone_(gone), configure_(std::move(configure)) {}
+  // `gone`: calls fail as those to a daemon that has ended. `away`: so do those that configure it or tell it of
+  // members. `configured` is told of the attempt.
+  FakeShard(uint64_t step, const std::atomic<bool>* gone, std::function<bool()> away,
+            std::function<void(uint64_t)> configured)
+      : step_(step), gone_(gone), away_(std::move(away)), configured_(std::move(configured)) {}
 
   absl::StatusOr<ConfigureReply> Configure(const ConfigureRequest& request) override {
-    SYNCLINE_RETURN_IF_ERROR(configure_(request));
+    if (away_()) return absl::UnavailableError("away");
+    configured_(request.attempt());
     return ConfigureReply();
   }
   absl::StatusOr<UpdateMemberReply> UpdateMember(const UpdateMemberRequest& request) override {
+    if (away_()) return absl::UnavailableError("away");
     UpdateMemberReply reply;
     if (request.action() == UpdateMemberRequest::FENCE) reply.set_committed(step_);
+    if (request.action() == UpdateMemberRequest::REMOVE) members_.erase(request.rank());
+    if (request.action() == UpdateMemberRequest::ADMIT) {
+      const auto [member, fresh] = members_.emplace(request.rank(), request.incarnation());
+      if (!fresh && member->second != request.incarnation()) {
+        return absl::FailedPreconditionError("still a member: remove it first");
+      }
+    }
     return reply;
   }
   absl::StatusOr<ChangeMapReply> ChangeMap(const ChangeMapRequest&) override {
@@ -59,12 +69,15 @@ class FakeShard final : public ShardLink {
     reply.set_step(step_);
     return reply;
   }
+  absl::Status EndJob() override { return absl::OkStatus(); }
   void GiveUp() override {}
 
  private:
   const uint64_t step_;
   const std::atomic<bool>* const gone_;
-  const Configured configure_;
+  const std::function<bool()> away_;
+  const std::function<void(uint64_t)> configured_;
+  std::map<Rank, Incarnation> members_;
 };
 
 class CoordinatorTest : public testing::Test {
@@ -86,12 +99,9 @@ class CoordinatorTest : public testing::Test {
     CoordinatorCore::Options options;
     options.job = job;
     options.connect = [this](const std::string& address) {
-      return std::make_unique<FakeShard>(address == "ahead" ? 7 : 6, &shards_gone_,
-                                         [this, address](const ConfigureRequest& request) {
-                                           if (address == away_) return absl::UnavailableError("away");
-                                           attempts_[address] = request.attempt();
-                                           return absl::OkStatus();
-                                         });
+      return std::make_unique<FakeShard>(
+          address == "ahead" ? 7 : 6, &shards_gone_, [this, address] { return address == away_; },
+          [this, address](uint64_t attempt) { attempts_[address] = attempt; });
     };
     options.member_lease = absl::Seconds(5);
     options.now = [this] {
@@ -178,7 +188,7 @@ class CoordinatorTest : public testing::Test {
   absl::Mutex mu_;
   absl::Time now_ ABSL_GUARDED_BY(mu_) = absl::FromUnixSeconds(1000);
   std::atomic<bool> shards_gone_{false};
-  std::string away_;                         // not to be configured
+  std::string away_;                         // a shard's address
   std::map<std::string, uint64_t> attempts_;  // that shards were configured for
   std::unique_ptr<CoordinatorCore> core_;
 };
@@ -332,6 +342,25 @@ TEST_F(CoordinatorTest, AWorkerByTheNameOfOneThatDiedTakesItsPlaceOnceThatIsFree
   again = core_->JoinWorker(named);
   SYNCLINE_ASSERT_OK(again);
   EXPECT_EQ(again->rank(), first->rank());
+}
+
+TEST_F(CoordinatorTest, AWorkerThatOnlySomeShardsLetInMayComeAgain) {
+  Start(SYNC);
+  RegisterShards();
+  const auto first = Join(), second = Join();
+  SYNCLINE_EXPECT_OK(Declare().status());
+  Leave(second, 0);
+  JoinWorkerRequest named;
+  named.set_name("w");
+  away_ = "ahead";
+  EXPECT_THAT(core_->JoinWorker(named).status(), StatusIs(StatusCode::kUnavailable));
+  away_ = "";
+  Pass(absl::Seconds(4));
+  Beat(first);
+  Pass(absl::Seconds(3));
+  const auto again = core_->JoinWorker(named);
+  SYNCLINE_ASSERT_OK(again);
+  EXPECT_EQ(again->rank(), second.rank());
 }
 
 TEST_F(CoordinatorTest, OneWorkerMeasuresTheModel) {

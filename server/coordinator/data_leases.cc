@@ -74,8 +74,10 @@ void DataLeases::Unpin() {
 }
 
 void DataLeases::Lost(Rank rank, Clock clock, bool left) {
+  const auto known = members_.find(rank);
+  if (known == members_.end() || !known->second.live) return;
   Committed(rank, clock);
-  Member& member = members_.at(rank);
+  Member& member = known->second;
   member.live = false;
   member.awaited = options_.mode == SYNC && options_.on_loss == REDO && !left;
   if (member.awaited) return;

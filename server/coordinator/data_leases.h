@@ -76,6 +76,7 @@ class DataLeases {
 
   // `rank` is gone, with all clocks below `clock` committed on every shard. Its other leases are
   // given back, or kept for the rank's next worker (sync and REDO, unless it `left` in good order).
+  // Nothing if it has not joined.
   void Lost(Rank rank, Clock clock, bool left = false);
 
   // Every position of every epoch is committed (or max_steps reached), so training is over.

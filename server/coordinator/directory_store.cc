@@ -6,19 +6,16 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include <cstdint>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
-#include "common/io/checksum.h"
 #include "common/status/status_macros.h"
+#include "server/coordinator/metadata_log.h"
 
 namespace syncline {
 namespace {
-
-constexpr size_t kHeader = 2 * sizeof(uint32_t);
 
 // Held until the process ends, however it does.
 class Lock {
@@ -50,32 +47,6 @@ class Lock {
   int descriptor_;
 };
 
-std::string Frame(const MetadataRecord& record) {
-  const std::string bytes = record.SerializeAsString();
-  const uint32_t header[2] = {static_cast<uint32_t>(bytes.size()),
-                              Crc32c(bytes.data(), bytes.size())};
-  return std::string(reinterpret_cast<const char*>(header), kHeader) + bytes;
-}
-
-// The records up to the first that is not whole, and how many bytes they take.
-std::vector<MetadataRecord> Parse(const std::string& log, size_t* end) {
-  std::vector<MetadataRecord> records;
-  *end = 0;
-  while (*end + kHeader <= log.size()) {
-    uint32_t header[2];
-    memcpy(header, log.data() + *end, kHeader);
-    const char* const bytes = log.data() + *end + kHeader;
-    MetadataRecord record;
-    if (log.size() - *end - kHeader < header[0] || Crc32c(bytes, header[0]) != header[1] ||
-        !record.ParseFromArray(bytes, static_cast<int>(header[0]))) {
-      break;
-    }
-    records.push_back(std::move(record));
-    *end += kHeader + header[0];
-  }
-  return records;
-}
-
 class DirectoryStoreImpl final : public MetadataStore {
  public:
   DirectoryStoreImpl(FileSystem* files, std::string folder, Lock lock)
@@ -86,7 +57,7 @@ class DirectoryStoreImpl final : public MetadataStore {
     if (files_->Exists(path_)) {
       SYNCLINE_ASSIGN_OR_RETURN(log_, ReadFile(*files_, path_));
       size_t end;
-      Parse(log_, &end);
+      ParseRecords(log_, &end);
       log_.resize(end);
     }
     return WriteAnew();
@@ -95,12 +66,12 @@ class DirectoryStoreImpl final : public MetadataStore {
   absl::StatusOr<std::vector<MetadataRecord>> Read() override {
     absl::MutexLock lock(&mu_);
     size_t end;
-    return Parse(log_, &end);
+    return ParseRecords(log_, &end);
   }
 
   absl::Status Append(const MetadataRecord& record, bool durable) override {
     absl::MutexLock lock(&mu_);
-    const std::string frame = Frame(record);
+    const std::string frame = FrameRecord(record);
     log_ += frame;
     // A record that was cut short would hide what comes after it.
     if (file_ == nullptr) return WriteAnew();

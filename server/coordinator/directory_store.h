@@ -11,12 +11,8 @@
 
 namespace syncline {
 
-// Metadata in a folder: the file `log`, and `lock`, which its writer holds (flock) until its process ends.
-//
-//   log    = record*
-//   record = length (uint32) crc32c (uint32, of the bytes) bytes     numbers little-endian
-//
-// What follows a record that is cut short or damaged was never durable, and is dropped by the next writer.
+// Metadata in a folder: the file `log` (metadata_log.h), and `lock`, which its writer holds (flock) until its
+// process ends. What follows a record that is cut short or damaged is dropped by the next writer.
 class DirectoryStore {
  public:
   // Makes the folder, and waits for the lock while another coordinator has it: then this one stands by.

@@ -9,13 +9,14 @@
 #include "common/rpc/call.h"
 #include "common/rpc/channel.h"
 #include "common/status/status_macros.h"
+#include "common/time/steady_now.h"
 #include "proto/parameter_server.grpc.pb.h"
 
 namespace syncline {
 namespace {
 
 constexpr absl::Duration kAttempt = absl::Seconds(5);
-constexpr absl::Duration kStatusPatience = absl::Seconds(2);
+constexpr absl::Duration kShortPatience = absl::Seconds(2);
 // A shard that is configured may first read a checkpoint.
 constexpr absl::Duration kConfigureAttempt = absl::Minutes(10);
 
@@ -50,10 +51,14 @@ class GrpcShardLink : public ShardLink {
   }
 
   absl::StatusOr<ShardStatusReply> Status() override {
-    // Whoever asks how things stand wants to hear of a shard that is away, and soon.
-    const absl::Duration away = std::min(patience_.away, kStatusPatience);
-    return AskFor<ShardStatusReply>(away, "asking", &ParameterServer::Stub::ShardStatus,
-                                    ShardStatusRequest(), away);
+    return AskFor<ShardStatusReply>(ShortPatience(), "asking", &ParameterServer::Stub::ShardStatus,
+                                    ShardStatusRequest(), ShortPatience());
+  }
+
+  absl::Status EndJob() override {
+    return AskFor<EndJobReply>(ShortPatience(), "dismissing", &ParameterServer::Stub::EndJob,
+                               Signed(EndJobRequest()), ShortPatience())
+        .status();
   }
 
   void GiveUp() override { given_up_ = true; }
@@ -62,18 +67,18 @@ class GrpcShardLink : public ShardLink {
   // coming is no error; a shard that is away is, after a while.
   absl::StatusOr<WriteCheckpointReply> WriteCheckpoint(
       const WriteCheckpointRequest& request) override {
-    absl::Time give_up = absl::Now() + patience_.away;
+    absl::Time give_up = SteadyNow() + patience_.away;
     while (true) {
-      const absl::Time begun = absl::Now();
+      const absl::Time begun = SteadyNow();
       auto reply = Call<WriteCheckpointReply>(*stub_, &ParameterServer::Stub::WriteCheckpoint,
                                               Signed(request), patience_.checkpoint_attempt);
       const absl::StatusCode code = reply.status().code();
       const bool waited = code == absl::StatusCode::kDeadlineExceeded;
       const bool away = code == absl::StatusCode::kUnavailable;
       // A shard that answered for a while was there.
-      if (absl::Now() - begun > absl::Seconds(1)) give_up = absl::Now() + patience_.away;
+      if (SteadyNow() - begun > absl::Seconds(1)) give_up = SteadyNow() + patience_.away;
       if (given_up_) return Lost("writing a checkpoint on");
-      if (waited || (away && absl::Now() < give_up)) {
+      if (waited || (away && SteadyNow() < give_up)) {
         absl::SleepFor(absl::Milliseconds(50));
         continue;
       }
@@ -83,6 +88,9 @@ class GrpcShardLink : public ShardLink {
   }
 
  private:
+  // Of whoever wants to hear of a shard that is away, and soon.
+  absl::Duration ShortPatience() const { return std::min(patience_.away, kShortPatience); }
+
   template <typename Reply, typename Method, typename Request>
   absl::StatusOr<Reply> Ask(const char* doing, Method method, const Request& request,
                             absl::Duration attempt) {
@@ -93,7 +101,7 @@ class GrpcShardLink : public ShardLink {
   absl::StatusOr<Reply> AskFor(absl::Duration away, const char* doing, Method method,
                                const Request& request, absl::Duration attempt) {
     absl::StatusOr<Reply> reply = absl::UnknownError("not called");
-    const absl::Status status = RetryUntil(absl::Now() + away, Doing(doing), [&] {
+    const absl::Status status = RetryUntil(SteadyNow() + away, Doing(doing), [&] {
       if (given_up_) return absl::OkStatus();
       reply = Call<Reply>(*stub_, method, request, attempt);
       return reply.status();

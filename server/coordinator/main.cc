@@ -1,6 +1,7 @@
 // syncline-coordinator: knows who is in the cluster and who trains on what.
 
 #include <string.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <filesystem>
@@ -23,9 +24,12 @@ ABSL_FLAG(std::string, restore, "",
           "A checkpoint to continue from: its folder, or latest for the newest in "
           "checkpoint.directory.");
 ABSL_FLAG(std::string, metadata, "",
-          "Folder that keeps who is in the job and who trains on what, for a coordinator that takes this "
-          "one's place: a second one with the same folder stands by. By default the folder "
-          "`coordinator` in checkpoint.directory; none keeps nothing.");
+          "What keeps who is in the job and who trains on what, for a coordinator that takes this one's "
+          "place: a folder, or etcd://HOST:PORT[,HOST:PORT...][/PREFIX]. A second coordinator with the "
+          "same one stands by. By default the folder `coordinator` in checkpoint.directory; none keeps "
+          "nothing.");
+ABSL_FLAG(bool, exit_when_finished, false,
+          "End once the job has, in place of answering `syncline status` until told to stop.");
 ABSL_FLAG(absl::Duration, member_lease, absl::Seconds(3),
           "A worker or shard not heard of for this long is lost.");
 ABSL_FLAG(uint64_t, lease_steps, 256, "Steps leased ahead of a worker, from 1 to 1000000.");
@@ -59,6 +63,12 @@ absl::StatusOr<syncline::CoordinatorServer::Options> ReadOptions(
   }
   if (options.metadata == "none") options.metadata.clear();
   options.stop = [] { return syncline::WaitForSignal([] { return true; }) != 0; };
+  // The job is another's by now, so there is nothing to bring to an end.
+  options.deposed = [](const absl::Status& why) {
+    spdlog::critical("{}", std::string(why.message()));
+    spdlog::shutdown();
+    _exit(1);
+  };
   options.member_lease = absl::GetFlag(FLAGS_member_lease);
   options.lease_steps = absl::GetFlag(FLAGS_lease_steps);
   if (options.member_lease < absl::Milliseconds(100) || options.member_lease > absl::Hours(1)) {
@@ -75,11 +85,22 @@ absl::StatusOr<syncline::CoordinatorServer::Options> ReadOptions(
 
 absl::Status Run(const syncline::DaemonOptions& daemon,
                  const syncline::CoordinatorServer::Options& options) {
-  SYNCLINE_ASSIGN_OR_RETURN(const auto server, syncline::CoordinatorServer::Start(options));
+  const auto started = syncline::CoordinatorServer::Start(options);
+  if (absl::IsCancelled(started.status())) {
+    spdlog::info("{}", std::string(started.status().message()));
+    return absl::OkStatus();
+  }
+  SYNCLINE_RETURN_IF_ERROR(started.status());
+  const auto& server = *started;
   SYNCLINE_RETURN_IF_ERROR(
       syncline::WritePortFile(daemon.port_file, server->address(), server->http_address()));
   spdlog::info("job {} on {}", options.job.name(), server->address());
-  const int signal = syncline::WaitForSignal();
+  const bool end = absl::GetFlag(FLAGS_exit_when_finished);
+  const int signal = syncline::WaitForSignal([&] { return end && server->finished(); });
+  if (signal == 0) {
+    spdlog::info("the job has ended");
+    return absl::OkStatus();
+  }
   spdlog::info("{}: draining", strsignal(signal));
   SYNCLINE_ASSIGN_OR_RETURN(const auto drained, server->Drain());
   if (!drained.checkpoint().empty()) spdlog::info("last checkpoint: {}", drained.checkpoint());

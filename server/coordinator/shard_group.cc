@@ -104,6 +104,11 @@ absl::StatusOr<WriteCheckpointReply> ShardGroup::WriteCheckpoint(const std::stri
   return all;
 }
 
+void ShardGroup::EndJob() {
+  // One that does not hear of it waits for a coordinator until its patience is over.
+  InParallel(shards_.size(), [this](size_t i) { shards_[i]->EndJob().IgnoreError(); });
+}
+
 std::vector<ShardStatusReply> ShardGroup::Status(std::vector<absl::Status>* errors) {
   std::vector<ShardStatusReply> replies(shards_.size());
   errors->assign(shards_.size(), absl::OkStatus());

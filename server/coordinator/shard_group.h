@@ -40,6 +40,9 @@ class ShardGroup {
   // The parts of a checkpoint at `step`, written at once; waits for the step.
   absl::StatusOr<WriteCheckpointReply> WriteCheckpoint(const std::string& directory, uint64_t step);
 
+  // The job has ended: each shard may go when it is told to.
+  void EndJob();
+
   // By shard. A shard that does not answer has its error in `errors`.
   std::vector<ShardStatusReply> Status(std::vector<absl::Status>* errors);
 

@@ -25,6 +25,8 @@ class ShardLink {
   virtual absl::StatusOr<WriteCheckpointReply> WriteCheckpoint(
       const WriteCheckpointRequest& request) = 0;
   virtual absl::StatusOr<ShardStatusReply> Status() = 0;
+  // Nobody needs what the shard holds any more. Asks for as long as Status does.
+  virtual absl::Status EndJob() = 0;
   // The shard is lost: what is asked of it, or will be, ends with UNAVAILABLE.
   virtual void GiveUp() = 0;
 };

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
 #include "common/failpoint/failpoint.h"
 #include "common/rpc/grpc_status.h"
 #include "common/status/status_macros.h"
@@ -143,6 +144,12 @@ grpc::Status ParameterService::StopAt(grpc::ServerContext*, const StopAtRequest*
   });
 }
 
+grpc::Status ParameterService::EndJob(grpc::ServerContext*, const EndJobRequest* request, EndJobReply*) {
+  const absl::Status leads = host_->CheckGeneration(request->generation());
+  if (leads.ok()) host_->NoteEnd();
+  return ToGrpcStatus(leads);
+}
+
 grpc::Status ParameterService::WriteCheckpoint(grpc::ServerContext*,
                                                const WriteCheckpointRequest* request,
                                                WriteCheckpointReply* reply) {
@@ -189,6 +196,12 @@ grpc::Status ParameterService::ShardStatus(grpc::ServerContext*, const ShardStat
 void ParameterService::FillStatus(ShardStatusReply* reply) const {
   reply->set_shared_bytes(calls_->shared_bytes());
   reply->set_segments(local_->blocks());
+  // The shard knows no clock, and steps move on with commits.
+  const absl::Duration since = absl::Floor(calls_->SinceLastCommit(), absl::Seconds(1));
+  if (since == absl::ZeroDuration()) return;
+  for (std::string& line : *reply->mutable_waiting()) {
+    absl::StrAppend(&line, ", and nobody has committed for ", absl::FormatDuration(since));
+  }
 }
 
 }  // namespace syncline

@@ -48,6 +48,7 @@ class ParameterService final
                             UpdateMemberReply* reply) override;
   grpc::Status StopAt(grpc::ServerContext* context, const StopAtRequest* request,
                       StopAtReply* reply) override;
+  grpc::Status EndJob(grpc::ServerContext* context, const EndJobRequest* request, EndJobReply* reply) override;
   grpc::Status WriteCheckpoint(grpc::ServerContext* context, const WriteCheckpointRequest* request,
                                WriteCheckpointReply* reply) override;
   grpc::Status StepNorms(grpc::ServerContext* context, const StepNormsRequest* request,

@@ -49,6 +49,16 @@ absl::StatusOr<ConfigureReply> ShardHost::Configure(ConfigureRequest request) {
   return reply;
 }
 
+void ShardHost::NoteEnd() {
+  absl::MutexLock lock(&mu_);
+  ended_ = true;
+}
+
+bool ShardHost::Needed() const {
+  absl::MutexLock lock(&mu_);
+  return shard_ != nullptr && !ended_;
+}
+
 absl::StatusOr<std::shared_ptr<Shard>> ShardHost::shard() const {
   absl::MutexLock lock(&mu_);
   if (shard_ == nullptr) {

@@ -26,6 +26,11 @@ class ShardHost {
   // FAILED_PRECONDITION for a coordinator of an earlier generation than one heard of before.
   absl::Status CheckGeneration(uint64_t generation);
 
+  // The job has ended in good order.
+  void NoteEnd();
+  // Whether somebody may still need what is held here: there is a shard, and its job has not ended.
+  bool Needed() const;
+
   // UNAVAILABLE ("not configured yet") until then.
   absl::StatusOr<std::shared_ptr<Shard>> shard() const;
 
@@ -35,6 +40,7 @@ class ShardHost {
   std::shared_ptr<Shard> shard_ ABSL_GUARDED_BY(mu_);
   ConfigureRequest configuration_ ABSL_GUARDED_BY(mu_);
   uint64_t generation_ ABSL_GUARDED_BY(mu_) = 0;
+  bool ended_ ABSL_GUARDED_BY(mu_) = false;
 };
 
 }  // namespace syncline

@@ -37,11 +37,6 @@ std::vector<Codec> CodecsOf(const PullRequest& pull) {
   return codecs;
 }
 
-absl::StatusOr<bool> CommitTo(Shard* shard, const CommitRequest& commit) {
-  return shard->Commit(commit.sender(), commit.clock(), commit.samples(),
-                       {commit.contributors().begin(), commit.contributors().end()});
-}
-
 absl::Status NoLink() {
   return absl::InvalidArgumentError(
       "segment: places in lent memory mean something on a local link only; send the tensors");
@@ -97,6 +92,14 @@ absl::StatusOr<std::vector<ChunkGradient>> TensorCalls::GradientsOf(const Decode
   }
   return gradients;
 }
+
+absl::StatusOr<bool> TensorCalls::CommitTo(Shard* shard, const CommitRequest& commit) {
+  last_commit_ = absl::ToUnixNanos(SteadyNow());
+  return shard->Commit(commit.sender(), commit.clock(), commit.samples(),
+                       {commit.contributors().begin(), commit.contributors().end()});
+}
+
+absl::Duration TensorCalls::SinceLastCommit() const { return SteadyNow() - absl::FromUnixNanos(last_commit_); }
 
 absl::StatusOr<grpc::ByteBuffer> TensorCalls::Commit(const grpc::ByteBuffer& request,
                                                      WorkerLink* link) {

@@ -10,8 +10,10 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "common/memory/local_frame.h"
 #include "common/threads/parallel_for.h"
+#include "common/time/steady_now.h"
 #include "common/wire/chunk_message.h"
 #include "grpcpp/support/byte_buffer.h"
 #include "proto/parameter_server.pb.h"
@@ -58,10 +60,13 @@ class TensorCalls {
   void ServeLocal(const std::shared_ptr<WorkerLink>& link, const LocalFrame& call,
                   absl::string_view body);
 
+  // How long ago a worker last committed, or this process began.
+  absl::Duration SinceLastCommit() const;
   // Bytes of tensors that went through lent memory.
   uint64_t shared_bytes() const { return shared_bytes_; }
 
  private:
+  absl::StatusOr<bool> CommitTo(Shard* shard, const CommitRequest& commit);
   // Where in a worker's memory the weights of a pull go, or how the reply carries them.
   struct Place {
     std::shared_ptr<WorkerLink> link;
@@ -84,6 +89,7 @@ class TensorCalls {
   ShardHost* const host_;
   const Options options_;
   std::atomic<uint64_t> shared_bytes_{0};
+  std::atomic<int64_t> last_commit_{absl::ToUnixNanos(SteadyNow())};
 };
 
 }  // namespace syncline

@@ -1,6 +1,8 @@
 // A coordinator that dies comes back, or another takes its place; training goes on meanwhile, and nothing
 // it decided is lost.
 
+#include <thread>
+
 #include "absl/time/clock.h"
 #include "common/config/manifest.h"
 #include "common/status/status_matchers.h"
@@ -79,6 +81,25 @@ TEST(CoordinatorLossTest, AChangeOfTheShardsIsGoneThroughWith) {
   SYNCLINE_EXPECT_OK(cluster.WaitUntil([](const auto& status) {
     return !status.rescale().moving() || status.phase() == ClusterStatusReply::FINISHED;
   }));
+  cluster.Finish();
+  const auto weights = CheckpointWeights(cluster.job().checkpoint().directory());
+  SYNCLINE_ASSERT_OK(weights.status());
+  EXPECT_EQ(*weights, undisturbed);
+}
+
+// It would take along what it holds.
+TEST(CoordinatorLossTest, AShardThatLeavesWaitsForTheNextOne) {
+  JobManifest job = Job(SYNC);
+  job.set_shards(3);
+  const Weights undisturbed = TrainedWeights(job);
+  InProcessCluster cluster(job);
+  for (int i = 0; i < 2; ++i) cluster.StartWorker(absl::Milliseconds(2));
+  SYNCLINE_EXPECT_OK(WaitForStep(&cluster, 10));
+  std::thread restart([&] { cluster.RestartCoordinator(absl::Seconds(1)); });
+  absl::SleepFor(absl::Milliseconds(300));
+  SYNCLINE_EXPECT_OK(cluster.DrainShard(1));
+  restart.join();
+  EXPECT_EQ(cluster.Status().map().shards_size(), 2);
   cluster.Finish();
   const auto weights = CheckpointWeights(cluster.job().checkpoint().directory());
   SYNCLINE_ASSERT_OK(weights.status());

@@ -8,12 +8,12 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "common/cluster/shard_map.h"
 #include "common/codec/tensor_codecs.h"
 #include "common/rpc/call.h"
 #include "common/rpc/channel.h"
 #include "common/status/status_macros.h"
+#include "common/time/steady_now.h"
 #include "common/wire/protocol_version.h"
 #include "proto/coordinator.grpc.pb.h"
 #include "proto/parameter_server.grpc.pb.h"
@@ -220,7 +220,7 @@ absl::StatusOr<JoinWorkerReply> CallJoin(const ClientOptions& options,
                                          JoinWorkerRequest request) {
   request.set_protocol(kProtocolVersion);
   return CallUnlessStopped<JoinWorkerReply>(
-      options, absl::Now() + options.deadline,
+      options, SteadyNow() + options.deadline,
       absl::StrCat("joining the coordinator at ", options.coordinator), coordinator,
       &Coordinator::Stub::JoinWorker, request, kCallTimeout);
 }

@@ -10,10 +10,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
 #include "common/cluster/worker_state.h"
 #include "common/rpc/completion_loop.h"
 #include "common/status/status_macros.h"
+#include "common/time/steady_now.h"
 #include "proto/coordinator.grpc.pb.h"
 #include "worker/client/call_group.h"
 #include "worker/client/client.h"
@@ -86,7 +86,7 @@ class ClientImpl final : public Client {
  private:
   using Group = Router::Group;
   Sender MakeSender() const;
-  absl::Time Deadline() const { return absl::Now() + options_.deadline; }
+  absl::Time Deadline() const { return SteadyNow() + options_.deadline; }
   std::string CoordinatorName() const {
     return absl::StrCat("the coordinator at ", options_.coordinator);
   }

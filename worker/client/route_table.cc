@@ -9,6 +9,7 @@
 #include "common/rpc/call.h"
 #include "common/rpc/channel.h"
 #include "common/status/status_macros.h"
+#include "common/time/steady_now.h"
 
 namespace syncline {
 
@@ -80,7 +81,7 @@ void RouteTable::Await(uint64_t epoch, Clock clock, std::function<void(absl::Sta
     if (stopping_) {
       status = absl::CancelledError("the client is closing");
     } else if (RouteFor(clock)->epoch() <= epoch) {
-      waiters_.push_back({epoch, clock, absl::Now() + options_.patience, std::move(then)});
+      waiters_.push_back({epoch, clock, SteadyNow() + options_.patience, std::move(then)});
       return;
     }
   }
@@ -88,7 +89,7 @@ void RouteTable::Await(uint64_t epoch, Clock clock, std::function<void(absl::Sta
 }
 
 std::vector<RouteTable::Waiter> RouteTable::TakeDone() {
-  const absl::Time now = absl::Now();
+  const absl::Time now = SteadyNow();
   const auto waits = [&](const Waiter& waiter) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     return RouteFor(waiter.clock)->epoch() <= waiter.epoch && now < waiter.deadline;
   };
@@ -119,7 +120,7 @@ void RouteTable::Run() {
       done = TakeDone();
       again = !waiters_.empty() || hinted_ > routes_.back()->epoch();
     }
-    const absl::Time now = absl::Now();
+    const absl::Time now = SteadyNow();
     for (const Waiter& waiter : done) {
       waiter.then(now < waiter.deadline
                       ? absl::OkStatus()

@@ -9,6 +9,7 @@
 #include "common/rpc/channel.h"
 #include "common/rpc/grpc_status.h"
 #include "common/status/status_macros.h"
+#include "common/time/steady_now.h"
 #include "common/wire/message.h"
 #include "grpcpp/alarm.h"
 
@@ -73,7 +74,7 @@ class ShardConnection::Attempts final : public CompletionEvent {
   FlowWindow::Call call_begun;
 
   void Begin() {
-    if (channel_ == nullptr) give_up_ = absl::Now() + connection_->options_.patience;
+    if (channel_ == nullptr) give_up_ = SteadyNow() + connection_->options_.patience;
     const uint32_t turn = connection_->turn_++;
     channel_ = &connection_->channels_[turn % connection_->channels_.size()];
     if (!BegunLocally()) BeginRemotely();
@@ -131,13 +132,13 @@ class ShardConnection::Attempts final : public CompletionEvent {
       return End();
     }
     const bool waits = WaitsForOthers(method_) && absl::IsDeadlineExceeded(status);
-    if (waits) give_up_ = absl::Now() + connection_->options_.patience;
+    if (waits) give_up_ = SteadyNow() + connection_->options_.patience;
     const bool again = waits || IsTransient(status) || absl::IsDeadlineExceeded(status);
     if (connection_->group_->closing()) {
       result_ = absl::CancelledError("the client is closing");
     } else if (connection_->abandoned() || (again && !waits && Gone())) {
       result_ = Lost();
-    } else if (!again || absl::Now() > give_up_) {
+    } else if (!again || SteadyNow() > give_up_) {
       result_ = absl::Status(status.code(), absl::StrCat("shard ", connection_->options_.address,
                                                          ": ", status.message()));
     } else {

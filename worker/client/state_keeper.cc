@@ -8,6 +8,7 @@
 #include "common/rpc/call.h"
 #include "common/rpc/grpc_status.h"
 #include "common/status/status_macros.h"
+#include "common/time/steady_now.h"
 
 namespace syncline {
 namespace {
@@ -75,7 +76,7 @@ StateKeeper::Parts StateKeeper::PartsOf(size_t shard, const WorkerStatePart& hea
 absl::Status StateKeeper::Call(size_t shard, const std::string& doing,
                                const std::function<absl::Status(grpc::ClientContext*)>& call) const {
   const std::string what = absl::StrCat(doing, " shard ", options_.addresses[shard]);
-  return RetryUntil(absl::Now() + options_.patience, what, [&]() -> absl::Status {
+  return RetryUntil(SteadyNow() + options_.patience, what, [&]() -> absl::Status {
     grpc::ClientContext context;
     context.set_deadline(absl::ToChronoTime(absl::Now() + kAttempt));
     if (!options_.calls->Add(&context)) return absl::CancelledError("the client is closing");

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/time/clock.h"
 #include "common/status/status_macros.h"
+#include "common/time/steady_now.h"
 #include "spdlog/spdlog.h"
 
 namespace syncline {
@@ -156,7 +156,7 @@ std::vector<HostPart> LocalTeam::Begin(const StepLease& step, uint64_t batch_siz
   absl::MutexLock lock(&mu_);
   computing_ = true;
   clock_ = step.clock();
-  begun_ = absl::Now();
+  begun_ = SteadyNow();
   const auto cut = CutStep(step.count(), batch_size, helpers_.size() + 1);
   parts_.assign(helpers_.begin(),
                 helpers_.begin() + static_cast<ptrdiff_t>(std::min(helpers_.size(), cut.size() - 1)));
@@ -186,8 +186,7 @@ void LocalTeam::Abort() {
 // Whether `there` came true before the helper was lost.
 bool LocalTeam::Await(Helper* helper, const std::function<bool()>& there) {
   const auto settled = [&] { return there() || !helper->live; };
-  const absl::Time now = absl::Now();
-  if (!mu_.AwaitWithDeadline(absl::Condition(&settled), now + options_.patience + (now - begun_))) {
+  if (!mu_.AwaitWithTimeout(absl::Condition(&settled), options_.patience + (SteadyNow() - begun_))) {
     spdlog::warn("a process of this host is silent and left out from now on");
     Lose(helper);
   }

@@ -11,6 +11,7 @@
 #include "absl/time/clock.h"
 #include "common/optimizer/local_steps.h"
 #include "common/status/status_macros.h"
+#include "common/time/steady_now.h"
 #include "worker/model/model_builder.h"
 #include "worker/train/busy_time.h"
 
@@ -23,7 +24,7 @@ constexpr int64_t kElementsWorthAMessage = 16384;
 // The last gradients go with the commit and the next pull, unless they are too many for one message.
 constexpr int64_t kElementsInAMessage = 512 << 10;
 
-double SecondsSince(absl::Time begin) { return absl::ToDoubleSeconds(absl::Now() - begin); }
+double SecondsSince(absl::Time begin) { return absl::ToDoubleSeconds(SteadyNow() - begin); }
 
 Initializer::Kind KindOf(InitializerKind kind) {
   switch (kind) {
@@ -70,12 +71,12 @@ struct Trainer::Waits {
     return error;
   }
   void Begin(size_t Waits::*count) {
-    communication.Begin(absl::Now());
+    communication.Begin(SteadyNow());
     absl::MutexLock lock(&mu);
     ++(this->*count);
   }
   void End(size_t Waits::*count, const absl::Status& status) {
-    communication.End(absl::Now());
+    communication.End(SteadyNow());
     absl::MutexLock lock(&mu);
     --(this->*count);
     if (error.ok()) error = status;
@@ -116,7 +117,7 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(Options options) {
 absl::Status Trainer::Run() {
   SYNCLINE_RETURN_IF_ERROR(TakeOverState());
   SYNCLINE_ASSIGN_OR_RETURN(std::optional<StepLease> step, source_.Next());
-  begun_ = absl::Now();  // the others are there too
+  begun_ = SteadyNow();  // the others are there too
   bool stopped = false;
   while (step && !stopped) {
     if (options_.stop && options_.stop()) break;
@@ -168,9 +169,9 @@ Client::PullDone Trainer::BeginPull(Clock clock) {
   commits_ = false;
   pull_ = std::make_shared<PullWait>(values_.size());
   if (options_.host != nullptr) options_.host->team()->BeginPull();
-  waits_->communication.Begin(absl::Now());
+  waits_->communication.Begin(SteadyNow());
   return PullWait::Done(pull_,
-                        [waits = waits_] { waits->communication.End(absl::Now()); });
+                        [waits = waits_] { waits->communication.End(SteadyNow()); });
 }
 
 Client::Destination Trainer::Destination() const {
@@ -219,7 +220,7 @@ absl::Status Trainer::EndStep(const StepLease& step) {
 }
 
 absl::StatusOr<Trainer::Outcome> Trainer::WaitForPull() {
-  const absl::Time begin = absl::Now();
+  const absl::Time begin = SteadyNow();
   const auto outcome = pull_->Wait();
   progress_.set_pull_wait_seconds(progress_.pull_wait_seconds() + SecondsSince(begin));
   pull_.reset();
@@ -236,7 +237,7 @@ absl::StatusOr<Trainer::Outcome> Trainer::WaitForPull() {
 }
 
 absl::Status Trainer::Compute(const StepLease& step) {
-  const absl::Time begin = absl::Now();
+  const absl::Time begin = SteadyNow();
   waited_ = 0;
   made_ = 0;
   if (stepper_ != nullptr) {
@@ -323,7 +324,7 @@ absl::StatusOr<Batch> Trainer::Load(const StepLease& step, uint64_t first, uint6
 
 absl::Status Trainer::Forward(const Batch& batch) {
   return options_.network->Forward(batch, [&](size_t first, size_t count) {
-    const absl::Time wait = absl::Now();
+    const absl::Time wait = SteadyNow();
     const absl::Status there = pull_->WaitFor(first, count);
     waited_ += SecondsSince(wait);
     return there;
@@ -379,14 +380,14 @@ absl::Status Trainer::PushClipped(Clock clock) {
 }
 
 absl::Status Trainer::WaitForPushes() {
-  const absl::Time begin = absl::Now();
+  const absl::Time begin = SteadyNow();
   const absl::Status pushed = waits_->Await(&Waits::pushes);
   progress_.set_push_wait_seconds(progress_.push_wait_seconds() + SecondsSince(begin));
   return pushed;
 }
 
 absl::Status Trainer::Commit(const StepLease& step) {
-  const absl::Time begin = absl::Now();
+  const absl::Time begin = SteadyNow();
   waits_->Begin(&Waits::commits);
   options_.client->Commit(step.clock(), step.count(),
                           {step.contributors().begin(), step.contributors().end()},
@@ -408,7 +409,7 @@ void Trainer::Report(const StepLease& step) {
 }
 
 void Trainer::NoteTime() {
-  const absl::Time now = absl::Now();
+  const absl::Time now = SteadyNow();
   progress_.set_total_seconds(absl::ToDoubleSeconds(now - begun_));
   progress_.set_communication_seconds(
       absl::ToDoubleSeconds(waits_->communication.Until(now)));

@@ -3,10 +3,12 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import time
 
 from fault_proxy import FaultProxy
+from place import Disk
 
 LEASE = 2.0  # seconds, of members
 
@@ -27,21 +29,26 @@ shared_memory: false
 shards: %d
 workers: %d
 replicas: %d
+checkpoint: {directory: %s/checkpoints, interval_steps: 500, keep: 2}
 """
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 class Process:
-    def __init__(self, name, arguments, log):
-        self.name = name
+    """One that runs in a place, with a clock of its own in the file `clock`."""
+
+    def __init__(self, name, place, arguments, log, clock, preload):
+        self.name, self.host, self._clock = name, place.host, clock
+        self.set_clock(0)
         with open(log, "a") as out:
-            self.popen = subprocess.Popen(arguments, stdout=out, stderr=subprocess.STDOUT)
+            self.popen = subprocess.Popen([*place.prefix, "env", f"LD_PRELOAD={preload}",
+                                           f"SYNCLINE_CHAOS_CLOCK={clock}", *arguments],
+                                          stdout=out, stderr=subprocess.STDOUT)
         self.stopped = False
+
+    def set_clock(self, seconds):
+        """Lets its wall clock be wrong by so much."""
+        with open(self._clock, "wb" if not os.path.exists(self._clock) else "r+b") as file:
+            file.write(struct.pack("<q", int(seconds * 1e9)))
 
     def running(self):
         return self.popen.poll() is None
@@ -64,15 +71,16 @@ class Process:
 
 
 class Cluster:
-    def __init__(self, bin_dir, folder, policy, replicas, shards, workers, seed):
-        self.bin_dir, self.folder, self.replicas = bin_dir, folder, replicas
-        self.proxy = FaultProxy(seed)
+    def __init__(self, bin_dir, folder, network, policy, replicas, shards, workers, seed):
+        self.bin_dir, self.folder, self.network = bin_dir, folder, network
+        self.proxy = FaultProxy(seed, network.host)
         self.coordinator = self.proxy.open("coordinator")
         self.coordinators, self.shards, self.workers = {}, {}, {}
         self.number = 0
-        os.makedirs(folder)
+        os.makedirs(f"{folder}/clocks")
+        self.disk = Disk(f"{folder}/disk")  # of checkpoints and metadata
         with open(f"{folder}/job.yaml", "w") as job:
-            job.write(JOB % (policy, shards, workers, replicas))
+            job.write(JOB % (policy, shards, workers, replicas, self.disk.folder))
         for _ in range(2):  # one stands by
             self.start_coordinator()
         for _ in range(shards):
@@ -80,16 +88,17 @@ class Cluster:
         for i in range(workers):
             self.start_worker(f"worker-{i}")
 
-    def _start(self, name, *arguments):
-        return Process(name, arguments, f"{self.folder}/{name}.log")
+    def _start(self, name, place, *arguments):
+        return Process(name, place, arguments, f"{self.folder}/{name}.log", f"{self.folder}/clocks/{name}",
+                       f"{self.bin_dir}/tests/chaos/libclock_jump.so")
 
     def start_coordinator(self):
         self.number += 1
-        address = f"127.0.0.1:{free_port()}"
-        self.coordinators[address] = self._start(
-            f"coordinator-{self.number}", f"{self.bin_dir}/server/coordinator/syncline-coordinator",
-            f"--job={self.folder}/job.yaml", f"--listen={address}", f"--metadata={self.folder}/metadata",
-            f"--member_lease={LEASE}s")
+        place = self.network.place()
+        self.coordinators[place.address] = self._start(
+            f"coordinator-{self.number}", place, f"{self.bin_dir}/server/coordinator/syncline-coordinator",
+            f"--job={self.folder}/job.yaml", f"--listen={place.address}", "--allow_plaintext",
+            f"--metadata={self.disk.folder}/metadata", f"--member_lease={LEASE}s")
         # The one that stands by has no port open yet, so whoever answers leads.
         self.proxy.lead("coordinator", self.coordinators)
 
@@ -97,14 +106,15 @@ class Cluster:
         self.number += 1
         name = f"ps-{self.number}"
         door = self.proxy.open(name)
-        port = free_port()
-        self.proxy.lead(name, [f"127.0.0.1:{port}"])
-        self.shards[name] = self._start(name, f"{self.bin_dir}/server/syncline-ps", f"--coordinator={self.coordinator}",
-                                        f"--listen=127.0.0.1:{port}", f"--advertise={door}")
+        place = self.network.place()
+        self.proxy.lead(name, [place.address])
+        self.shards[name] = self._start(name, place, f"{self.bin_dir}/server/syncline-ps",
+                                        f"--coordinator={self.coordinator}", f"--listen={place.address}",
+                                        "--allow_plaintext", f"--advertise={door}")
         return name
 
     def start_worker(self, name):
-        self.workers[name] = self._start(name, f"{self.bin_dir}/tests/chaos/pusher",
+        self.workers[name] = self._start(name, self.network.place(), f"{self.bin_dir}/tests/chaos/pusher",
                                          f"--coordinator={self.coordinator}", f"--name={name}",
                                          f"--history={self.folder}/{name}.history")
 
@@ -168,3 +178,4 @@ class Cluster:
         for process in self.processes():
             process.go_on()
             process.kill()
+        self.disk.close()

@@ -20,14 +20,16 @@ class Door:
         self.port = port
         self.targets = []
         self.fault = None
+        self.cut = set()  # hosts whose connections are held
         self.writers = set()
 
-    def held(self, inward):
-        return self.fault == "hole" or self.fault == ("hole_in" if inward else "hole_out")
+    def held(self, caller, inward):
+        return self.fault == "hole" or self.fault == ("hole_in" if inward else "hole_out") or caller in self.cut
 
 
 class FaultProxy:
-    def __init__(self, seed):
+    def __init__(self, seed, host):
+        self._host = host
         self._rng = random.Random(seed)
         self._doors = {}
         self._loop = asyncio.new_event_loop()
@@ -41,11 +43,11 @@ class FaultProxy:
         """A door of that name; the address that leads through it."""
         async def listen():
             door = Door(0)
-            server = await asyncio.start_server(lambda r, w: self._serve(door, r, w), "127.0.0.1", 0)
+            server = await asyncio.start_server(lambda r, w: self._serve(door, r, w), self._host, 0)
             door.port = server.sockets[0].getsockname()[1]
             return door
         self._doors[name] = self._do(listen())
-        return f"127.0.0.1:{self._doors[name].port}"
+        return f"{self._host}:{self._doors[name].port}"
 
     def lead(self, name, targets):
         """Where the door leads from now on: HOST:PORT, the first that answers."""
@@ -54,6 +56,10 @@ class FaultProxy:
     def fault(self, name, kind):
         """Sets what is wrong with a door; None: nothing."""
         self._doors[name].fault = kind
+
+    def cut(self, name, host, held):
+        """Whether what that host and whoever is behind the door say to one another is held."""
+        (self._doors[name].cut.add if held else self._doors[name].cut.discard)(host)
 
     def reset(self, name):
         """Ends all its connections."""
@@ -75,10 +81,12 @@ class FaultProxy:
             return
         both = {writer, far_writer}
         door.writers |= both
-        await asyncio.gather(self._pass(door, reader, far_writer, True), self._pass(door, far_reader, writer, False))
+        caller = writer.get_extra_info("peername")[0]
+        await asyncio.gather(self._pass(door, caller, reader, far_writer, True),
+                             self._pass(door, caller, far_reader, writer, False))
         door.writers -= both
 
-    async def _pass(self, door, reader, writer, inward):
+    async def _pass(self, door, caller, reader, writer, inward):
         try:
             while True:
                 part = await reader.read(1 << 16)
@@ -90,7 +98,7 @@ class FaultProxy:
                     await asyncio.sleep(0.2)
                 elif door.fault == "delay":
                     await asyncio.sleep(self._rng.uniform(0.02, 0.06))
-                while door.held(inward):
+                while door.held(caller, inward):
                     await asyncio.sleep(0.02)
                 writer.write(part)
                 await writer.drain()

@@ -11,7 +11,6 @@
 
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "common/obs/status_page.h"
 #include "common/rpc/call.h"
@@ -21,6 +20,7 @@
 #include "common/status/status_macros.h"
 #include "common/threads/parallel_for.h"
 #include "common/threads/thread_pool.h"
+#include "common/time/steady_notification.h"
 #include "common/time/steady_now.h"
 #include "common/wire/protocol_version.h"
 #include "proto/coordinator.grpc.pb.h"
@@ -97,7 +97,7 @@ class ShardServerImpl final : public ShardServer {
   std::unique_ptr<StatusPage> page_;
   std::string http_address_;
   std::unique_ptr<Coordinator::Stub> coordinator_;
-  absl::Notification closing_;
+  SteadyNotification closing_;
   std::atomic<bool> retired_{false};
   std::thread attending_;
 };

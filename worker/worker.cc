@@ -10,11 +10,11 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
 #include "common/memory/shared_memory.h"
 #include "common/obs/status_page.h"
 #include "common/status/status_macros.h"
+#include "common/time/steady_notification.h"
 #include "common/time/steady_now.h"
 #include "spdlog/spdlog.h"
 #include "worker/client/client.h"
@@ -157,7 +157,7 @@ class StandIn {
     }
   }
 
-  absl::Notification closing_;
+  SteadyNotification closing_;
   std::thread thread_;
 };
 

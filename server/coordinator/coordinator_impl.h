@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
 #include "common/cluster/rebalance.h"
+#include "common/time/steady_notification.h"
 #include "server/coordinator/coordinator.h"
 #include "server/coordinator/data_leases.h"
 #include "server/coordinator/loss_curve.h"
@@ -217,7 +217,7 @@ class CoordinatorImpl final : public CoordinatorCore {
   std::pair<std::string, absl::Time> waiting_ ABSL_GUARDED_BY(mu_);
   std::string trouble_ ABSL_GUARDED_BY(mu_);  // why the last thing due could not be done
 
-  absl::Notification closing_;
+  SteadyNotification closing_;
   std::thread interval_;
   std::thread balance_;
 };

@@ -8,10 +8,10 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/notification.h"
 #include "common/obs/status_page.h"
 #include "common/rpc/server_runtime.h"
 #include "common/status/status_macros.h"
+#include "common/time/steady_notification.h"
 #include "common/time/steady_now.h"
 #include "server/coordinator/coordinator.h"
 #include "server/coordinator/coordinator_metrics.h"
@@ -155,7 +155,7 @@ class CoordinatorServerImpl final : public CoordinatorServer {
   CoordinatorService service_;
   std::unique_ptr<ServerRuntime> runtime_;
   std::unique_ptr<Page> page_;  // may be null
-  absl::Notification closing_;
+  SteadyNotification closing_;
   std::thread ticking_;
 };
 

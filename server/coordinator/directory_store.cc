@@ -13,6 +13,7 @@
 #include "absl/time/clock.h"
 #include "common/status/status_macros.h"
 #include "server/coordinator/metadata_log.h"
+#include "spdlog/spdlog.h"
 
 namespace syncline {
 namespace {
@@ -116,7 +117,14 @@ absl::StatusOr<std::unique_ptr<MetadataStore>> DirectoryStore::Open(
   SYNCLINE_RETURN_IF_ERROR(files->CreateFolder(folder));
   SYNCLINE_ASSIGN_OR_RETURN(Lock lock, Lock::Take(folder + "/lock", waiting, stop));
   auto store = std::make_unique<DirectoryStoreImpl>(files, folder, std::move(lock));
-  SYNCLINE_RETURN_IF_ERROR(store->Load());
+  // There may be room on a full disk before long.
+  absl::Status loaded = store->Load();
+  for (bool told = false; absl::IsResourceExhausted(loaded); loaded = store->Load()) {
+    if (!std::exchange(told, true)) spdlog::warn("--metadata: {}; trying again", std::string(loaded.message()));
+    if (stop && stop()) return absl::CancelledError("stopped while waiting for room");
+    absl::SleepFor(absl::Milliseconds(500));
+  }
+  SYNCLINE_RETURN_IF_ERROR(loaded);
   return std::unique_ptr<MetadataStore>(std::move(store));
 }
 

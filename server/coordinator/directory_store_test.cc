@@ -1,5 +1,6 @@
 #include "server/coordinator/directory_store.h"
 
+#include "common/io/fault_file_system.h"
 #include "common/io/posix_file_system.h"
 #include "common/status/status_matchers.h"
 #include "gtest/gtest.h"
@@ -63,6 +64,27 @@ TEST(DirectoryStoreTest, ARecordCutShortAndWhatFollowsIsDropped) {
     SYNCLINE_EXPECT_OK(store->Append(Scaled(9), true));
     EXPECT_EQ(ShardsOf(store.get()).back(), 9u) << "appended after what was cut off";
   }
+}
+
+TEST(DirectoryStoreTest, OnAFullDiskItWaitsForRoom) {
+  const std::string folder = Folder("full");
+  SYNCLINE_ASSERT_OK(PosixFileSystem().CreateFolder(folder));  // of the lock
+  FaultFileSystem files;
+  SYNCLINE_ASSERT_OK(files.CreateFolder(folder));
+  {
+    const auto first = DirectoryStore::Open(&files, folder, nullptr, nullptr);
+    SYNCLINE_ASSERT_OK(first);
+    SYNCLINE_EXPECT_OK((*first)->Append(Scaled(1), true));
+  }
+  files.SetCapacity(0);
+  int asked = 0;
+  const auto store = DirectoryStore::Open(&files, folder, nullptr, [&] {
+    files.SetCapacity(1 << 20);
+    return ++asked > 10;
+  });
+  SYNCLINE_ASSERT_OK(store);
+  EXPECT_EQ(asked, 1);
+  EXPECT_EQ(ShardsOf(store->get()), std::vector<uint32_t>{1});
 }
 
 TEST(DirectoryStoreTest, ASecondCoordinatorStandsBy) {

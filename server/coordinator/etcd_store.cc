@@ -12,10 +12,10 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "common/rpc/grpc_status.h"
 #include "common/status/status_macros.h"
+#include "common/time/steady_notification.h"
 #include "common/time/steady_now.h"
 #include "server/coordinator/metadata_log.h"
 
@@ -171,7 +171,9 @@ class EtcdStoreImpl final : public MetadataStore {
       } else if (IsTransient(status)) {
         trouble_ = std::string(status.message());
         if (closing_) return;
-        mu_.AwaitWithTimeout(absl::Condition(&closing_), kPoll);
+        mu_.Unlock();
+        closed_.WaitForNotificationWithTimeout(kPoll);
+        mu_.Lock();
       } else {
         Lose(status);
       }
@@ -237,7 +239,7 @@ class EtcdStoreImpl final : public MetadataStore {
   std::string trouble_ ABSL_GUARDED_BY(mu_);    // why the last attempt failed
   absl::Status lost_ ABSL_GUARDED_BY(mu_);      // not OK: the place is another's
   bool closing_ ABSL_GUARDED_BY(mu_) = false;
-  absl::Notification closed_;
+  SteadyNotification closed_;
   std::thread writer_;
   std::thread keeper_;
 };

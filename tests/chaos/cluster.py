@@ -118,6 +118,14 @@ class Cluster:
                                          f"--coordinator={self.coordinator}", f"--name={name}",
                                          f"--history={self.folder}/{name}.history")
 
+    def start_what_ended(self):
+        """As a supervisor does: another coordinator in place of one that ended by itself. Their names."""
+        ended = [address for address, process in self.coordinators.items() if not process.running()]
+        names = [self.coordinators.pop(address).name for address in ended]
+        for _ in ended:
+            self.start_coordinator()
+        return names
+
     def leader(self):
         """The address of the coordinator that leads; None while there is none."""
         for address in self.coordinators:

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/synchronization/notification.h"
+#include "common/time/steady_notification.h"
 #include "worker/client/client_impl.h"
 
 namespace syncline {
@@ -103,7 +103,7 @@ void ClientImpl::Replayed() {
 
 void ClientImpl::AwaitSafe(Clock clock) {
   const RouteTable::Ptr route = routes_->newest();
-  const auto safe = std::make_shared<absl::Notification>();
+  const auto safe = std::make_shared<SteadyNotification>();
   const Pulling pull = BeginPull(clock, false, route->shards.size(), {},
                                  [safe](const auto&) { safe->Notify(); });
   for (uint32_t shard = 0; shard < route->shards.size(); ++shard) {

@@ -7,9 +7,9 @@
 #include <thread>
 
 #include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
 #include "common/cluster/ids.h"
+#include "common/time/steady_notification.h"
 #include "proto/coordinator.grpc.pb.h"
 
 namespace syncline {
@@ -45,7 +45,7 @@ class Heartbeat {
   std::atomic<bool> expelled_{false};
   std::atomic<bool> stopping_{false};
   std::atomic<bool> stand_in_wanted_{false};
-  absl::Notification closing_;
+  SteadyNotification closing_;
   std::thread thread_;
 };
 

@@ -57,11 +57,10 @@ absl::Status CoordinatorImpl::Start() {
 }
 
 absl::Status CoordinatorImpl::BeginAnew(const std::string& restore_from) {
-  restore_from_ = restore_from;
-  absl::MutexLock lock(&mu_);
+  std::optional<CheckpointManifest> restored;
   if (!restore_from.empty()) {
-    SYNCLINE_ASSIGN_OR_RETURN(restored_, ReadCheckpointManifest(*options_.files, restore_from));
-    const Optimizer written = ShardOptimizer(restored_->job());
+    SYNCLINE_ASSIGN_OR_RETURN(restored, ReadCheckpointManifest(*options_.files, restore_from));
+    const Optimizer written = ShardOptimizer(restored->job());
     const Optimizer ours = ShardOptimizer(job_);
     if (written.kind() != ours.kind()) {
       return absl::InvalidArgumentError(absl::StrCat(
@@ -69,16 +68,27 @@ absl::Status CoordinatorImpl::BeginAnew(const std::string& restore_from) {
           restore_from, " was written with ", OptimizerKind_Name(written.kind()),
           ": its state fits no other optimizer (optimizer.kind; local_steps above 1 is NESTEROV)"));
     }
-    first_step_ = sync() ? restored_->step() : 0;
-    members_.RestoreIncarnations(restored_->next_incarnation());
   }
-  if (options_.metadata != nullptr) SYNCLINE_RETURN_IF_ERROR(options_.metadata->Clear());
-  MetadataRecord record;
-  record.mutable_started()->set_generation(options_.generation);
-  *record.mutable_started()->mutable_job() = job_;
-  record.mutable_started()->set_restore_from(restore_from);
-  record.mutable_started()->set_attempt(attempt_);
-  return Keep(record, true);
+  absl::MutexLock lock(&mu_);
+  if (options_.metadata != nullptr) {
+    MetadataRecord record;
+    record.mutable_started()->set_generation(options_.generation);
+    *record.mutable_started()->mutable_job() = job_;
+    record.mutable_started()->set_restore_from(restore_from);
+    record.mutable_started()->set_attempt(attempt_);
+    if (restored) *record.mutable_started()->mutable_restored() = *restored;
+    SYNCLINE_RETURN_IF_ERROR(options_.metadata->Begin(record));
+  }
+  ForgetProgress();
+  GoOnFrom(restore_from, std::move(restored));
+  return absl::OkStatus();
+}
+
+void CoordinatorImpl::GoOnFrom(const std::string& checkpoint, std::optional<CheckpointManifest> manifest) {
+  restore_from_ = checkpoint;
+  restored_ = std::move(manifest);
+  first_step_ = restored_ && sync() ? restored_->step() : 0;
+  if (restored_) members_.RestoreIncarnations(restored_->next_incarnation());
 }
 
 absl::StatusOr<RegisterShardReply> CoordinatorImpl::RegisterShard(

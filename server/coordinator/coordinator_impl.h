@@ -60,6 +60,8 @@ class CoordinatorImpl final : public CoordinatorCore {
   absl::StatusOr<CheckpointReply> CheckpointAt(uint64_t step) ABSL_LOCKS_EXCLUDED(mu_);
   absl::StatusOr<std::string> FinalCheckpoint();
   void Finish();
+  // Members of a coordinator before this one have a lease to find it, and their own.
+  absl::Time FirstHeardBy() const { return options_.now() + options_.member_lease; }
   void ExcuseSilence() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void KeepInterval();
   // Nobody trains, and nobody will.
@@ -101,7 +103,11 @@ class CoordinatorImpl final : public CoordinatorCore {
   }
 
   using LeaseEvent = MetadataRecord::LeaseEvent;
+  // All or nothing: what is kept is of this attempt from then on, and so is what this coordinator knows.
   absl::Status BeginAnew(const std::string& restore_from);
+  void GoOnFrom(const std::string& checkpoint, std::optional<CheckpointManifest> manifest)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ForgetProgress() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status Recover(const std::vector<MetadataRecord>& records);
   void Replay(const MetadataRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void MakeLeases(uint64_t samples) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -8,7 +8,6 @@
 #include "common/optimizer/local_steps.h"
 #include "common/status/status_macros.h"
 #include "server/coordinator/coordinator_impl.h"
-#include "server/durability/checkpoint_reader.h"
 
 namespace syncline {
 
@@ -125,7 +124,7 @@ void CoordinatorImpl::Replay(const MetadataRecord& record) {
       registered_.clear();
       for (const auto& shard : record.shards().shards()) {
         registered_.push_back({shard.address(), shard.leaving(), shard.retired(), shard.life()});
-        registered_.back().last_seen = options_.now();
+        registered_.back().last_seen = FirstHeardBy();
       }
       break;
     case MetadataRecord::kMap:
@@ -137,7 +136,7 @@ void CoordinatorImpl::Replay(const MetadataRecord& record) {
       break;
     case MetadataRecord::kJoined: {
       const auto& joined = record.joined();
-      members_.Rejoin(joined.rank(), joined.incarnation(), joined.name(), options_.now());
+      members_.Rejoin(joined.rank(), joined.incarnation(), joined.name(), FirstHeardBy());
       members_.SetProcesses(joined.rank(), joined.processes());
       members_.SetStandIn(joined.rank(), joined.stand_in());
       started_ = started_ || members_.LiveProcesses() >= job_.workers();
@@ -190,16 +189,10 @@ absl::Status CoordinatorImpl::Recover(const std::vector<MetadataRecord>& records
         "--metadata holds a job that has not ended and differs from --job; give it the folder of this "
         "job, or an empty one to begin anew:\n", differences));
   }
-  if (!first.restore_from().empty()) {
-    SYNCLINE_ASSIGN_OR_RETURN(restored_,
-                              ReadCheckpointManifest(*options_.files, first.restore_from()));
-    restore_from_ = first.restore_from();
-    first_step_ = sync() ? restored_->step() : 0;
-  }
   ShardMap map;
   {
     absl::MutexLock lock(&mu_);
-    if (restored_) members_.RestoreIncarnations(restored_->next_incarnation());
+    if (first.has_restored()) GoOnFrom(first.restore_from(), first.restored());
     for (const MetadataRecord& record : records) Replay(record);
     if (leases_ != nullptr) leases_->Hold(false);
     MetadataRecord record;

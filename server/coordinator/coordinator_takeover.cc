@@ -174,40 +174,42 @@ absl::Status CoordinatorImpl::RestartJob(const std::string& why) {
     absl::MutexLock lock(&mu_);
     from = last_checkpoint_.empty() ? restore_from_ : last_checkpoint_;
     ++attempt_;
-    configuring_.reset();
-    restarted_ = absl::StrCat(why, ": going on from ",
-                              from.empty() ? "the beginning" : from, " once there are ",
-                              job_.shards(), " shards and ", job_.workers(), " workers");
-    spdlog::warn("{}", restarted_);
-    registered_.erase(std::remove_if(registered_.begin(), registered_.end(),
-                                     [this](const Registered& shard) {
-                                       return shard.retired || Silent(shard, ShardLease());
-                                     }),
-                      registered_.end());
-    for (Registered& shard : registered_) shard.emptied = shard.given_up = false;
-    map_.reset();
-    shards_ = nullptr;
-    links_.clear();
-    pending_.reset();
-    before_.reset();
-    recovering_ = false;
-    settled_ = {};
-    leases_ = nullptr;
-    committed_.clear();
-    samples_ = 0;
-    started_ = ending_ = false;
-    evaluator_.reset();
-    members_.RemoveAll();
-    restored_.reset();
-    first_step_ = 0;
   }
   SYNCLINE_RETURN_IF_ERROR(BeginAnew(from));
   absl::MutexLock lock(&mu_);
+  restarted_ = absl::StrCat(why, ": going on from ", from.empty() ? "the beginning" : from,
+                            " once there are ", job_.shards(), " shards and ", job_.workers(),
+                            " workers");
+  spdlog::warn("{}", restarted_);
   MetadataRecord scaled;
   scaled.mutable_scaled()->set_shards(target_);
   scaled.mutable_scaled()->set_workers(target_workers_);
   SYNCLINE_RETURN_IF_ERROR(Keep(scaled, true));
   return KeepShards();
+}
+
+// The shards that are there stay.
+void CoordinatorImpl::ForgetProgress() {
+  configuring_.reset();
+  registered_.erase(std::remove_if(registered_.begin(), registered_.end(),
+                                   [this](const Registered& shard) {
+                                     return shard.retired || Silent(shard, ShardLease());
+                                   }),
+                    registered_.end());
+  for (Registered& shard : registered_) shard.emptied = shard.given_up = false;
+  map_.reset();
+  shards_ = nullptr;
+  links_.clear();
+  pending_.reset();
+  before_.reset();
+  recovering_ = false;
+  settled_ = {};
+  leases_ = nullptr;
+  committed_.clear();
+  samples_ = 0;
+  started_ = ending_ = false;
+  evaluator_.reset();
+  members_.RemoveAll();
 }
 
 }  // namespace syncline

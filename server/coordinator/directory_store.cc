@@ -82,10 +82,12 @@ class DirectoryStoreImpl final : public MetadataStore {
     return status;
   }
 
-  absl::Status Clear() override {
+  absl::Status Begin(const MetadataRecord& first) override {
     absl::MutexLock lock(&mu_);
-    log_.clear();
-    return WriteAnew();
+    std::string before = std::exchange(log_, FrameRecord(first));
+    const absl::Status written = WriteAnew();
+    if (!written.ok()) log_ = std::move(before);
+    return written;
   }
 
  private:

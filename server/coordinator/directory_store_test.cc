@@ -42,9 +42,9 @@ TEST(DirectoryStoreTest, TheNextOneReadsWhatWasAppended) {
   }
   const auto store = Open(folder);
   EXPECT_EQ(ShardsOf(store.get()), (std::vector<uint32_t>{1, 2, 3}));
-  SYNCLINE_EXPECT_OK(store->Clear());
-  SYNCLINE_EXPECT_OK(store->Append(Scaled(4), true));
-  EXPECT_EQ(ShardsOf(store.get()), std::vector<uint32_t>{4});
+  SYNCLINE_EXPECT_OK(store->Begin(Scaled(4)));
+  SYNCLINE_EXPECT_OK(store->Append(Scaled(5), true));
+  EXPECT_EQ(ShardsOf(store.get()), (std::vector<uint32_t>{4, 5}));
 }
 
 TEST(DirectoryStoreTest, ARecordCutShortAndWhatFollowsIsDropped) {

@@ -134,28 +134,25 @@ absl::StatusOr<etcdserverpb::TxnResponse> EtcdClient::Transact(const etcdserverp
   return reply;
 }
 
-absl::StatusOr<std::vector<std::string>> EtcdClient::ReadAll(const std::string& prefix) {
+absl::StatusOr<std::vector<etcdserverpb::KeyValue>> EtcdClient::ReadAll(const std::string& prefix) {
+  std::string end = prefix;
+  ++end.back();
   etcdserverpb::RangeRequest request;
   request.set_key(prefix);
-  request.set_range_end(EndOfPrefix(prefix));
+  request.set_range_end(end);
   request.set_limit(kValuesAtOnce);
-  std::vector<std::string> values;
+  std::vector<etcdserverpb::KeyValue> pairs;
   while (true) {
     absl::StatusOr<etcdserverpb::RangeResponse> reply;
     SYNCLINE_RETURN_IF_ERROR(Ask([&](const Member& member) {
       reply = Call<etcdserverpb::RangeResponse>(*member.kv, &etcdserverpb::KV::Stub::Range, request, kAttempt);
       return reply.status();
     }));
-    for (auto& pair : *reply->mutable_kvs()) values.push_back(std::move(*pair.mutable_value()));
-    if (!reply->more() || reply->kvs().empty()) return values;
+    for (auto& pair : *reply->mutable_kvs()) pairs.push_back(std::move(pair));
+    if (!reply->more() || pairs.empty()) return pairs;
     request.set_revision(reply->header().revision());
-    request.set_key(reply->kvs().rbegin()->key() + '\0');
+    request.set_key(pairs.back().key() + '\0');
   }
-}
-
-std::string EndOfPrefix(std::string prefix) {
-  ++prefix.back();
-  return prefix;
 }
 
 }  // namespace syncline

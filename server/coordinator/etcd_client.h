@@ -47,8 +47,9 @@ class EtcdClient {
 
   // Does everything or nothing. `succeeded` says whether the comparisons held.
   absl::StatusOr<etcdserverpb::TxnResponse> Transact(const etcdserverpb::TxnRequest& request);
-  // The values of all keys that begin with `prefix`, in the order of the keys, as they were at one moment.
-  absl::StatusOr<std::vector<std::string>> ReadAll(const std::string& prefix);
+  // All keys that begin with `prefix` (which is not empty and does not end with '\xff') and their values, in the
+  // order of the keys, as they were at one moment.
+  absl::StatusOr<std::vector<etcdserverpb::KeyValue>> ReadAll(const std::string& prefix);
 
  private:
   struct Member {
@@ -62,9 +63,6 @@ class EtcdClient {
   std::vector<Member> members_;
   std::atomic<size_t> current_{0};  // answered last
 };
-
-// The key after all that begin with `prefix`, which is not empty and does not end with '\xff'.
-std::string EndOfPrefix(std::string prefix);
 
 }  // namespace syncline
 

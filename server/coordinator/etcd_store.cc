@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "common/rpc/grpc_status.h"
@@ -87,12 +87,12 @@ class EtcdStoreImpl final : public MetadataStore {
     return durable ? AwaitWritten() : absl::OkStatus();
   }
 
-  absl::Status Clear() override {
+  absl::Status Begin(const MetadataRecord& first) override {
     absl::MutexLock lock(&mu_);
     SYNCLINE_RETURN_IF_ERROR(lost_);
-    records_.clear();
-    unwritten_.clear();
-    clear_ = true;
+    records_ = {first};
+    unwritten_ = FrameRecord(first);
+    begins_ = true;
     return AwaitWritten();
   }
 
@@ -131,17 +131,24 @@ class EtcdStoreImpl final : public MetadataStore {
 
   absl::Status LoadLog() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     SYNCLINE_ASSIGN_OR_RETURN(const auto pieces, etcd_->ReadAll(log_prefix_));
+    std::string log;
+    for (const auto& piece : pieces) {
+      log += piece.value();
+      if (!absl::SimpleAtoi(piece.key().substr(log_prefix_.size()), &next_)) {
+        return absl::DataLossError(absl::StrCat("--metadata: the key ", piece.key(), " in etcd is none of ours"));
+      }
+      ++next_;
+    }
     size_t end;
-    records_ = ParseRecords(absl::StrJoin(pieces, ""), &end);
-    pieces_ = pieces.size();
+    records_ = ParseRecords(log, &end);
     return absl::OkStatus();
   }
 
   bool HasWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    return closing_ || !lost_.ok() || clear_ || !unwritten_.empty();
+    return closing_ || !lost_.ok() || !unwritten_.empty();
   }
   bool Written() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    return !lost_.ok() || (!clear_ && unwritten_.empty());
+    return !lost_.ok() || unwritten_.empty();
   }
 
   absl::Status AwaitWritten() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
@@ -158,15 +165,17 @@ class EtcdStoreImpl final : public MetadataStore {
     while (true) {
       mu_.Await(absl::Condition(this, &EtcdStoreImpl::HasWork));
       if (!lost_.ok() || (closing_ && Written())) return;
-      const bool clear = clear_;
+      const bool begins = begins_;
       const std::string piece = unwritten_.substr(0, kPiece);
-      const uint64_t number = clear ? 0 : pieces_;
+      const uint64_t number = next_;
       mu_.Unlock();
-      const absl::Status status = Write(clear, number, piece);
+      const absl::Status status = Write(begins, number, piece);
       mu_.Lock();
       if (status.ok()) {
-        if (clear) clear_ = false;
-        pieces_ = number + (piece.empty() ? 0 : 1);
+        ++next_;
+        // Begun anew meanwhile, so none of this counts.
+        if (begins_ && !begins) continue;
+        begins_ = false;
         unwritten_.erase(0, piece.size());
       } else if (IsTransient(status)) {
         trouble_ = std::string(status.message());
@@ -180,20 +189,19 @@ class EtcdStoreImpl final : public MetadataStore {
     }
   }
 
-  // The same piece may be written again: it has the same number.
-  absl::Status Write(bool clear, uint64_t number, const std::string& piece) {
+  // The same piece may be written again: it has the same number. `begins`: in place of all before it.
+  absl::Status Write(bool begins, uint64_t number, const std::string& piece) {
+    const std::string key = absl::StrFormat("%s%012d", log_prefix_, number);
     TxnRequest request;
     *request.add_compare() = LeaderCreatedAt(revision_);
-    if (clear) {
-      // etcd lets a transaction change a key once, so the first piece of the new log comes after.
+    if (begins) {
       etcdserverpb::DeleteRangeRequest* const erase = request.add_success()->mutable_request_delete_range();
       erase->set_key(log_prefix_);
-      erase->set_range_end(EndOfPrefix(log_prefix_));
-    } else {
-      etcdserverpb::PutRequest* const put = request.add_success()->mutable_request_put();
-      put->set_key(absl::StrFormat("%s%012d", log_prefix_, number));
-      put->set_value(piece);
+      erase->set_range_end(key);
     }
+    etcdserverpb::PutRequest* const put = request.add_success()->mutable_request_put();
+    put->set_key(key);
+    put->set_value(piece);
     SYNCLINE_ASSIGN_OR_RETURN(const auto reply, etcd_->Transact(request));
     if (reply.succeeded()) return absl::OkStatus();
     return absl::FailedPreconditionError("another coordinator leads");
@@ -234,8 +242,8 @@ class EtcdStoreImpl final : public MetadataStore {
   absl::Mutex mu_;
   std::vector<MetadataRecord> records_ ABSL_GUARDED_BY(mu_);
   std::string unwritten_ ABSL_GUARDED_BY(mu_);  // framed
-  bool clear_ ABSL_GUARDED_BY(mu_) = false;     // the log there, before what is unwritten
-  uint64_t pieces_ ABSL_GUARDED_BY(mu_) = 0;    // of the log there
+  bool begins_ ABSL_GUARDED_BY(mu_) = false;    // what is unwritten takes the place of the log there
+  uint64_t next_ ABSL_GUARDED_BY(mu_) = 0;      // number of the next piece
   std::string trouble_ ABSL_GUARDED_BY(mu_);    // why the last attempt failed
   absl::Status lost_ ABSL_GUARDED_BY(mu_);      // not OK: the place is another's
   bool closing_ ABSL_GUARDED_BY(mu_) = false;

@@ -20,8 +20,8 @@ class MetadataStore {
   // `durable`: returns when this record and all before it would survive a crash. After an error the
   // record may be there or not; later ones are appended all the same.
   virtual absl::Status Append(const MetadataRecord& record, bool durable) = 0;
-  // Forgets everything.
-  virtual absl::Status Clear() = 0;
+  // Forgets everything and begins a log anew with `first`, durably: all of that or nothing.
+  virtual absl::Status Begin(const MetadataRecord& first) = 0;
 };
 
 }  // namespace syncline

@@ -8,6 +8,7 @@
 #include "common/status/status_matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "server/durability/checkpoint_reader.h"
 #include "tests/integration/in_process_cluster.h"
 
 namespace syncline {
@@ -100,6 +101,27 @@ TEST(CoordinatorLossTest, AShardThatLeavesWaitsForTheNextOne) {
   SYNCLINE_EXPECT_OK(cluster.DrainShard(1));
   restart.join();
   EXPECT_EQ(cluster.Status().map().shards_size(), 2);
+  cluster.Finish();
+  const auto weights = CheckpointWeights(cluster.job().checkpoint().directory());
+  SYNCLINE_ASSERT_OK(weights.status());
+  EXPECT_EQ(*weights, undisturbed);
+}
+
+// Later checkpoints take its place long before the job ends.
+TEST(CoordinatorLossTest, TheCheckpointThatTheJobWentOnFromMayBeGone) {
+  JobManifest job = Job(SYNC);
+  job.set_epochs(1);
+  TrainedWeights(job);
+  const auto checkpoint = LatestCheckpoint(PosixFileSystem(), job.checkpoint().directory());
+  SYNCLINE_ASSERT_OK(checkpoint);
+  JobManifest longer = Job(SYNC);
+  const Weights undisturbed = TrainedWeights(longer, *checkpoint);
+  longer.mutable_checkpoint()->set_directory(FreshFolder("later"));
+  InProcessCluster cluster(longer, *checkpoint);
+  for (int i = 0; i < 2; ++i) cluster.StartWorker(absl::Milliseconds(1));
+  SYNCLINE_EXPECT_OK(WaitForStep(&cluster, 300));
+  SYNCLINE_ASSERT_OK(PosixFileSystem().RemoveFolder(*checkpoint));
+  cluster.RestartCoordinator(absl::ZeroDuration());
   cluster.Finish();
   const auto weights = CheckpointWeights(cluster.job().checkpoint().directory());
   SYNCLINE_ASSERT_OK(weights.status());

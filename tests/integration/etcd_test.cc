@@ -77,14 +77,19 @@ TEST_F(EtcdStoreTest, TheNextOneReadsWhatWasAppended) {
   EXPECT_EQ((*store->Read())[1].checkpoint(), large.checkpoint());
 }
 
-TEST_F(EtcdStoreTest, WhatWasClearedIsGone) {
+TEST_F(EtcdStoreTest, WhatWasBeforeTheBeginningIsGone) {
   {
     const auto store = Open();
     for (const uint32_t n : {1, 2, 3}) SYNCLINE_EXPECT_OK(store->Append(Scaled(n), true));
-    SYNCLINE_EXPECT_OK(store->Clear());
-    SYNCLINE_EXPECT_OK(store->Append(Scaled(4), true));
+    SYNCLINE_EXPECT_OK(store->Begin(Scaled(4)));
+    SYNCLINE_EXPECT_OK(store->Append(Scaled(5), true));
   }
-  EXPECT_THAT(ShardsOf(Open().get()), ElementsAre(4));
+  {
+    const auto store = Open();
+    EXPECT_THAT(ShardsOf(store.get()), ElementsAre(4, 5));
+    SYNCLINE_EXPECT_OK(store->Append(Scaled(6), true));
+  }
+  EXPECT_THAT(ShardsOf(Open().get()), ElementsAre(4, 5, 6));
 }
 
 TEST_F(EtcdStoreTest, ASecondCoordinatorStandsBy) {

@@ -26,6 +26,10 @@ struct LocalOptions {
 // Runs a job on this machine to its end, or to SIGINT or SIGTERM (exit code 130 or 143).
 absl::StatusOr<int> RunLocal(const LocalOptions& options);
 
+// Runs the job by each of `strategies` ("ps-sync,ps-async") in turn, as RunLocal does, and shows them side by side: a
+// table, and pictures of the loss.
+absl::StatusOr<int> RunCompare(const LocalOptions& options, const std::string& strategies);
+
 struct ClusterOptions {
   std::string coordinator;
   SecurityOptions security;

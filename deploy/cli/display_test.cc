@@ -1,4 +1,8 @@
-#include "deploy/cli/loss_plot.h"
+#include <cmath>
+
+#include "common/status/status_matchers.h"
+#include "deploy/cli/compare_table.h"
+#include "deploy/cli/line_plot.h"
 #include "deploy/cli/progress.h"
 #include "deploy/cli/status_table.h"
 #include "deploy/cli/top_table.h"
@@ -10,6 +14,7 @@ namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 
 ClusterStatusReply Running() {
   ClusterStatusReply status;
@@ -126,16 +131,35 @@ TEST(TopTableTest, AWorkerThatBeganAnewIsCountedFromItsBeginning) {
   EXPECT_THAT(TopTable(before, after, 1), HasSubstr(" 500 "));
 }
 
-TEST(LossPlotTest, DrawsEveryPointInsideThePicture) {
-  google::protobuf::RepeatedPtrField<LossPoint> points;
-  for (int i = 0; i <= 2; ++i) {
-    LossPoint* point = points.Add();
-    point->set_epoch(i);
-    point->set_loss(2 - i);
+TEST(LinePlotTest, DrawsEveryPointInsideThePicture) {
+  const PlotLine line{"one", {{0, 2}, {1, 1}, {1.5, std::nan("")}, {2, 0}}};
+  const std::string svg = LinePlot("a < b", "epoch", {line});
+  EXPECT_THAT(svg, AllOf(HasSubstr("a &lt; b"), HasSubstr("64.0,59.6 382.0,215.8 700.0,372.0"),
+                         HasSubstr(">epoch<"), Not(HasSubstr(">one<"))));
+  EXPECT_THAT(LinePlot("nothing", "epoch", {}), HasSubstr("</svg>"));
+}
+
+TEST(LinePlotTest, SeveralLinesAreNamed) {
+  const std::string svg = LinePlot("t", "s", {{"one", {{0, 2}}}, {"t&wo", {{1, 1}}}});
+  EXPECT_THAT(svg, AllOf(HasSubstr(">one<"), HasSubstr(">t&amp;wo<")));
+}
+
+TEST(CompareTableTest, SaysHowTheJobWentEachWay) {
+  ClusterStatusReply status = Running();
+  status.set_test_accuracy(0.8765);
+  const std::string table = CompareTable({{"ps-sync", status}, {"ps-async", ClusterStatusReply()}});
+  EXPECT_THAT(table, AllOf(HasSubstr("ps-sync"), HasSubstr("87.65 %"), HasSubstr("ps-async"), HasSubstr("waiting")));
+}
+
+TEST(CompareTableTest, StrategiesAreReadOrRefused) {
+  const auto two = ParseStrategies("ps-async,ps-sync");
+  SYNCLINE_ASSERT_OK(two.status());
+  EXPECT_EQ((*two)[0].mode, ASYNC);
+  EXPECT_EQ((*two)[1].mode, SYNC);
+  for (const char* const bad : {"", "ps-sync,", "allreduce", "ps-sync,ps-sync"}) {
+    EXPECT_THAT(ParseStrategies(bad).status(),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("--strategies")));
   }
-  const std::string svg = LossPlot("a < b", points);
-  EXPECT_THAT(svg, AllOf(HasSubstr("a &lt; b"), HasSubstr("64.0,59.6 382.0,215.8 700.0,372.0")));
-  EXPECT_THAT(LossPlot("nothing", {}), HasSubstr("</svg>"));
 }
 
 }  // namespace

@@ -1,115 +1,18 @@
-#include <signal.h>
-
-#include <algorithm>
 #include <cstdio>
-#include <memory>
 #include <string>
 
-#include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
-#include "absl/time/time.h"
-#include "common/io/file_system.h"
-#include "common/io/posix_file_system.h"
 #include "common/status/status_macros.h"
-#include "deploy/cli/cluster_client.h"
 #include "deploy/cli/commands.h"
-#include "deploy/cli/line_display.h"
-#include "deploy/cli/local_cluster.h"
-#include "deploy/cli/loss_plot.h"
+#include "deploy/cli/local_run.h"
 #include "deploy/cli/progress.h"
-#include "deploy/cli/status_table.h"
 
 namespace syncline {
-namespace {
-
-constexpr absl::Duration kPoll = absl::Milliseconds(200);
-
-// The signal that came within `patience`, or 0.
-int SignalWithin(absl::Duration patience) {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
-  const timespec wait = absl::ToTimespec(patience);
-  return std::max(sigtimedwait(&signals, nullptr, &wait), 0);
-}
-
-absl::Status WriteResults(const std::string& output, const ClusterStatusReply& status) {
-  FileSystem& files = PosixFileSystem();
-  SYNCLINE_RETURN_IF_ERROR(WriteFileAtomically(
-      files, absl::StrCat(output, "/loss.svg"),
-      LossPlot(absl::StrCat(status.job().name(), ": training loss"), status.loss_curve())));
-  return WriteFileAtomically(files, absl::StrCat(output, "/status.json"), StatusJson(status));
-}
-
-// Watches until the job is over; 0, or the signal that came first.
-absl::StatusOr<int> Watch(LocalCluster* cluster, ClusterClient* client,
-                          ClusterStatusReply* status) {
-  LineDisplay display(absl::Seconds(2));
-  while (true) {
-    auto now = client->Status();
-    if (now.ok()) {
-      *status = *std::move(now);
-      display.Show(ProgressLine(*status));
-      if (status->phase() == ClusterStatusReply::FINISHED) break;
-      if (status->phase() == ClusterStatusReply::TRAINING) {
-        SYNCLINE_RETURN_IF_ERROR(cluster->Follow(status->rescale()));
-      }
-    }
-    const auto killed = cluster->ReplaceKilled();
-    const absl::Status members = killed.ok() ? cluster->CheckMembers() : killed.status();
-    if (!members.ok()) {
-      display.End();
-      return members;
-    }
-    if (!killed->empty()) {
-      display.End();
-      std::printf("%s was killed: another one was started in its place\n", killed->c_str());
-    }
-    if (const int signal = SignalWithin(kPoll)) {
-      display.End();
-      return signal;
-    }
-  }
-  display.End();
-  return 0;
-}
-
-}  // namespace
 
 absl::StatusOr<int> RunLocal(const LocalOptions& options) {
-  if (options.file.empty()) {
-    return absl::InvalidArgumentError("-f is missing: name the job's manifest");
-  }
-  LocalCluster::Options local;
-  SYNCLINE_ASSIGN_OR_RETURN(local.job, LoadManifest(options.file, options.overrides));
-  local.output = options.output;
-  if (local.output.empty()) {
-    local.output = absl::StrCat("output/", local.job.name(), "-",
-                                absl::FormatTime("%Y%m%d-%H%M%S", absl::Now(),
-                                                 absl::LocalTimeZone()));
-  }
-  if (local.job.checkpoint().directory().empty()) {
-    local.job.mutable_checkpoint()->set_directory(absl::StrCat(local.output, "/checkpoints"));
-  }
-  local.bin_dir = options.bin_dir;
-  local.restore = options.restore;
-  local.log_level = options.log_level;
-  SYNCLINE_ASSIGN_OR_RETURN(const auto cluster, LocalCluster::Start(local));
-  SYNCLINE_ASSIGN_OR_RETURN(const auto client, ClusterClient::Create(cluster->coordinator(), {}));
-  std::printf("%s: %u shards and %u workers; coordinator at %s, logs in %s/logs\n",
-              local.job.name().c_str(), local.job.shards(), local.job.workers(),
-              cluster->coordinator().c_str(), local.output.c_str());
+  SYNCLINE_ASSIGN_OR_RETURN(const LocalCluster::Options local, ReadLocalOptions(options, "output/"));
   ClusterStatusReply status;
-  SYNCLINE_ASSIGN_OR_RETURN(const int signal, Watch(cluster.get(), client.get(), &status));
-  if (signal != 0) {
-    std::printf("stopping: training ends at a step, a checkpoint is written\n");
-    std::fflush(stdout);
-    cluster->Stop(absl::Seconds(30));
-    return 128 + signal;
-  }
-  SYNCLINE_RETURN_IF_ERROR(WriteResults(local.output, status));
-  cluster->Stop(absl::Seconds(30));
+  SYNCLINE_ASSIGN_OR_RETURN(const int signal, RunToEnd(local, &status));
+  if (signal != 0) return 128 + signal;
   std::printf("\n%scheckpoint      %s\nloss curve      %s/loss.svg\n", Summary(status).c_str(),
               status.last_checkpoint().c_str(), local.output.c_str());
   const Data& data = status.job().data();

@@ -16,6 +16,7 @@
 #include "common/config/flags.h"
 #include "deploy/cli/commands.h"
 
+ABSL_FLAG(std::string, strategies, "ps-sync,ps-bounded,ps-async", "compare: ways to train, in turn.");
 ABSL_FLAG(std::string, file, "", "local: the job's manifest. -f FILE is the same.");
 ABSL_FLAG(std::string, output, "", "local: folder for results; by default output/JOB-TIME.");
 ABSL_FLAG(std::string, bin_dir, "", "local: folder of the daemons; by default where they were built.");
@@ -39,6 +40,8 @@ constexpr char kUsage[] =
     "Syncline's command line.\n\n"
     "  syncline local -f JOB.yaml [--output=DIR] [--workers=N --sync_mode=async ...]\n"
     "      a whole cluster on this machine; every field of the manifest is a flag\n"
+    "  syncline compare -f JOB.yaml [--strategies=ps-sync,ps-bounded,ps-async] [--output=DIR]\n"
+    "      trains it each way in turn: loss, accuracy, time, waiting and bytes side by side\n"
     "  syncline status --coordinator=HOST:PORT [--json]\n"
     "      shards, workers, clocks, staleness of a running cluster\n"
     "  syncline top --coordinator=HOST:PORT [--interval=1s] [--count=N]\n"
@@ -84,7 +87,7 @@ absl::StatusOr<int> Run(const std::string& command) {
   cluster.security.cert_file = absl::GetFlag(FLAGS_tls_cert);
   cluster.security.key_file = absl::GetFlag(FLAGS_tls_key);
   cluster.security.ca_file = absl::GetFlag(FLAGS_tls_ca);
-  if (command == "local") {
+  if (command == "local" || command == "compare") {
     syncline::LocalOptions local;
     local.file = absl::GetFlag(FLAGS_file);
     local.overrides = syncline::ManifestOverrides();
@@ -92,6 +95,7 @@ absl::StatusOr<int> Run(const std::string& command) {
     local.bin_dir = absl::GetFlag(FLAGS_bin_dir);
     local.restore = absl::GetFlag(FLAGS_restore);
     local.log_level = absl::GetFlag(FLAGS_log_level);
+    if (command == "compare") return syncline::RunCompare(local, absl::GetFlag(FLAGS_strategies));
     return syncline::RunLocal(local);
   }
   if (command == "status") return syncline::RunStatus(cluster, absl::GetFlag(FLAGS_json));
@@ -112,7 +116,7 @@ absl::StatusOr<int> Run(const std::string& command) {
   }
   if (command == "verify") return syncline::RunVerify(absl::GetFlag(FLAGS_checkpoint));
   return absl::InvalidArgumentError(
-      absl::StrCat("\"", command, "\" is no command; there are local, status, top, apply, scale, "
+      absl::StrCat("\"", command, "\" is no command; there are local, compare, status, top, apply, scale, "
                    "checkpoint, drain, export and verify"));
 }
 

@@ -552,9 +552,9 @@ void CoordinatorImpl::Tick() {
     if (LostShards(options_.member_lease).empty()) {
       lost = members_.SilentSince(now - options_.member_lease);
     }
-    curve_.Add(now, members_.samples(), members_.loss_sum(),
-               leases_ == nullptr ? 0 : leases_->Epoch());
     over = Over();
+    curve_.Add(now, members_.samples(), members_.loss_sum(),
+               leases_ == nullptr ? 0 : leases_->Epoch(), over);
   }
   for (const Rank rank : lost) {
     absl::MutexLock control(&control_mu_);

@@ -10,14 +10,14 @@ constexpr absl::Duration kWindow = absl::Seconds(2);
 
 }  // namespace
 
-void LossCurve::Add(absl::Time now, uint64_t samples, double loss_sum, double epoch) {
+void LossCurve::Add(absl::Time now, uint64_t samples, double loss_sum, double epoch, bool last) {
   if (begun_ == absl::InfiniteFuture()) {
     if (samples == 0) return;
     begun_ = last_point_ = now;
   }
   recent_.emplace_back(now, samples);
   while (recent_.size() > 2 && recent_.front().first < now - kWindow) recent_.pop_front();
-  if (now - last_point_ < period_ || samples == at_last_point_.samples) return;
+  if ((now - last_point_ < period_ && !last) || samples == at_last_point_.samples) return;
   LossPoint point;
   point.set_epoch(epoch);
   point.set_seconds(absl::ToDoubleSeconds(now - begun_));

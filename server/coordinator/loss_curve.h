@@ -15,8 +15,9 @@ namespace syncline {
 // thread-safe.
 class LossCurve {
  public:
-  // Begins at the first call. `samples` and `loss_sum` as of `now`; `epoch` beside them.
-  void Add(absl::Time now, uint64_t samples, double loss_sum, double epoch);
+  // Begins at the first call. `samples` and `loss_sum` as of `now`; `epoch` beside them. `last`: there will
+  // be no more, so this makes a point in any case.
+  void Add(absl::Time now, uint64_t samples, double loss_sum, double epoch, bool last = false);
 
   // At most 1000 points; each is the mean loss of the samples since the one before.
   const std::vector<LossPoint>& points() const { return points_; }

@@ -20,6 +20,15 @@ TEST(LossCurveTest, APointIsTheMeanLossSinceTheOneBefore) {
   EXPECT_DOUBLE_EQ(curve.samples_per_second(), 100);
 }
 
+TEST(LossCurveTest, AShortJobHasAPointToo) {
+  LossCurve curve;
+  curve.Add(kStart, 100, 200, 1, true);
+  ASSERT_EQ(curve.points().size(), 1u);
+  EXPECT_DOUBLE_EQ(curve.points()[0].loss(), 2);
+  curve.Add(kStart, 100, 200, 1, true);
+  EXPECT_EQ(curve.points().size(), 1u) << "said again";
+}
+
 TEST(LossCurveTest, StaysShort) {
   LossCurve curve;
   for (int i = 1; i < 100000; ++i) {

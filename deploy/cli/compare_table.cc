@@ -1,0 +1,68 @@
+#include "deploy/cli/compare_table.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "deploy/cli/progress.h"
+#include "deploy/cli/table.h"
+
+namespace syncline {
+namespace {
+
+const Strategy kStrategies[] = {{"ps-sync", SYNC}, {"ps-bounded", BOUNDED}, {"ps-async", ASYNC}};
+
+TableRow Row(const std::string& name, const ClusterStatusReply& status) {
+  double waited = 0, total = 0, longest = 0, bytes = 0;
+  for (const WorkerStatus& worker : status.workers()) {
+    waited += worker.progress().pull_wait_seconds() + worker.progress().push_wait_seconds();
+    total += worker.progress().total_seconds();
+    longest = std::max(longest, worker.progress().total_seconds());
+  }
+  for (const ShardStatusReply& shard : status.shards()) {
+    bytes += static_cast<double>(shard.pushed_bytes() + shard.pulled_bytes());
+  }
+  const int points = status.loss_curve_size();
+  const double samples = static_cast<double>(status.samples_total());
+  return {name,
+          points > 0 ? absl::StrFormat("%.4f", status.loss_curve(points - 1).loss()) : "-",
+          status.has_test_loss() ? absl::StrFormat("%.4f", status.test_loss()) : "-",
+          status.has_test_accuracy() ? absl::StrFormat("%.2f %%", 100 * status.test_accuracy()) : "-",
+          absl::StrFormat("%.1f s", longest),
+          longest > 0 ? absl::StrFormat("%.0f", samples / longest) : "-",
+          total > 0 ? absl::StrFormat("%.0f %%", 100 * waited / total) : "-",
+          BytesText(bytes),
+          absl::StrFormat("%.2f", StalenessOf(status).mean)};
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<Strategy>> ParseStrategies(absl::string_view names) {
+  std::vector<Strategy> strategies;
+  for (const absl::string_view name : absl::StrSplit(names, ',')) {
+    const auto is_it = [name](const Strategy& strategy) { return strategy.name == name; };
+    const auto known = std::find_if(std::begin(kStrategies), std::end(kStrategies), is_it);
+    if (known == std::end(kStrategies)) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "--strategies: \"", name, "\" is none; there are ",
+          absl::StrJoin(kStrategies, ", ",
+                        [](std::string* out, const Strategy& s) { absl::StrAppend(out, s.name); })));
+    }
+    if (std::any_of(strategies.begin(), strategies.end(), is_it)) {
+      return absl::InvalidArgumentError(absl::StrCat("--strategies: ", name, " is there twice"));
+    }
+    strategies.push_back(*known);
+  }
+  return strategies;
+}
+
+std::string CompareTable(const std::vector<std::pair<std::string, ClusterStatusReply>>& runs) {
+  std::vector<TableRow> rows = {{"strategy", "training loss", "test loss", "accuracy", "time", "samples/s",
+                                 "waiting", "sent", "staleness"}};
+  for (const auto& [name, status] : runs) rows.push_back(Row(name, status));
+  return FormatTable(rows);
+}
+
+}  // namespace syncline

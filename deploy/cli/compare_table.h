@@ -1,0 +1,29 @@
+#ifndef SYNCLINE_DEPLOY_CLI_COMPARE_TABLE_H_
+#define SYNCLINE_DEPLOY_CLI_COMPARE_TABLE_H_
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "proto/coordinator.pb.h"
+
+namespace syncline {
+
+// A way to train one and the same job.
+struct Strategy {
+  std::string name;
+  SyncMode mode = SYNC;
+};
+
+// Reads "ps-sync,ps-bounded,ps-async", each at most once; INVALID_ARGUMENT says which there are.
+absl::StatusOr<std::vector<Strategy>> ParseStrategies(absl::string_view names);
+
+// How the job went by each strategy, a line each, from its last status: how well it fits, how long it took, where the
+// time went, and what was sent. Pure.
+std::string CompareTable(const std::vector<std::pair<std::string, ClusterStatusReply>>& runs);
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_DEPLOY_CLI_COMPARE_TABLE_H_

@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
@@ -40,6 +41,7 @@ class Buffer::Pool {
         std::unique_ptr<Block> block = std::move(found->second.back());
         found->second.pop_back();
         bytes_ -= capacity;
+        reserved_ -= std::min(reserved_, capacity);
         return block;
       }
     }
@@ -48,9 +50,25 @@ class Buffer::Pool {
 
   void Give(std::unique_ptr<Block> block) {
     absl::MutexLock lock(&mutex_);
-    if (bytes_ + block->capacity > kPooledBytes) return;
+    if (bytes_ + block->capacity > kPooledBytes + reserved_) return;
     bytes_ += block->capacity;
     free_[block->capacity].push_back(std::move(block));
+  }
+
+  void Reserve(size_t capacity, size_t count) {
+    size_t there;
+    {
+      absl::MutexLock lock(&mutex_);
+      there = free_[capacity].size();
+    }
+    for (; there < count; ++there) {
+      auto block = std::make_unique<Block>(capacity);
+      for (size_t page = 0; page < capacity; page += kAlignment) block->data[page] = 0;
+      absl::MutexLock lock(&mutex_);
+      reserved_ += capacity;
+      bytes_ += capacity;
+      free_[capacity].push_back(std::move(block));
+    }
   }
 
   size_t bytes() {
@@ -61,6 +79,7 @@ class Buffer::Pool {
  private:
   absl::Mutex mutex_;
   size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t reserved_ ABSL_GUARDED_BY(mutex_) = 0;  // allowed beyond kPooledBytes
   std::unordered_map<size_t, std::vector<std::unique_ptr<Block>>> free_ ABSL_GUARDED_BY(mutex_);
 };
 
@@ -70,11 +89,16 @@ Buffer::Pool& Buffer::ThePool() {
   return pool;
 }
 
-Buffer Buffer::Allocate(size_t size) {
-  // Whole pages (huge pages for large blocks), so that nearly equal sizes share a free list.
+// Whole pages (huge pages for large blocks), so that nearly equal sizes share a free list.
+size_t Buffer::Capacity(size_t size) {
   const size_t unit = size < kHugePage ? kAlignment : kHugePage;
-  const size_t pages = size == 0 ? 1 : (size - 1) / unit + 1;
-  std::unique_ptr<Block> block = ThePool().Take(pages * unit);
+  return unit * (size == 0 ? 1 : (size - 1) / unit + 1);
+}
+
+void Buffer::Reserve(size_t size, size_t count) { ThePool().Reserve(Capacity(size), count); }
+
+Buffer Buffer::Allocate(size_t size) {
+  std::unique_ptr<Block> block = ThePool().Take(Capacity(size));
   block->references.store(1, std::memory_order_relaxed);
   block->size = size;
   return Buffer(block.release());

@@ -50,12 +50,18 @@ class Buffer {
   // The bytes, with a reference that keeps them.
   Fragments Share() const;
 
+  // Sees to it that the next `count` blocks of this size cost no page faults: the pool holds as many, beyond what
+  // it may otherwise, until they are taken. Touches every page that is new.
+  static void Reserve(size_t size, size_t count);
   // What the pool holds at the moment.
   static size_t PooledBytes();
 
  private:
   struct Block;
   class Pool;
+
+  // What a block of this size takes.
+  static size_t Capacity(size_t size);
 
   explicit Buffer(Block* block) : block_(block) {}
   static Pool& ThePool();

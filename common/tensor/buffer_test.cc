@@ -55,6 +55,17 @@ TEST(BufferTest, ThePoolIsBounded) {
   EXPECT_LE(Buffer::PooledBytes(), Buffer::kPooledBytes);
 }
 
+TEST(BufferTest, ReservedBlocksWaitBeyondWhatThePoolHolds) {
+  constexpr size_t kSize = Buffer::kPooledBytes / 2;
+  const size_t before = Buffer::PooledBytes();
+  Buffer::Reserve(kSize, 3);
+  Buffer::Reserve(kSize, 3);
+  EXPECT_GE(Buffer::PooledBytes(), 3 * kSize);
+  EXPECT_LE(Buffer::PooledBytes(), before + 3 * kSize) << "those that are there count";
+  { const Buffer taken[] = {Buffer::Allocate(kSize), Buffer::Allocate(kSize), Buffer::Allocate(kSize)}; }
+  EXPECT_LE(Buffer::PooledBytes(), Buffer::kPooledBytes) << "taken, they are blocks like any";
+}
+
 TEST(BufferTest, ASharedViewKeepsTheBytes) {
   Buffer buffer = Buffer::Allocate(3);
   std::memcpy(buffer.data(), "abc", 3);

@@ -161,6 +161,7 @@ grpc::Status ParameterService::WriteCheckpoint(grpc::ServerContext*,
       snapshot = std::move(taken);
       done.Notify();
     });
+    shard.PrepareForSnapshot();
     done.WaitForNotification();
     SYNCLINE_RETURN_IF_ERROR(snapshot.status());
     const auto missing = shard.AwaitWorkerStates(kWorkerStatePatience, &*snapshot);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -13,6 +14,7 @@
 #include "common/optimizer/schedule.h"
 #include "common/optimizer/update_rule_factory.h"
 #include "common/status/status_macros.h"
+#include "common/tensor/buffer.h"
 #include "server/store/initializer.h"
 
 namespace syncline {
@@ -402,6 +404,12 @@ ChunkSnapshot ChunkTable::SnapshotOf(const Slot& slot) const {
 }
 
 std::vector<ChunkSnapshot> ChunkTable::Snapshot() const { return Copy(ids()); }
+
+void ChunkTable::PrepareForSnapshot() const {
+  std::map<size_t, size_t> counts;  // of blocks, by size
+  for (const uint32_t id : ids()) counts[slots_[id]->info.elements * sizeof(float)] += 1 + rule_->state_slots();
+  for (const auto& [size, count] : counts) Buffer::Reserve(size, count);
+}
 
 absl::Status ChunkTable::CheckFits(const ChunkSnapshot& chunk, const ChunkInfo& info) const {
   const size_t bytes = info.elements * sizeof(float);

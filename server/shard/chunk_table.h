@@ -113,6 +113,8 @@ class ChunkTable {
 
   // All chunks. Pushes that are staged do not count as applied.
   std::vector<ChunkSnapshot> Snapshot() const;
+  // Memory for the updates after it.
+  void PrepareForSnapshot() const;
   // All or nothing. INVALID_ARGUMENT if the snapshot lacks a chunk or was made by another optimizer.
   absl::Status Restore(const ShardSnapshot& snapshot);
 

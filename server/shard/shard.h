@@ -155,6 +155,9 @@ class Shard {
   // the workers carry state and have begun the step.
   // Otherwise a snapshot now, each chunk between two of its updates.
   virtual void SnapshotAt(uint64_t step, SnapshotDone done) = 0;
+  // Updates may not write over what a snapshot holds, so those that follow it write to other memory: this makes that
+  // ready. Whoever asks for a snapshot calls it meanwhile, on a thread that has time.
+  virtual void PrepareForSnapshot() = 0;
   // Fills in what the workers carry, once they have handed it in, as the answers to their pulls ask
   // them to. Blocks, for `patience` at most: then some of it is missing, and the ranks are returned.
   virtual std::vector<Rank> AwaitWorkerStates(absl::Duration patience, ShardSnapshot* snapshot) = 0;

@@ -65,6 +65,7 @@ class ShardImpl final : public Shard {
                               std::vector<Rank> contributors) override;
   absl::StatusOr<UpdateMemberReply> UpdateMember(const UpdateMemberRequest& request) override;
   StopAtReply StopAt(uint64_t step) override;
+  void PrepareForSnapshot() override { chunks_->PrepareForSnapshot(); }
   void SnapshotAt(uint64_t step, SnapshotDone done) override;
   std::vector<Rank> AwaitWorkerStates(absl::Duration patience, ShardSnapshot* snapshot) override;
   absl::Status KeepWorkerState(const Sender& sender, WorkerState state, bool leaving) override;

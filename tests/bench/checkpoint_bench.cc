@@ -79,6 +79,7 @@ class Training {
     });
     return taken;
   }
+  void Prepare() { shard_->PrepareForSnapshot(); }
   const ShardMap& map() const { return map_; }
 
  private:
@@ -103,11 +104,19 @@ int Main() {
   Report("the shard answers nobody", Seconds([&] { snapshot = training.Snapshot(); }));
   // Held only: each chunk is copied as it is first written to.
   double longest = training.Step();
+  Report("the first step after a snapshot of 1 GB, nothing prepared, more than the median", longest - Median(usual));
+  // As a shard does it: while the step comes that the snapshot is asked for, memory is made ready.
+  snapshot = {};
+  training.Prepare();
+  snapshot = training.Snapshot();
+  longest = training.Step();
   Report("the first step after a snapshot of 1 GB, more than the median", longest - Median(usual));
   // And written meanwhile.
   const std::string folder = std::filesystem::temp_directory_path() / "syncline_checkpoint_bench";
   std::filesystem::remove_all(folder);
   std::filesystem::create_directories(folder);
+  snapshot = {};
+  training.Prepare();
   snapshot = training.Snapshot();
   bool written = false;
   std::thread writer([&] {

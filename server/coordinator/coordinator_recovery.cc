@@ -41,7 +41,10 @@ absl::Status CoordinatorImpl::KeepMap(const ShardMap& map, uint64_t from_step) {
 absl::Status CoordinatorImpl::DecideOn(const MapVersion& next) {
   MetadataRecord record;
   *record.mutable_change() = next;
-  SYNCLINE_RETURN_IF_ERROR(Keep(record, true));
+  if (options_.metadata != nullptr) {
+    const absl::Status kept = options_.metadata->Decide(record);
+    if (!kept.ok()) return absl::UnavailableError(absl::StrCat("--metadata: ", kept.message()));
+  }
   pending_ = next;
   return absl::OkStatus();
 }

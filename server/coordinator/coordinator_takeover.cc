@@ -41,7 +41,8 @@ bool CoordinatorImpl::HandleLostShards() {
   if (decided || !lost.empty()) {
     const absl::Status taken_over = TakeOver(lost);
     if (taken_over.ok()) return true;
-    if (IsTransient(taken_over)) {  // another shard is away, and lost before long or back
+    // Another shard is away, and lost before long or back; or hears another call first.
+    if (IsTransient(taken_over) || absl::IsAborted(taken_over)) {
       absl::MutexLock lock(&mu_);
       trouble_ = absl::StrCat("shard ", absl::StrJoin(lost, ", "), " is lost: ", taken_over.message());
       return true;

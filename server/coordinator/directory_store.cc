@@ -82,6 +82,16 @@ class DirectoryStoreImpl final : public MetadataStore {
     return status;
   }
 
+  absl::Status Decide(const MetadataRecord& record) override {
+    const absl::Status status = Append(record, true);
+    if (status.ok()) return status;
+    absl::MutexLock lock(&mu_);
+    // Also if it is in the file: the next record comes with a log that lacks it.
+    log_.resize(log_.size() - FrameRecord(record).size());
+    file_ = nullptr;
+    return status;
+  }
+
   absl::Status Begin(const MetadataRecord& first) override {
     absl::MutexLock lock(&mu_);
     std::string before = std::exchange(log_, FrameRecord(first));

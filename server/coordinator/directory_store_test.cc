@@ -87,6 +87,27 @@ TEST(DirectoryStoreTest, OnAFullDiskItWaitsForRoom) {
   EXPECT_EQ(ShardsOf(store->get()), std::vector<uint32_t>{1});
 }
 
+// A change of the map that could not be kept is taken back, and no later coordinator may go through with it.
+TEST(DirectoryStoreTest, ADecisionThatFailedIsNotThereLater) {
+  const std::string folder = Folder("decide");
+  SYNCLINE_ASSERT_OK(PosixFileSystem().CreateFolder(folder));  // of the lock
+  FaultFileSystem files;
+  SYNCLINE_ASSERT_OK(files.CreateFolder(folder));
+  {
+    const auto store = DirectoryStore::Open(&files, folder, nullptr, nullptr);
+    SYNCLINE_ASSERT_OK(store);
+    SYNCLINE_EXPECT_OK((*store)->Decide(Scaled(1)));
+    files.FailAt(1, absl::ResourceExhaustedError("full"));
+    EXPECT_FALSE((*store)->Decide(Scaled(2)).ok());
+    EXPECT_FALSE((*store)->Append(Scaled(3), true).ok());
+    files.FailAt(0, absl::OkStatus());
+    SYNCLINE_EXPECT_OK((*store)->Append(Scaled(4), true));
+  }
+  const auto store = DirectoryStore::Open(&files, folder, nullptr, nullptr);
+  SYNCLINE_ASSERT_OK(store);
+  EXPECT_EQ(ShardsOf(store->get()), (std::vector<uint32_t>{1, 3, 4}));
+}
+
 TEST(DirectoryStoreTest, ASecondCoordinatorStandsBy) {
   const std::string folder = Folder("lock");
   auto first = Open(folder);

@@ -87,6 +87,15 @@ class EtcdStoreImpl final : public MetadataStore {
     return durable ? AwaitWritten() : absl::OkStatus();
   }
 
+  absl::Status Decide(const MetadataRecord& record) override {
+    const absl::Status status = Append(record, true);
+    if (status.ok()) return status;
+    // It may be written yet, and this coordinator would go on as if it were not. The next one reads what came of it.
+    absl::MutexLock lock(&mu_);
+    Lose(status);
+    return status;
+  }
+
   absl::Status Begin(const MetadataRecord& first) override {
     absl::MutexLock lock(&mu_);
     SYNCLINE_RETURN_IF_ERROR(lost_);

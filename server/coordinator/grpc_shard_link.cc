@@ -23,10 +23,12 @@ constexpr absl::Duration kConfigureAttempt = absl::Minutes(10);
 class GrpcShardLink : public ShardLink {
  public:
   GrpcShardLink(std::string address, std::shared_ptr<grpc::Channel> channel,
-                const ShardLinkPatience& patience, uint64_t generation)
+                const ShardLinkPatience& patience, uint64_t generation,
+                std::shared_ptr<std::atomic<uint64_t>> calls)
       : address_(std::move(address)),
         patience_(patience),
         generation_(generation),
+        calls_(std::move(calls)),
         stub_(ParameterServer::NewStub(std::move(channel))) {}
 
   absl::StatusOr<ConfigureReply> Configure(const ConfigureRequest& request) override {
@@ -40,8 +42,10 @@ class GrpcShardLink : public ShardLink {
   }
 
   absl::StatusOr<ChangeMapReply> ChangeMap(const ChangeMapRequest& request) override {
-    return Ask<ChangeMapReply>("changing the map of", &ParameterServer::Stub::ChangeMap,
-                               Signed(request), kAttempt);
+    ChangeMapRequest numbered = Signed(request);
+    numbered.set_number(++*calls_);
+    return Ask<ChangeMapReply>("changing the map of", &ParameterServer::Stub::ChangeMap, numbered,
+                               kAttempt);
   }
 
   absl::StatusOr<StopAtReply> StopAt(uint64_t step) override {
@@ -132,6 +136,7 @@ class GrpcShardLink : public ShardLink {
   const std::string address_;
   const ShardLinkPatience patience_;
   const uint64_t generation_;
+  const std::shared_ptr<std::atomic<uint64_t>> calls_;  // changes of maps, of all links
   std::atomic<bool> given_up_{false};
   const std::unique_ptr<ParameterServer::Stub> stub_;
 };
@@ -140,10 +145,11 @@ class GrpcShardLink : public ShardLink {
 
 ConnectShard GrpcShards(const SecurityOptions& security, const ShardLinkPatience& patience,
                         uint64_t generation) {
-  return [security, patience, generation](
+  const auto calls = std::make_shared<std::atomic<uint64_t>>(0);
+  return [security, patience, generation, calls](
              const std::string& address) -> absl::StatusOr<std::unique_ptr<ShardLink>> {
     SYNCLINE_ASSIGN_OR_RETURN(auto channel, MakeChannel(address, security));
-    return std::make_unique<GrpcShardLink>(address, std::move(channel), patience, generation);
+    return std::make_unique<GrpcShardLink>(address, std::move(channel), patience, generation, calls);
   };
 }
 

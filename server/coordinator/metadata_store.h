@@ -20,6 +20,9 @@ class MetadataStore {
   // `durable`: returns when this record and all before it would survive a crash. After an error the
   // record may be there or not; later ones are appended all the same.
   virtual absl::Status Append(const MetadataRecord& record, bool durable) = 0;
+  // As a durable Append, but after an error the record is not there: what it says is not done then. (It may be in
+  // the log yet if this process ends before it writes another.)
+  virtual absl::Status Decide(const MetadataRecord& record) = 0;
   // Forgets everything and begins a log anew with `first`, durably: all of that or nothing.
   virtual absl::Status Begin(const MetadataRecord& first) = 0;
 };

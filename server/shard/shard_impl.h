@@ -104,6 +104,7 @@ class ShardImpl final : public Shard {
   absl::Status CheckSender(const Sender& sender, Clock clock, MapState::Call call) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status CheckReadable(const PullSpec& pull) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status CheckOrder(const ChangeMapRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::StatusOr<bool> ChangeMap(const ChangeMapRequest& request, Calls* calls)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void BeginAt(Clock step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -153,6 +154,7 @@ class ShardImpl final : public Shard {
   mutable absl::Mutex mu_;
   std::unique_ptr<SyncPolicy> policy_ ABSL_GUARDED_BY(mu_);
   MapState maps_ ABSL_GUARDED_BY(mu_);
+  std::pair<uint64_t, uint64_t> last_map_call_ ABSL_GUARDED_BY(mu_);  // generation and number
   // A thread is applying a step, without mu_. It looks at everything again before it goes.
   bool applying_ ABSL_GUARDED_BY(mu_) = false;
   bool closed_ ABSL_GUARDED_BY(mu_) = false;

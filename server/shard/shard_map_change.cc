@@ -52,6 +52,7 @@ absl::StatusOr<ChangeMapReply> ShardImpl::ChangeMap(const ChangeMapRequest& requ
 
 absl::StatusOr<bool> ShardImpl::ChangeMap(const ChangeMapRequest& request, Calls* calls) {
   const MapVersion& next = request.next();
+  SYNCLINE_RETURN_IF_ERROR(CheckOrder(request));
   // Somebody may have begun the step, or even made it.
   const bool past = staged_ && (policy_->clock() > next.from_step() || begun_ > next.from_step());
   const bool reached = !staged_ || policy_->clock() >= next.from_step();
@@ -104,6 +105,19 @@ absl::StatusOr<bool> ShardImpl::ChangeMap(const ChangeMapRequest& request, Calls
                                                      ": it must be PREPARE, CONFIRM, FINISH, CANCEL, "
                                                      "DESCRIBE, TAKE_OVER or TAKE_STOCK"));
   }
+}
+
+// A call that its sender gave up may come after those it made since: a change that was taken back must not be
+// prepared after all, nor the next one be taken back.
+absl::Status ShardImpl::CheckOrder(const ChangeMapRequest& request) {
+  if (request.phase() == ChangeMapRequest::DESCRIBE || request.number() == 0) return absl::OkStatus();
+  const std::pair<uint64_t, uint64_t> call(request.generation(), request.number());
+  if (call < last_map_call_) {
+    return absl::AbortedError(absl::StrCat("call ", request.number(), " of a change of the map comes after call ",
+                                           last_map_call_.second));
+  }
+  last_map_call_ = call;
+  return absl::OkStatus();
 }
 
 // A shard that joins has no part in the steps before.

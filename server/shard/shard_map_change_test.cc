@@ -32,8 +32,9 @@ class ShardMapChangeTest : public TwoShards, public testing::TestWithParam<SyncM
 
   // Chunk 0 goes to shard 1.
   absl::StatusOr<ChangeMapReply> Change(int shard, ChangeMapRequest::Phase phase,
-                                        uint64_t from_step) {
+                                        uint64_t from_step, uint64_t number = 0) {
     ChangeMapRequest request;
+    request.set_number(number);
     request.set_phase(phase);
     *request.mutable_next()->mutable_map() = Map(2, {1, 1});
     request.mutable_next()->set_from_step(sync() ? from_step : 0);
@@ -103,6 +104,18 @@ TEST_P(ShardMapChangeTest, UntilItIsConfirmedItCanBeTakenBack) {
   ExpectPulled(0, 0, 2, 1, 2);
   EXPECT_TRUE(handed_.empty());
   EXPECT_THAT(shards_[1]->Arrive(2, {}), StatusIs(StatusCode::kFailedPrecondition));
+}
+
+// The network may keep a call for long after its sender gave it up.
+TEST_P(ShardMapChangeTest, ACallThatComesLateChangesNothing) {
+  Step(0);
+  SYNCLINE_EXPECT_OK(Change(0, ChangeMapRequest::CANCEL, 1, 2));
+  EXPECT_THAT(Change(0, ChangeMapRequest::PREPARE, 1, 1).status(), StatusIs(StatusCode::kAborted));
+  ExpectPulled(0, 0, 1, 1, 1);  // nobody holds the step
+  Step(1);
+  SYNCLINE_EXPECT_OK(Change(0, ChangeMapRequest::PREPARE, 2, 4));
+  EXPECT_THAT(Change(0, ChangeMapRequest::CANCEL, 2, 3).status(), StatusIs(StatusCode::kAborted));
+  SYNCLINE_EXPECT_OK(Change(0, ChangeMapRequest::CONFIRM, 2, 5)) << "it is prepared still";
 }
 
 TEST_P(ShardMapChangeTest, InSyncAStepThatSomebodyBeganIsTooLate) {

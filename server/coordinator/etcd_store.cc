@@ -121,10 +121,7 @@ class EtcdStoreImpl final : public MetadataStore {
     put->set_value(absl::StrCat(host, " ", getpid()));
     put->set_lease(lease_.id);
     SYNCLINE_ASSIGN_OR_RETURN(const auto reply, etcd_->Transact(request));
-    if (reply.succeeded()) {
-      revision_ = reply.header().revision();
-      return absl::OkStatus();
-    }
+    if (reply.succeeded()) revision_ = reply.header().revision();
     return absl::OkStatus();
   }
 

@@ -7,12 +7,14 @@
  *   NO_RECORD      the chunk moves without what was applied of whom
  *   UNDECIDED      shards are told to go through with it before that is in the log
  *   NO_GENERATION  shards obey a coordinator that another one has followed
+ *   NO_ORDER       shards obey a call that comes after those which its sender has made since
  */
 #define PUSHES 2
 #define COORDINATORS 3
 
 typedef Shard {
   byte generation;  /* the highest it has heard of */
+  bool again;       /* that one has prepared it a second time */
   bool prepared;
   bool changed;     /* it goes by the new map */
   bool holds;       /* the chunk */
@@ -26,6 +28,7 @@ bool decided = false;       /* in the log */
 bool sent = false;          /* the chunk is on its way, with: */
 byte sent_weight;
 byte sent_last[2];
+byte late[2];               /* by shard: the generation whose CANCEL, given up, is on its way yet */
 bool newer[2];              /* by worker: it has the new map */
 byte acked[2];
 
@@ -72,7 +75,7 @@ end_waits:
 inline Prepare(s, g) {
   atomic {
     if
-    :: OBEYS(s, g) && !shard[s].changed -> shard[s].generation = g; shard[s].prepared = true
+    :: OBEYS(s, g) && !shard[s].changed -> shard[s].generation = g; shard[s].prepared = true; shard[s].again = second
     :: OBEYS(s, g) && shard[s].changed -> goto end_refused
     :: !OBEYS(s, g) -> goto end_refused
     fi
@@ -110,20 +113,44 @@ inline Confirm(s, g) {
   }
 }
 
-/* The chunk arrives. */
+/* The chunk arrives, and so does what was given up. */
+#define LATE(s) \
+  :: atomic { late[s] > 0 -> \
+       if \
+       :: OBEYS(s, late[s]) && IN_ORDER(s) && !shard[s].changed -> shard[s].prepared = false \
+       :: else -> skip \
+       fi; \
+       late[s] = 0 }
+
+#ifdef NO_ORDER
+#define IN_ORDER(s) true
+#else
+#define IN_ORDER(s) !(shard[s].generation == late[s] && shard[s].again)
+#endif
+
 active proctype Network() {
 end:
-  atomic { sent -> shard[1].weight = sent_weight; shard[1].last[0] = sent_last[0]; shard[1].last[1] = sent_last[1];
-           shard[1].holds = true }
+  do
+  :: atomic { sent -> sent = false; shard[1].weight = sent_weight; shard[1].last[0] = sent_last[0];
+       shard[1].last[1] = sent_last[1]; shard[1].holds = true }
+  LATE(0) LATE(1)
+  od
 }
 
 /* `goes_on`: the log that it opened says that the change is decided on. At any moment the next one opens it, and this
  * one is dead or does not know. */
 proctype Coordinator(byte g; bool goes_on) {
+  bool second = false;
   if
   :: !goes_on ->
        Cancel(0, g);
        Cancel(1, g);
+       if
+       :: skip
+       :: Prepare(0, g);          /* the other one does not answer, so this is taken back */
+          late[0] = g
+       fi;
+       second = true;
        Prepare(0, g);
        Prepare(1, g);
 #ifdef UNDECIDED

@@ -7,8 +7,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "common/rpc/deadline.h"
 #include "common/rpc/grpc_status.h"
 #include "grpcpp/client_context.h"
 
@@ -24,7 +24,7 @@ template <typename Reply, typename Stub, typename Method, typename Request>
 absl::StatusOr<Reply> Call(Stub& stub, Method method, const Request& request,
                            absl::Duration timeout) {
   grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
+  context.set_deadline(DeadlineIn(timeout));
   Reply reply;
   const grpc::Status status = (stub.*method)(&context, request, &reply);
   if (!status.ok()) return FromGrpcStatus(status);

@@ -1,6 +1,6 @@
 #include "common/rpc/call_raw.h"
 
-#include "absl/time/clock.h"
+#include "common/rpc/deadline.h"
 #include "common/rpc/grpc_status.h"
 #include "grpcpp/client_context.h"
 #include "grpcpp/completion_queue.h"
@@ -14,7 +14,7 @@ absl::StatusOr<grpc::ByteBuffer> CallRaw(const std::shared_ptr<grpc::Channel>& c
   grpc::GenericStub stub(channel);
   grpc::CompletionQueue queue;
   grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
+  context.set_deadline(DeadlineIn(timeout));
   const auto call = stub.PrepareUnaryCall(&context, method, request, &queue);
   grpc::ByteBuffer reply;
   grpc::Status status;

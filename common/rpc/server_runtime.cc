@@ -1,7 +1,7 @@
 #include "common/rpc/server_runtime.h"
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "common/rpc/deadline.h"
 #include "common/rpc/transport_arguments.h"
 #include "common/status/status_macros.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
@@ -68,7 +68,7 @@ void ServerRuntime::SetServing(bool serving) {
 
 void ServerRuntime::Shutdown(absl::Duration grace) {
   health_.Close();
-  server_->Shutdown(absl::ToChronoTime(absl::Now() + grace));
+  server_->Shutdown(DeadlineIn(grace));
   loops_.clear();
   server_->Wait();
 }

@@ -531,7 +531,7 @@ bool CoordinatorImpl::Over() const {
 void CoordinatorImpl::ExcuseSilence() {
   const absl::Time now = options_.now();
   if (heard_ >= now - options_.member_lease / 2) return;
-  for (Registered& shard : registered_) shard.last_seen = now;
+  for (Registered& shard : registered_) shard.last_seen = std::max(shard.last_seen, now);
   members_.TouchAll(now);
 }
 

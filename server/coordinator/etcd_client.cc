@@ -8,9 +8,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "absl/time/clock.h"
 #include "common/rpc/call.h"
 #include "common/rpc/channel.h"
+#include "common/rpc/deadline.h"
 #include "common/rpc/grpc_status.h"
 #include "common/status/status_macros.h"
 
@@ -102,7 +102,7 @@ absl::Status EtcdClient::KeepAlive(int64_t lease) {
   return Ask([&](const Member& member) -> absl::Status {
     // A stream for one word each way, as etcd has no other call for it.
     grpc::ClientContext context;
-    context.set_deadline(absl::ToChronoTime(absl::Now() + kAttempt));
+    context.set_deadline(DeadlineIn(kAttempt));
     const auto stream = member.lease->LeaseKeepAlive(&context);
     etcdserverpb::LeaseKeepAliveResponse reply;
     const bool answered = stream->Write(request) && stream->Read(&reply);

@@ -40,7 +40,7 @@ class MemberTable {
   void Touch(Rank rank, absl::Time now) { members_.at(rank).last_seen = now; }
   // As if all had been.
   void TouchAll(absl::Time now) {
-    for (auto& [rank, member] : members_) member.last_seen = now;
+    for (auto& [rank, member] : members_) member.last_seen = std::max(member.last_seen, now);
   }
   // Keeps the newest report: sums only grow, except with a new incarnation.
   void Report(Rank rank, const WorkerProgress& progress);

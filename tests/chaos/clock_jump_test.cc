@@ -9,9 +9,14 @@
 #include <thread>
 
 #include "absl/time/clock.h"
+#include "common/rpc/call.h"
+#include "common/rpc/channel.h"
+#include "common/rpc/server_runtime.h"
+#include "common/status/status_matchers.h"
 #include "common/time/steady_notification.h"
 #include "common/time/steady_now.h"
 #include "gtest/gtest.h"
+#include "proto/health.grpc.pb.h"
 
 namespace syncline {
 namespace {
@@ -56,6 +61,31 @@ TEST(ClockJumpTest, AHeartbeatsWaitTakesNoLongerThen) {
   EXPECT_FALSE(closing.WaitForNotificationWithTimeout(absl::Milliseconds(300)));
   jump.join();
   EXPECT_LT(SteadyNow() - steady, absl::Minutes(1));
+}
+
+// Those of a shard whose clock was set forward were all over as they began, for two seconds, and it was lost.
+TEST(ClockJumpTest, CallsHaveAsLongAsBefore) {
+  const auto server = ServerRuntime::Start({}, {});
+  SYNCLINE_ASSERT_OK(server);
+  (*server)->SetServing(true);
+  using grpc::health::v1::Health;
+  const auto stub = Health::NewStub(*MakeChannel((*server)->address(), {}));
+  const auto check = [&] {
+    return Call<grpc::health::v1::HealthCheckResponse>(*stub, &Health::Stub::Check, grpc::health::v1::HealthCheckRequest(), absl::Seconds(5)).status();
+  };
+  // A process that has asked for the time for a while is told what it must be by now.
+  for (int i = 0; i < 150; ++i) {
+    absl::Now();
+    absl::SleepFor(absl::Milliseconds(20));
+  }
+  SYNCLINE_EXPECT_OK(check());
+  for (const absl::Duration off : {absl::Hours(1), -absl::Hours(1)}) {
+    SetClock(off);
+    for (int i = 0; i < 20; ++i) {
+      SYNCLINE_EXPECT_OK(check());
+      absl::SleepFor(absl::Milliseconds(20));
+    }
+  }
 }
 
 }  // namespace

@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "common/rpc/channel.h"
+#include "common/rpc/deadline.h"
 #include "common/rpc/grpc_status.h"
 #include "common/status/status_macros.h"
 #include "common/time/steady_now.h"
@@ -96,7 +96,7 @@ class ShardConnection::Attempts final : public CompletionEvent {
 
   void BeginRemotely() {
     context_ = std::make_unique<grpc::ClientContext>();
-    context_->set_deadline(absl::ToChronoTime(absl::Now() + AttemptTimeout(method_)));
+    context_->set_deadline(DeadlineIn(AttemptTimeout(method_)));
     if (!connection_->group_->Add(context_.get())) {
       result_ = absl::CancelledError("the client is closing");
       return End();
@@ -172,7 +172,7 @@ class ShardConnection::Attempts final : public CompletionEvent {
 
   void Later(absl::Duration wait, void (Attempts::*then)()) {
     next_ = then;
-    alarm_.Set(channel_->queue, absl::ToChronoTime(absl::Now() + wait), this);
+    alarm_.Set(channel_->queue, DeadlineIn(wait), this);
   }
 
   void End() {

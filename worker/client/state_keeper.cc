@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "common/rpc/call.h"
+#include "common/rpc/deadline.h"
 #include "common/rpc/grpc_status.h"
 #include "common/status/status_macros.h"
 #include "common/time/steady_now.h"
@@ -78,7 +78,7 @@ absl::Status StateKeeper::Call(size_t shard, const std::string& doing,
   const std::string what = absl::StrCat(doing, " shard ", options_.addresses[shard]);
   return RetryUntil(SteadyNow() + options_.patience, what, [&]() -> absl::Status {
     grpc::ClientContext context;
-    context.set_deadline(absl::ToChronoTime(absl::Now() + kAttempt));
+    context.set_deadline(DeadlineIn(kAttempt));
     if (!options_.calls->Add(&context)) return absl::CancelledError("the client is closing");
     const absl::Status status = call(&context);
     options_.calls->Remove(&context);

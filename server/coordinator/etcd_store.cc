@@ -88,12 +88,12 @@ class EtcdStoreImpl final : public MetadataStore {
   }
 
   absl::Status Decide(const MetadataRecord& record) override {
-    const absl::Status status = Append(record, true);
-    if (status.ok()) return status;
+    const absl::Status written = Append(record, true);
+    if (written.ok()) return written;
     // It may be written yet, and this coordinator would go on as if it were not. The next one reads what came of it.
     absl::MutexLock lock(&mu_);
-    Lose(status);
-    return status;
+    Lose(written);
+    return written;
   }
 
   absl::Status Begin(const MetadataRecord& first) override {
@@ -102,7 +102,9 @@ class EtcdStoreImpl final : public MetadataStore {
     records_ = {first};
     unwritten_ = FrameRecord(first);
     begins_ = true;
-    return AwaitWritten();
+    const absl::Status written = AwaitWritten();
+    if (!written.ok()) Lose(written);
+    return written;
   }
 
  private:
@@ -120,8 +122,13 @@ class EtcdStoreImpl final : public MetadataStore {
     gethostname(host, sizeof(host) - 1);
     put->set_value(absl::StrCat(host, " ", getpid()));
     put->set_lease(lease_.id);
-    SYNCLINE_ASSIGN_OR_RETURN(const auto reply, etcd_->Transact(request));
-    if (reply.succeeded()) revision_ = reply.header().revision();
+    const auto reply = etcd_->Transact(request);
+    if (!reply.ok()) {
+      // The key may be ours, at a revision that nobody told: it goes with its lease.
+      lease_ = {};
+      return reply.status();
+    }
+    if (reply->succeeded()) revision_ = reply->header().revision();
     return absl::OkStatus();
   }
 

@@ -110,7 +110,7 @@ class Shard {
   virtual absl::StatusOr<size_t> Elements(uint32_t chunk) const = 0;
 
   // Whether a push may come in one message with its step's commit: in sync not where that map has other
-  // shards, which must have acknowledged theirs first.
+  // shards, which must have acknowledged theirs first. True for a map that is past: what is wrong is not that.
   virtual bool CommitsWithPush(uint64_t map_epoch) const = 0;
 
   // The shard maps that workers are to go by.

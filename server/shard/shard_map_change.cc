@@ -13,6 +13,8 @@ namespace syncline {
 bool ShardImpl::CommitsWithPush(uint64_t map_epoch) const {
   if (!staged_) return true;
   absl::MutexLock lock(&mu_);
+  // What is wrong with a push by a map before this one is its map.
+  if (map_epoch < maps_.map().epoch()) return true;
   const bool next = maps_.changing() && maps_.next_map().epoch() == map_epoch;
   return (next ? maps_.next_map() : maps_.map()).shards_size() == 1;
 }

@@ -87,6 +87,8 @@ TEST_P(ShardMapChangeTest, TheChunkGoesOnWhereItWas) {
 
   ChangeAll(ChangeMapRequest::FINISH, 2);
   ChangeAll(ChangeMapRequest::FINISH, 2);
+  EXPECT_TRUE(shards_[1]->CommitsWithPush(1)) << "sent by the map before, it is refused for that";
+  EXPECT_EQ(shards_[1]->CommitsWithPush(2), !sync());
   EXPECT_EQ(shards_[0]->Status().chunks(), 0u);
   EXPECT_EQ(shards_[1]->Status().chunks(), 2u);
   ExpectPulled(1, 0, next + 1, 2, weight + 1);

@@ -11,11 +11,9 @@
 
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "common/obs/status_page.h"
 #include "common/rpc/call.h"
 #include "common/rpc/channel.h"
-#include "common/rpc/grpc_status.h"
 #include "common/rpc/server_runtime.h"
 #include "common/status/status_macros.h"
 #include "common/threads/parallel_for.h"
@@ -40,7 +38,6 @@ namespace {
 
 constexpr int kMaxThreads = 1024;
 constexpr uint64_t kMinReceiveBytes = 1 << 20;
-constexpr absl::Duration kDrainPause = absl::Milliseconds(100);
 
 uint64_t NewLife() {
   absl::BitGen random;
@@ -258,20 +255,16 @@ absl::Status ShardServerImpl::Drain(absl::Duration patience) {
   DrainRequest request;
   request.set_shard(advertised());
   const absl::Time deadline = SteadyNow() + patience;
-  bool told = false;
-  while (host_.Needed()) {
-    const absl::Status drained =
-        Call<DrainReply>(*coordinator_, &Coordinator::Stub::Drain, request, deadline - SteadyNow()).status();
-    // A coordinator that is away comes back, or another does: others are to have the chunks first.
-    if (!IsTransient(drained) && !absl::IsCancelled(drained)) return drained;
-    if (SteadyNow() + kDrainPause > deadline) return drained;
-    if (host_.Needed() && !std::exchange(told, true)) {
+  int attempts = 0;
+  // A coordinator that is away comes back, or another does: others are to have the chunks first.
+  return RetryUntil(deadline, "leaving", [&] {
+    if (!host_.Needed()) return absl::OkStatus();
+    if (++attempts == 2) {
       spdlog::warn("no coordinator at {} takes this shard's chunks away: waiting for one for up to {}",
                    options_.coordinator, absl::FormatDuration(patience));
     }
-    absl::SleepFor(kDrainPause);
-  }
-  return absl::OkStatus();
+    return Call<DrainReply>(*coordinator_, &Coordinator::Stub::Drain, request, deadline - SteadyNow()).status();
+  });
 }
 
 }  // namespace

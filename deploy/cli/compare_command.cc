@@ -27,8 +27,8 @@ absl::StatusOr<int> RunCompare(const LocalOptions& options, const std::string& n
     ClusterStatusReply status;
     SYNCLINE_ASSIGN_OR_RETURN(const int signal, RunToEnd(one, &status));
     if (signal != 0) return 128 + signal;
-    by_epoch.push_back(LossOverEpochs(strategy.name, status));
-    by_second.push_back(LossOverSeconds(strategy.name, status));
+    by_epoch.push_back(LossOver(&LossPoint::epoch, strategy.name, status));
+    by_second.push_back(LossOver(&LossPoint::seconds, strategy.name, status));
     runs.emplace_back(strategy.name, std::move(status));
   }
   const std::string title = absl::StrCat(all.job.name(), ": training loss");

@@ -15,12 +15,8 @@ namespace {
 const Strategy kStrategies[] = {{"ps-sync", SYNC}, {"ps-bounded", BOUNDED}, {"ps-async", ASYNC}};
 
 TableRow Row(const std::string& name, const ClusterStatusReply& status) {
-  double waited = 0, total = 0, longest = 0, bytes = 0;
-  for (const WorkerStatus& worker : status.workers()) {
-    waited += worker.progress().pull_wait_seconds() + worker.progress().push_wait_seconds();
-    total += worker.progress().total_seconds();
-    longest = std::max(longest, worker.progress().total_seconds());
-  }
+  const WorkersTime time = TimeOf(status);
+  double bytes = 0;
   for (const ShardStatusReply& shard : status.shards()) {
     bytes += static_cast<double>(shard.pushed_bytes() + shard.pulled_bytes());
   }
@@ -30,9 +26,9 @@ TableRow Row(const std::string& name, const ClusterStatusReply& status) {
           points > 0 ? absl::StrFormat("%.4f", status.loss_curve(points - 1).loss()) : "-",
           status.has_test_loss() ? absl::StrFormat("%.4f", status.test_loss()) : "-",
           status.has_test_accuracy() ? absl::StrFormat("%.2f %%", 100 * status.test_accuracy()) : "-",
-          absl::StrFormat("%.1f s", longest),
-          longest > 0 ? absl::StrFormat("%.0f", samples / longest) : "-",
-          total > 0 ? absl::StrFormat("%.0f %%", 100 * waited / total) : "-",
+          absl::StrFormat("%.1f s", time.longest),
+          time.longest > 0 ? absl::StrFormat("%.0f", samples / time.longest) : "-",
+          time.total > 0 ? absl::StrFormat("%.0f %%", 100 * time.waited() / time.total) : "-",
           BytesText(bytes),
           absl::StrFormat("%.2f", StalenessOf(status).mean)};
 }

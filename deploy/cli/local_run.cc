@@ -107,15 +107,9 @@ absl::StatusOr<int> RunToEnd(const LocalCluster::Options& given, ClusterStatusRe
   return signal;
 }
 
-PlotLine LossOverEpochs(const std::string& name, const ClusterStatusReply& status) {
+PlotLine LossOver(double (LossPoint::*x)() const, const std::string& name, const ClusterStatusReply& status) {
   PlotLine line{name, {}};
-  for (const LossPoint& point : status.loss_curve()) line.points.emplace_back(point.epoch(), point.loss());
-  return line;
-}
-
-PlotLine LossOverSeconds(const std::string& name, const ClusterStatusReply& status) {
-  PlotLine line{name, {}};
-  for (const LossPoint& point : status.loss_curve()) line.points.emplace_back(point.seconds(), point.loss());
+  for (const LossPoint& point : status.loss_curve()) line.points.emplace_back((point.*x)(), point.loss());
   return line;
 }
 
@@ -123,7 +117,7 @@ absl::Status WriteResults(const std::string& output, const ClusterStatusReply& s
   FileSystem& files = PosixFileSystem();
   SYNCLINE_RETURN_IF_ERROR(WriteFileAtomically(
       files, absl::StrCat(output, "/loss.svg"),
-      LinePlot(absl::StrCat(status.job().name(), ": training loss"), "epoch", {LossOverEpochs("", status)})));
+      LinePlot(absl::StrCat(status.job().name(), ": training loss"), "epoch", {LossOver(&LossPoint::epoch, "", status)})));
   return WriteFileAtomically(files, absl::StrCat(output, "/status.json"), StatusJson(status));
 }
 

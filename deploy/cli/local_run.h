@@ -20,9 +20,8 @@ absl::StatusOr<LocalCluster::Options> ReadLocalOptions(const LocalOptions& optio
 // signal (SIGINT, SIGTERM) that ended it with a checkpoint.
 absl::StatusOr<int> RunToEnd(const LocalCluster::Options& options, ClusterStatusReply* status);
 
-// The training loss of a job, over epochs or over seconds.
-PlotLine LossOverEpochs(const std::string& name, const ClusterStatusReply& status);
-PlotLine LossOverSeconds(const std::string& name, const ClusterStatusReply& status);
+// The training loss of a job over `x`: &LossPoint::epoch or &LossPoint::seconds.
+PlotLine LossOver(double (LossPoint::*x)() const, const std::string& name, const ClusterStatusReply& status);
 
 // Writes OUTPUT/loss.svg and OUTPUT/status.json.
 absl::Status WriteResults(const std::string& output, const ClusterStatusReply& status);

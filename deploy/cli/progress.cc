@@ -73,6 +73,20 @@ std::string RescaleLine(const ClusterStatusReply& status, int workers) {
   return line;
 }
 
+WorkersTime TimeOf(const ClusterStatusReply& status) {
+  WorkersTime time;
+  for (const WorkerStatus& worker : status.workers()) {
+    const WorkerProgress& progress = worker.progress();
+    time.compute += progress.compute_seconds();
+    time.pull_wait += progress.pull_wait_seconds();
+    time.push_wait += progress.push_wait_seconds();
+    time.communication += progress.communication_seconds();
+    time.total += progress.total_seconds();
+    time.longest = std::max(time.longest, progress.total_seconds());
+  }
+  return time;
+}
+
 std::string Summary(const ClusterStatusReply& status) {
   std::string text;
   if (status.has_test_accuracy()) {
@@ -85,29 +99,24 @@ std::string Summary(const ClusterStatusReply& status) {
   if (points > 0) {
     absl::StrAppendFormat(&text, "training loss   %.4f\n", status.loss_curve(points - 1).loss());
   }
-  double compute = 0, pull = 0, push = 0, busy = 0, total = 0, apply = 0, longest = 0;
-  for (const WorkerStatus& worker : status.workers()) {
-    compute += worker.progress().compute_seconds();
-    pull += worker.progress().pull_wait_seconds();
-    push += worker.progress().push_wait_seconds();
-    busy += worker.progress().communication_seconds();
-    total += worker.progress().total_seconds();
-    longest = std::max(longest, worker.progress().total_seconds());
-  }
+  const WorkersTime time = TimeOf(status);
+  double apply = 0;
   for (const ShardStatusReply& shard : status.shards()) apply += shard.apply_seconds();
-  if (longest > 0) {
+  if (time.longest > 0) {
     absl::StrAppendFormat(&text, "speed           %.0f samples/s\n",
-                          static_cast<double>(status.samples_total()) / longest);
+                          static_cast<double>(status.samples_total()) / time.longest);
   }
-  if (total > 0) {
+  if (time.total > 0) {
     absl::StrAppendFormat(&text,
                           "workers' time   compute %.0f %%, pull wait %.0f %%, push wait %.0f %%; "
                           "shards applied for %.1f s\n",
-                          100 * compute / total, 100 * pull / total, 100 * push / total, apply);
+                          100 * time.compute / time.total, 100 * time.pull_wait / time.total,
+                          100 * time.push_wait / time.total, apply);
   }
-  if (busy > 0) {
+  if (time.communication > 0) {
     absl::StrAppendFormat(&text, "communication   under way %.0f %% of the time, %.0f %% of that hidden\n",
-                          100 * busy / total, 100 * std::max(0.0, 1 - (pull + push) / busy));
+                          100 * time.communication / time.total,
+                          100 * std::max(0.0, 1 - time.waited() / time.communication));
   }
   const Staleness staleness = StalenessOf(status);
   absl::StrAppendFormat(&text, "staleness       mean %.2f, max %d\n", staleness.mean,

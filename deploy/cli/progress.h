@@ -18,6 +18,18 @@ Staleness StalenessOf(const ClusterStatusReply& status);
 // One line about a running job: a bar of epochs, speed, loss, staleness; or what it waits for.
 std::string ProgressLine(const ClusterStatusReply& status);
 
+// Where workers' time went: seconds of all together.
+struct WorkersTime {
+  double compute = 0;
+  double pull_wait = 0;
+  double push_wait = 0;
+  double communication = 0;
+  double total = 0;
+  double longest = 0;  // of one
+  double waited() const { return pull_wait + push_wait; }
+};
+WorkersTime TimeOf(const ClusterStatusReply& status);
+
 // Worker processes that are there.
 int LiveWorkers(const ClusterStatusReply& status);
 

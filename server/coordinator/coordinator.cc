@@ -9,8 +9,8 @@
 #include "common/cluster/shard_map.h"
 #include "common/optimizer/local_steps.h"
 #include "common/status/status_macros.h"
-#include "google/protobuf/util/message_differencer.h"
 #include "common/time/steady_now.h"
+#include "google/protobuf/util/message_differencer.h"
 #include "server/coordinator/coordinator_impl.h"
 #include "server/durability/checkpoint_reader.h"
 

@@ -11,12 +11,18 @@
 
 namespace syncline {
 
+namespace {
+
+// Whoever asked does so again: the disk may have room by then.
+absl::Status AskAgain(const absl::Status& kept) {
+  return kept.ok() ? kept : absl::UnavailableError(absl::StrCat("--metadata: ", kept.message()));
+}
+
+}  // namespace
+
 absl::Status CoordinatorImpl::Keep(const MetadataRecord& record, bool durable) {
   if (options_.metadata == nullptr) return absl::OkStatus();
-  const absl::Status kept = options_.metadata->Append(record, durable);
-  if (kept.ok()) return kept;
-  // Whoever asked does so again: the disk may have room by then.
-  return absl::UnavailableError(absl::StrCat("--metadata: ", kept.message()));
+  return AskAgain(options_.metadata->Append(record, durable));
 }
 
 absl::Status CoordinatorImpl::KeepShards() {
@@ -41,10 +47,7 @@ absl::Status CoordinatorImpl::KeepMap(const ShardMap& map, uint64_t from_step) {
 absl::Status CoordinatorImpl::DecideOn(const MapVersion& next) {
   MetadataRecord record;
   *record.mutable_change() = next;
-  if (options_.metadata != nullptr) {
-    const absl::Status kept = options_.metadata->Decide(record);
-    if (!kept.ok()) return absl::UnavailableError(absl::StrCat("--metadata: ", kept.message()));
-  }
+  if (options_.metadata != nullptr) SYNCLINE_RETURN_IF_ERROR(AskAgain(options_.metadata->Decide(record)));
   pending_ = next;
   return absl::OkStatus();
 }

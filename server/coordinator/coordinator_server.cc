@@ -12,7 +12,6 @@
 #include "common/rpc/server_runtime.h"
 #include "common/status/status_macros.h"
 #include "common/time/steady_notification.h"
-#include "common/time/steady_now.h"
 #include "server/coordinator/coordinator.h"
 #include "server/coordinator/coordinator_metrics.h"
 #include "server/coordinator/coordinator_service.h"
@@ -189,7 +188,6 @@ absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(
   }
   core.member_lease = options.member_lease;
   core.lease_steps = options.lease_steps;
-  core.now = [] { return SteadyNow(); };
   if (core.restore_from.empty() && core.records.empty()) WarnOfOtherCheckpoints(options);
   if (!core.records.empty() && !core.records.back().has_ended()) {
     spdlog::info("going on with job {} as coordinator number {}", options.job.name(),

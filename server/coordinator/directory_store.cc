@@ -72,23 +72,15 @@ class DirectoryStoreImpl final : public MetadataStore {
 
   absl::Status Append(const MetadataRecord& record, bool durable) override {
     absl::MutexLock lock(&mu_);
-    const std::string frame = FrameRecord(record);
-    log_ += frame;
-    // A record that was cut short would hide what comes after it.
-    if (file_ == nullptr) return WriteAnew();
-    absl::Status status = file_->Append(frame);
-    if (status.ok() && durable) status = file_->Sync();
-    if (!status.ok()) file_ = nullptr;
-    return status;
+    return Add(FrameRecord(record), durable);
   }
 
   absl::Status Decide(const MetadataRecord& record) override {
-    const absl::Status status = Append(record, true);
-    if (status.ok()) return status;
     absl::MutexLock lock(&mu_);
+    const size_t before = log_.size();
+    const absl::Status status = Add(FrameRecord(record), true);
     // Also if it is in the file: the next record comes with a log that lacks it.
-    log_.resize(log_.size() - FrameRecord(record).size());
-    file_ = nullptr;
+    if (!status.ok()) log_.resize(before);
     return status;
   }
 
@@ -101,6 +93,17 @@ class DirectoryStoreImpl final : public MetadataStore {
   }
 
  private:
+  // After an error the next one writes all anew.
+  absl::Status Add(const std::string& frame, bool durable) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    log_ += frame;
+    // A record that was cut short would hide what comes after it.
+    if (file_ == nullptr) return WriteAnew();
+    absl::Status status = file_->Append(frame);
+    if (status.ok() && durable) status = file_->Sync();
+    if (!status.ok()) file_ = nullptr;
+    return status;
+  }
+
   absl::Status WriteAnew() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     file_ = nullptr;
     const std::string next = path_ + ".new";

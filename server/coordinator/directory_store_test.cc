@@ -4,6 +4,7 @@
 #include "common/io/posix_file_system.h"
 #include "common/status/status_matchers.h"
 #include "gtest/gtest.h"
+#include "server/coordinator/test_records.h"
 
 namespace syncline {
 namespace {
@@ -18,20 +19,6 @@ std::unique_ptr<MetadataStore> Open(const std::string& folder) {
   auto store = DirectoryStore::Open(&PosixFileSystem(), folder, nullptr, nullptr);
   SYNCLINE_EXPECT_OK(store.status());
   return store.ok() ? *std::move(store) : nullptr;
-}
-
-MetadataRecord Scaled(uint32_t shards) {
-  MetadataRecord record;
-  record.mutable_scaled()->set_shards(shards);
-  return record;
-}
-
-std::vector<uint32_t> ShardsOf(MetadataStore* store) {
-  std::vector<uint32_t> shards;
-  const auto records = store->Read();
-  SYNCLINE_EXPECT_OK(records.status());
-  for (const MetadataRecord& record : *records) shards.push_back(record.scaled().shards());
-  return shards;
 }
 
 TEST(DirectoryStoreTest, TheNextOneReadsWhatWasAppended) {

@@ -1,6 +1,5 @@
 #include "server/coordinator/etcd_client.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "absl/strings/match.h"

@@ -14,6 +14,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/coordinator/etcd_store.h"
+#include "server/coordinator/test_records.h"
 #include "tests/integration/etcd_process.h"
 #include "tests/integration/in_process_cluster.h"
 
@@ -22,12 +23,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-MetadataRecord Scaled(uint32_t shards) {
-  MetadataRecord record;
-  record.mutable_scaled()->set_shards(shards);
-  return record;
-}
 
 class EtcdStoreTest : public testing::Test {
  protected:
@@ -52,14 +47,6 @@ class EtcdStoreTest : public testing::Test {
 
   EtcdProcess etcd_;
 };
-
-std::vector<uint32_t> ShardsOf(MetadataStore* store) {
-  std::vector<uint32_t> shards;
-  const auto records = store->Read();
-  SYNCLINE_EXPECT_OK(records.status());
-  for (const MetadataRecord& record : *records) shards.push_back(record.scaled().shards());
-  return shards;
-}
 
 TEST_F(EtcdStoreTest, TheNextOneReadsWhatWasAppended) {
   MetadataRecord large;  // larger than etcd takes at once

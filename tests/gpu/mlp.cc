@@ -152,7 +152,7 @@ void Mlp::Backward(bool copies) {
       Check(table_.activation_backward(device_, kRelu, static_cast<size_t>(rows_) * layer.out,
                                        nullptr, layer.output, layer.slope, layer.slope));
     }
-    Check(table_.column_sum(device_, rows_, layer.out, layer.slope, layer.bias_gradient));
+    Check(table_.column_sum(device_, rows_, layer.out, 0, layer.slope, layer.bias_gradient));
     Check(table_.gemm(device_, 1, 0, layer.out, layer.in, rows_, 1.0f, layer.slope, input, 0.0f,
                       layer.weight_gradient));
     if (copies) Download(layer);

@@ -30,7 +30,7 @@
 namespace syncline {
 
 // Raised whenever a field of the table changes place or meaning.
-constexpr uint32_t kBackendVersion = 3;
+constexpr uint32_t kBackendVersion = 4;
 
 enum BackendCode {
   kBackendOk = 0,
@@ -130,8 +130,8 @@ struct Backend {
   // other may be null. dx may be dy.
   int (*activation_backward)(BackendDevice* device, int activation, size_t n, const float* x,
                              const float* y, const float* dy, float* dx);
-  // sum[c] = sum over r of x[r,c]: the gradient of a bias.
-  int (*column_sum)(BackendDevice* device, int rows, int cols, const float* x, float* sum);
+  // sum[c] = sum over r of x[r,c], plus what sum[c] was if `add`: the gradient of a bias.
+  int (*column_sum)(BackendDevice* device, int rows, int cols, int add, const float* x, float* sum);
 
   // --- dropout ---
 
@@ -147,8 +147,9 @@ struct Backend {
   // rstd = 1 / sqrt(variance + epsilon). mean[rows] and rstd[rows] are kept for backward.
   int (*layer_norm)(BackendDevice* device, int rows, int cols, float epsilon, const float* x,
                     const float* gamma, const float* beta, float* y, float* mean, float* rstd);
-  // Gradients of the above; dgamma[cols] and dbeta[cols] are overwritten. dx may be null or dy.
-  int (*layer_norm_backward)(BackendDevice* device, int rows, int cols, const float* x,
+  // Gradients of the above; dgamma[cols] and dbeta[cols] are overwritten, or added to if `add`.
+  // dx may be null or dy.
+  int (*layer_norm_backward)(BackendDevice* device, int rows, int cols, int add, const float* x,
                              const float* gamma, const float* mean, const float* rstd,
                              const float* dy, float* dx, float* dgamma, float* dbeta);
 

@@ -2,7 +2,7 @@
 
 namespace syncline {
 
-absl::Status ActivationLayer::Prepare(const Device* device, int, LayerTensors) {
+absl::Status ActivationLayer::Prepare(const Device* device, int, int, LayerTensors) {
   device_ = device;
   return absl::OkStatus();
 }

@@ -12,7 +12,7 @@ class ActivationLayer : public ModelLayer {
       : units_(units), activation_(activation) {}
 
   int units() const override { return units_; }
-  absl::Status Prepare(const Device* device, int rows, LayerTensors tensors) override;
+  absl::Status Prepare(const Device* device, int rows, int slots, LayerTensors tensors) override;
   absl::Status Forward(const Pass& pass, const float* x, float* y) override;
   absl::Status Backward(const Pass& pass, const float* x, const float* y, float* dy, float* dx,
                         const GradientMade& made) override;

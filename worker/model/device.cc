@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/status/status_macros.h"
 
 namespace syncline {
 namespace {
@@ -50,13 +51,29 @@ absl::Status Device::ToStatus(int code) const {
   return code == kBackendOk ? absl::OkStatus() : MakeStatus(*backend_, name_, code);
 }
 
+absl::Status Device::Reserve(size_t bytes) const {
+  if (limit_ > 0 && allocated_ + bytes > limit_) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        name_, ": ", allocated(), " bytes are in use and ", bytes, " more are needed, over the limit of ",
+        limit_));
+  }
+  allocated_ += bytes;
+  return absl::OkStatus();
+}
+
 absl::StatusOr<DeviceMemory> DeviceMemory::Allocate(const Device* device, size_t bytes,
                                                     Place place) {
   DeviceMemory memory;
+  const bool counts = place == Place::kDevice || device->host_memory();
+  SYNCLINE_RETURN_IF_ERROR(device->Reserve(counts ? bytes : 0));
+  memory.reserved_ = counts ? bytes : 0;
   const auto allocate =
       place == Place::kDevice ? device->backend().allocate : device->backend().allocate_host;
   const int code = allocate(device->device_, bytes, &memory.data_);
-  if (code != kBackendOk) return device->ToStatus(code);
+  if (code != kBackendOk) {
+    device->allocated_ -= memory.reserved_;
+    return device->ToStatus(code);
+  }
   memory.device_ = device;
   memory.bytes_ = bytes;
   memory.place_ = place;
@@ -65,9 +82,15 @@ absl::StatusOr<DeviceMemory> DeviceMemory::Allocate(const Device* device, size_t
 
 absl::StatusOr<DeviceMemory> DeviceMemory::Adopt(const Device* device,
                                                  std::shared_ptr<void> memory, size_t bytes) {
+  const size_t reserved = device->host_memory() ? bytes : 0;
+  SYNCLINE_RETURN_IF_ERROR(device->Reserve(reserved));
   const int code = device->backend().pin_host(device->device_, memory.get(), bytes);
-  if (code != kBackendOk) return device->ToStatus(code);
+  if (code != kBackendOk) {
+    device->allocated_ -= reserved;
+    return device->ToStatus(code);
+  }
   DeviceMemory adopted;
+  adopted.reserved_ = reserved;
   adopted.device_ = device;
   adopted.data_ = memory.get();
   adopted.bytes_ = bytes;
@@ -78,6 +101,7 @@ absl::StatusOr<DeviceMemory> DeviceMemory::Adopt(const Device* device,
 
 DeviceMemory::~DeviceMemory() {
   if (device_ == nullptr) return;
+  device_->allocated_ -= reserved_;
   const Backend& backend = device_->backend();
   if (adopted_ != nullptr) {
     backend.unpin_host(device_->device_, data_);
@@ -92,6 +116,7 @@ DeviceMemory& DeviceMemory::operator=(DeviceMemory&& other) noexcept {
   std::swap(device_, other.device_);
   std::swap(data_, other.data_);
   std::swap(bytes_, other.bytes_);
+  std::swap(reserved_, other.reserved_);
   std::swap(place_, other.place_);
   std::swap(adopted_, other.adopted_);
   return *this;

@@ -1,6 +1,7 @@
 #ifndef SYNCLINE_WORKER_MODEL_DEVICE_H_
 #define SYNCLINE_WORKER_MODEL_DEVICE_H_
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -14,7 +15,7 @@ namespace syncline {
 // An open device of a backend: the C table with ownership and absl::Status.
 //
 //   SYNCLINE_ASSIGN_OR_RETURN(std::unique_ptr<Device> device, Device::Open(CpuBackend(), {}));
-//   SYNCLINE_RETURN_IF_ERROR(device->Run(&Backend::column_sum, rows, cols, x, sum));
+//   SYNCLINE_RETURN_IF_ERROR(device->Run(&Backend::column_sum, rows, cols, 0, x, sum));
 //
 // Used by one thread at a time (worker/backend/backend.h). Must outlive what it allocated.
 class Device {
@@ -41,16 +42,24 @@ class Device {
   // A line for logs about what it is.
   std::string Describe() const;
 
+  // Bytes of DeviceMemory there are: on the device, or on the host where both are one.
+  size_t allocated() const { return allocated_; }
+  // From here on more than that is refused with RESOURCE_EXHAUSTED; 0: whatever there is.
+  void LimitMemory(size_t bytes) { limit_ = bytes; }
+
  private:
   friend class DeviceMemory;
   friend class Event;
 
   Device(const Backend* backend, BackendDevice* device, std::string name);
   absl::Status ToStatus(int code) const;
+  absl::Status Reserve(size_t bytes) const;
 
   const Backend* const backend_;
   BackendDevice* const device_;
   const std::string name_;
+  mutable std::atomic<size_t> allocated_{0};
+  size_t limit_ = 0;
 };
 
 // A block of memory, on the device or (pinned) on the host. Movable.
@@ -77,6 +86,7 @@ class DeviceMemory {
   const Device* device_ = nullptr;
   void* data_ = nullptr;
   size_t bytes_ = 0;
+  size_t reserved_ = 0;  // of what its device counts
   Place place_ = Place::kDevice;
   std::shared_ptr<void> adopted_;
 };

@@ -13,7 +13,7 @@ uint64_t Mix(uint64_t x) {
 
 }  // namespace
 
-absl::Status DropoutLayer::Prepare(const Device* device, int, LayerTensors) {
+absl::Status DropoutLayer::Prepare(const Device* device, int, int, LayerTensors) {
   device_ = device;
   return absl::OkStatus();
 }

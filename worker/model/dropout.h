@@ -14,7 +14,7 @@ class DropoutLayer : public ModelLayer {
   DropoutLayer(int units, float rate, uint64_t seed) : units_(units), rate_(rate), seed_(seed) {}
 
   int units() const override { return units_; }
-  absl::Status Prepare(const Device* device, int rows, LayerTensors tensors) override;
+  absl::Status Prepare(const Device* device, int rows, int slots, LayerTensors tensors) override;
   absl::Status Forward(const Pass& pass, const float* x, float* y) override;
   absl::Status Backward(const Pass& pass, const float* x, const float* y, float* dy, float* dx,
                         const GradientMade& made) override;

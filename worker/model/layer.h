@@ -19,6 +19,10 @@ struct Pass {
   // Which samples these are, for what is random: row r is position first_row + r of this step.
   uint64_t step = 0;
   uint64_t first_row = 0;
+  // Where a layer keeps what its Backward needs, as several batches may be under way.
+  int slot = 0;
+  // Backward: parameter gradients are added to those of the batch before.
+  bool add = false;
 };
 
 // A layer's tensors in device memory, in the order of parameters().
@@ -40,14 +44,15 @@ class ModelLayer {
   virtual int units() const = 0;
   // The tensors it learns.
   virtual std::vector<ParameterSpec> parameters() const { return {}; }
-  // Allocates what it keeps between forward and backward, for up to `rows` rows, and takes its
-  // tensors. Called once, before anything below.
-  virtual absl::Status Prepare(const Device* device, int rows, LayerTensors tensors) = 0;
+  // Allocates what it keeps between forward and backward, for up to `rows` rows in each of `slots`
+  // places, and takes its tensors. Called once, before anything below.
+  virtual absl::Status Prepare(const Device* device, int rows, int slots, LayerTensors tensors) = 0;
 
   // y[rows, units] from x.
   virtual absl::Status Forward(const Pass& pass, const float* x, float* y) = 0;
-  // Gradients of the latest Forward, whose x and y it gets again. Overwrites all parameter
-  // gradients, as early as it can, and dx unless that is null. It may overwrite dy.
+  // Gradients of the latest Forward of the pass's slot, whose x and y it gets again. Overwrites all
+  // parameter gradients (or adds to them), as early as it can, and dx unless that is null. It may
+  // overwrite dy.
   virtual absl::Status Backward(const Pass& pass, const float* x, const float* y, float* dy,
                                 float* dx, const GradientMade& made) = 0;
 };

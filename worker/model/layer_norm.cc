@@ -14,24 +14,26 @@ std::vector<ParameterSpec> LayerNormLayer::parameters() const {
           {prefix_ + ".bias", {units_}, {InitializerKind::kZeros, 0.0, 0.0}}};
 }
 
-absl::Status LayerNormLayer::Prepare(const Device* device, int rows, LayerTensors tensors) {
+absl::Status LayerNormLayer::Prepare(const Device* device, int rows, int slots, LayerTensors tensors) {
   device_ = device;
+  rows_ = rows;
+  const size_t bytes = sizeof(float) * rows * slots;
   tensors_ = std::move(tensors);
-  SYNCLINE_ASSIGN_OR_RETURN(mean_, DeviceMemory::Allocate(device, sizeof(float) * rows));
-  SYNCLINE_ASSIGN_OR_RETURN(rstd_, DeviceMemory::Allocate(device, sizeof(float) * rows));
+  SYNCLINE_ASSIGN_OR_RETURN(mean_, DeviceMemory::Allocate(device, bytes));
+  SYNCLINE_ASSIGN_OR_RETURN(rstd_, DeviceMemory::Allocate(device, bytes));
   return absl::OkStatus();
 }
 
 absl::Status LayerNormLayer::Forward(const Pass& pass, const float* x, float* y) {
   return device_->Run(&Backend::layer_norm, pass.rows, units_, epsilon_, x, tensors_.values[0],
-                      tensors_.values[1], y, mean_.floats(), rstd_.floats());
+                      tensors_.values[1], y, Kept(mean_, pass), Kept(rstd_, pass));
 }
 
 absl::Status LayerNormLayer::Backward(const Pass& pass, const float* x, const float*, float* dy,
                                       float* dx, const GradientMade& made) {
-  SYNCLINE_RETURN_IF_ERROR(device_->Run(&Backend::layer_norm_backward, pass.rows, units_, x,
-                                        tensors_.values[0], mean_.floats(), rstd_.floats(), dy, dx,
-                                        tensors_.gradients[0], tensors_.gradients[1]));
+  SYNCLINE_RETURN_IF_ERROR(device_->Run(&Backend::layer_norm_backward, pass.rows, units_, pass.add,
+                                        x, tensors_.values[0], Kept(mean_, pass), Kept(rstd_, pass),
+                                        dy, dx, tensors_.gradients[0], tensors_.gradients[1]));
   SYNCLINE_RETURN_IF_ERROR(made(1));
   return made(0);
 }

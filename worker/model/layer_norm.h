@@ -15,18 +15,23 @@ class LayerNormLayer : public ModelLayer {
 
   int units() const override { return units_; }
   std::vector<ParameterSpec> parameters() const override;
-  absl::Status Prepare(const Device* device, int rows, LayerTensors tensors) override;
+  absl::Status Prepare(const Device* device, int rows, int slots, LayerTensors tensors) override;
   absl::Status Forward(const Pass& pass, const float* x, float* y) override;
   absl::Status Backward(const Pass& pass, const float* x, const float* y, float* dy, float* dx,
                         const GradientMade& made) override;
 
  private:
+  float* Kept(const DeviceMemory& memory, const Pass& pass) const {
+    return memory.floats() + static_cast<size_t>(pass.slot) * rows_;
+  }
+
   const std::string prefix_;
   const int units_;
   const float epsilon_;
   const Device* device_ = nullptr;
+  int rows_ = 0;
   LayerTensors tensors_;
-  DeviceMemory mean_;  // of each row
+  DeviceMemory mean_;  // of each row, by slot
   DeviceMemory rstd_;  // 1 / its standard deviation
 };
 

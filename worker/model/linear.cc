@@ -18,17 +18,18 @@ std::vector<ParameterSpec> LinearLayer::parameters() const {
   return specs;
 }
 
-absl::Status LinearLayer::Prepare(const Device* device, int rows, LayerTensors tensors) {
+absl::Status LinearLayer::Prepare(const Device* device, int rows, int slots, LayerTensors tensors) {
   device_ = device;
+  rows_ = rows;
   tensors_ = std::move(tensors);
   if (activation_ != kGelu) return absl::OkStatus();
-  const size_t bytes = sizeof(float) * rows * units_;
+  const size_t bytes = sizeof(float) * rows * units_ * slots;
   SYNCLINE_ASSIGN_OR_RETURN(before_activation_, DeviceMemory::Allocate(device, bytes));
   return absl::OkStatus();
 }
 
 absl::Status LinearLayer::Forward(const Pass& pass, const float* x, float* y) {
-  float* product = activation_ == kGelu ? before_activation_.floats() : y;
+  float* product = activation_ == kGelu ? BeforeActivation(pass) : y;
   SYNCLINE_RETURN_IF_ERROR(device_->Run(&Backend::gemm, 0, 1, pass.rows, units_, inputs_, 1.0f, x,
                                         tensors_.values[0], 0.0f, product));
   if (!bias_ && activation_ == kIdentity) return absl::OkStatus();
@@ -41,15 +42,15 @@ absl::Status LinearLayer::Backward(const Pass& pass, const float* x, const float
   if (activation_ != kIdentity) {
     const size_t n = static_cast<size_t>(pass.rows) * units_;
     SYNCLINE_RETURN_IF_ERROR(device_->Run(&Backend::activation_backward, activation_, n,
-                                          before_activation_.floats(), y, dy, dy));
+                                          BeforeActivation(pass), y, dy, dy));
   }
   if (bias_) {
     SYNCLINE_RETURN_IF_ERROR(
-        device_->Run(&Backend::column_sum, pass.rows, units_, dy, tensors_.gradients[1]));
+        device_->Run(&Backend::column_sum, pass.rows, units_, pass.add, dy, tensors_.gradients[1]));
     SYNCLINE_RETURN_IF_ERROR(made(1));
   }
   SYNCLINE_RETURN_IF_ERROR(device_->Run(&Backend::gemm, 1, 0, units_, inputs_, pass.rows, 1.0f, dy,
-                                        x, 0.0f, tensors_.gradients[0]));
+                                        x, pass.add ? 1.0f : 0.0f, tensors_.gradients[0]));
   SYNCLINE_RETURN_IF_ERROR(made(0));
   if (dx == nullptr) return absl::OkStatus();
   return device_->Run(&Backend::gemm, 0, 0, pass.rows, inputs_, units_, 1.0f, dy,

@@ -22,7 +22,7 @@ class LinearLayer : public ModelLayer {
 
   int units() const override { return units_; }
   std::vector<ParameterSpec> parameters() const override;
-  absl::Status Prepare(const Device* device, int rows, LayerTensors tensors) override;
+  absl::Status Prepare(const Device* device, int rows, int slots, LayerTensors tensors) override;
   absl::Status Forward(const Pass& pass, const float* x, float* y) override;
   absl::Status Backward(const Pass& pass, const float* x, const float* y, float* dy, float* dx,
                         const GradientMade& made) override;
@@ -34,9 +34,14 @@ class LinearLayer : public ModelLayer {
   const bool bias_;
   BackendActivation activation_ = kIdentity;
 
+  float* BeforeActivation(const Pass& pass) const {
+    return before_activation_.floats() + static_cast<size_t>(pass.slot) * rows_ * units_;
+  }
+
   const Device* device_ = nullptr;
+  int rows_ = 0;
   LayerTensors tensors_;
-  // gelu only: x W^T + b, which its derivative needs.
+  // gelu only: x W^T + b, which its derivative needs, by slot.
   DeviceMemory before_activation_;
 };
 

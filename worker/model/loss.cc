@@ -15,7 +15,8 @@ absl::Status ModelLoss::CheckBatch(const Batch& batch) const {
 absl::Status ModelLoss::Compute(const Batch& batch, const float* output, float* loss_sum,
                                 float* gradient) const {
   SYNCLINE_RETURN_IF_ERROR(CheckBatch(batch));
-  const float scale = 1.0f / static_cast<float>(batch.rows);
+  const int mean_rows = batch.mean_rows > 0 ? batch.mean_rows : batch.rows;
+  const float scale = 1.0f / static_cast<float>(mean_rows);
   switch (kind_) {
     case MEAN_SQUARED_ERROR:
       return device_->Run(&Backend::mean_squared_error, batch.rows, outputs_, output,

@@ -18,6 +18,8 @@ struct Batch {
   // Which samples these are, for dropout: row r is position first_row + r of this step.
   uint64_t step = 0;
   uint64_t first_row = 0;
+  // Gradients are of the loss's mean over so many rows: of the batch that this one is a part of. 0: its own.
+  int mean_rows = 0;
 };
 
 // What a network minimises: the mean over rows of a loss of its output (a row's mean squared error
@@ -29,7 +31,7 @@ class ModelLoss {
       : device_(device), kind_(kind), outputs_(outputs) {}
 
   // Writes the sum of the rows' losses to *loss_sum and, unless `gradient` is null, the gradient of
-  // their mean to gradient[rows, outputs]. Both in device memory.
+  // their mean (over Batch::mean_rows) to gradient[rows, outputs]. Both in device memory.
   absl::Status Compute(const Batch& batch, const float* output, float* loss_sum,
                        float* gradient) const;
   // Writes how many rows are right to *correct (device memory); mean squared error has no right and

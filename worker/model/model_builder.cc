@@ -54,16 +54,8 @@ absl::Status ValidateLayer(const Layer& layer, const std::string& field) {
   }
 }
 
-uint32_t OutputUnits(const Model& model) {
-  uint32_t units = model.input();
-  for (const Layer& layer : model.layers()) {
-    if (layer.has_linear()) units = layer.linear().units();
-  }
-  return units;
-}
-
 absl::Status ValidateLoss(const Model& model) {
-  const uint32_t outputs = OutputUnits(model);
+  const int outputs = InputUnits(model, model.layers_size());
   switch (LossOf(model)) {
     case SOFTMAX_CROSS_ENTROPY:
       if (outputs >= 2) return absl::OkStatus();
@@ -97,6 +89,14 @@ BackendActivation ActivationOf(const Layer& layer) {
 
 }  // namespace
 
+int InputUnits(const Model& model, int layer) {
+  uint32_t units = model.input();
+  for (int i = 0; i < layer; ++i) {
+    if (model.layers(i).has_linear()) units = model.layers(i).linear().units();
+  }
+  return static_cast<int>(units);
+}
+
 Loss LossOf(const Model& model) {
   if (!model.has_loss() || model.loss() == LOSS_UNSPECIFIED) return SOFTMAX_CROSS_ENTROPY;
   return model.loss();
@@ -124,12 +124,18 @@ absl::Status ValidateModel(const Model& model) {
 }
 
 absl::StatusOr<std::vector<std::unique_ptr<ModelLayer>>> BuildLayers(const Model& model,
+                                                                     const LayerRange& range,
                                                                      uint64_t seed) {
   SYNCLINE_RETURN_IF_ERROR(ValidateModel(model));
+  if (range.begin < 0 || range.begin >= range.end || range.end > model.layers_size()) {
+    return OutOfRange("the range of layers",
+                      absl::StrCat(range.begin, " up to, but not, ", range.end),
+                      absl::StrCat("some of the ", model.layers_size(), " there are"));
+  }
   std::vector<std::unique_ptr<ModelLayer>> layers;
   LinearLayer* last_linear = nullptr;  // the layer before this one, if it is linear
-  int units = model.input();
-  for (int i = 0; i < model.layers_size(); ++i) {
+  int units = InputUnits(model, range.begin);
+  for (int i = range.begin; i < range.end; ++i) {
     const Layer& layer = model.layers(i);
     const BackendActivation activation = ActivationOf(layer);
     if (activation != kIdentity && last_linear != nullptr && !last_linear->fused()) {
@@ -159,8 +165,9 @@ absl::StatusOr<std::vector<std::unique_ptr<ModelLayer>>> BuildLayers(const Model
   return layers;
 }
 
-absl::StatusOr<std::vector<ParameterSpec>> ModelParameters(const Model& model) {
-  SYNCLINE_ASSIGN_OR_RETURN(const auto layers, BuildLayers(model, 0));
+absl::StatusOr<std::vector<ParameterSpec>> ModelParameters(const Model& model,
+                                                           const LayerRange& range) {
+  SYNCLINE_ASSIGN_OR_RETURN(const auto layers, BuildLayers(model, range, 0));
   std::vector<ParameterSpec> specs;
   for (const auto& layer : layers) {
     for (ParameterSpec& spec : layer->parameters()) specs.push_back(std::move(spec));

@@ -15,13 +15,28 @@ namespace syncline {
 // "model.layers[2].linear.units is 0; accepted: 1 to 65536".
 absl::Status ValidateModel(const Model& model);
 
+// Some of a model's layers, by their places in the manifest: [begin, end).
+struct LayerRange {
+  int begin = 0;
+  int end = 0;
+};
+inline LayerRange AllLayers(const Model& model) { return {0, model.layers_size()}; }
+
 // The layers of a model in order, each named by its place in the manifest ("0.linear"). An
 // activation just after a linear layer becomes part of it. `seed` decides dropout.
 absl::StatusOr<std::vector<std::unique_ptr<ModelLayer>>> BuildLayers(const Model& model,
+                                                                     const LayerRange& range,
                                                                      uint64_t seed);
 
-// The tensors a model learns, in order from the input, without building it on a device.
-absl::StatusOr<std::vector<ParameterSpec>> ModelParameters(const Model& model);
+// Width of what layer `layer` gets, from the model's input on.
+int InputUnits(const Model& model, int layer);
+
+// The tensors that layers of a model learn, in order from the input, without building them on a device.
+absl::StatusOr<std::vector<ParameterSpec>> ModelParameters(const Model& model,
+                                                           const LayerRange& range);
+inline absl::StatusOr<std::vector<ParameterSpec>> ModelParameters(const Model& model) {
+  return ModelParameters(model, AllLayers(model));
+}
 
 // The model's loss with its default in place.
 Loss LossOf(const Model& model);

@@ -45,12 +45,23 @@ TEST(ModelBuilderTest, ParametersAreNamedByTheirPlaceInTheManifest) {
 }
 
 TEST(ModelBuilderTest, ActivationsJoinTheLinearLayerBeforeThem) {
-  const auto layers =
-      BuildLayers(Parse(R"(input: 4 layers { linear { units: 3 } } layers { relu {} }
-      layers { tanh {} } layers { linear { units: 2 } })"),
-                  1);
+  const Model model = Parse(R"(input: 4 layers { linear { units: 3 } } layers { relu {} }
+      layers { tanh {} } layers { linear { units: 2 } })");
+  const auto layers = BuildLayers(model, AllLayers(model), 1);
   SYNCLINE_ASSERT_OK(layers);
   EXPECT_EQ(layers->size(), 3u);
+}
+
+TEST(ModelBuilderTest, APartOfTheLayersKeepsTheirNamesAndWidths) {
+  const Model model = Parse(R"(input: 4 layers { linear { units: 3 } } layers { relu {} }
+      layers { tanh {} } layers { linear { units: 2 } })");
+  const auto specs = ModelParameters(model, {1, 4});
+  SYNCLINE_ASSERT_OK(specs);
+  ASSERT_EQ(specs->size(), 2u);
+  EXPECT_EQ((*specs)[0].name, "3.linear.weight");
+  EXPECT_THAT((*specs)[0].shape, ElementsAre(2, 3));
+  EXPECT_EQ(BuildLayers(model, {2, 5}, 1).status().message(),
+            "the range of layers is 2 up to, but not, 5; accepted: some of the 4 there are");
 }
 
 TEST(ModelBuilderTest, ErrorsNameTheFieldAndTheRange) {

@@ -34,13 +34,16 @@ absl::Status MakeEvents(const Device* device, size_t count, std::vector<Event>* 
 
 absl::StatusOr<std::unique_ptr<Network>> Network::Create(const Model& model, const Device* device,
                                                          int max_rows, uint64_t seed,
-                                                         const HostMemory& host) {
+                                                         const HostMemory& host,
+                                                         const Part& part) {
   if (max_rows < 1) {
     return absl::InvalidArgumentError(
         absl::StrCat("batch_size is ", max_rows, "; accepted: at least 1"));
   }
-  std::unique_ptr<Network> network(new Network(device, max_rows));
-  SYNCLINE_ASSIGN_OR_RETURN(network->layers_, BuildLayers(model, seed));
+  const LayerRange layers = part.layers.end > 0 ? part.layers : AllLayers(model);
+  std::unique_ptr<Network> network(
+      new Network(device, max_rows, {layers, std::max(part.slots, 1), part.recompute}));
+  SYNCLINE_ASSIGN_OR_RETURN(network->layers_, BuildLayers(model, layers, seed));
   SYNCLINE_RETURN_IF_ERROR(network->Allocate(model, host));
   return network;
 }
@@ -60,8 +63,11 @@ absl::Status Network::Allocate(const Model& model, const HostMemory& host) {
     slot.count = specs_.size() - slot.first;
     slots_.push_back(std::move(slot));
   }
-  loss_ = std::make_unique<ModelLoss>(device_, LossOf(model), static_cast<int>(outputs()));
-  size_t widest = model.input();
+  if (part_.layers.end == model.layers_size()) {
+    loss_ = std::make_unique<ModelLoss>(device_, LossOf(model), static_cast<int>(outputs()));
+  }
+  inputs_ = InputUnits(model, part_.layers.begin);
+  size_t widest = inputs_;
   for (const auto& layer : layers_) widest = std::max<size_t>(widest, layer->units());
   SYNCLINE_RETURN_IF_ERROR(AllocateParameters(host));
   return AllocateActivations(widest);
@@ -93,19 +99,26 @@ absl::Status Network::AllocateActivations(size_t widest) {
     SYNCLINE_ASSIGN_OR_RETURN(slope,
                               DeviceMemory::Allocate(device_, sizeof(float) * max_rows_ * widest));
   }
-  SYNCLINE_ASSIGN_OR_RETURN(results_, DeviceMemory::Allocate(device_, sizeof(Results)));
-  SYNCLINE_ASSIGN_OR_RETURN(host_results_, DeviceMemory::Allocate(device_, sizeof(Results),
+  under_way_.resize(part_.slots);
+  const size_t results = sizeof(Results) * part_.slots;
+  SYNCLINE_ASSIGN_OR_RETURN(results_, DeviceMemory::Allocate(device_, results));
+  SYNCLINE_ASSIGN_OR_RETURN(host_results_, DeviceMemory::Allocate(device_, results,
                                                                   DeviceMemory::Place::kHost));
+  if (has_loss()) {
+    const size_t bytes = sizeof(float) * sets() * max_rows_ * outputs();
+    SYNCLINE_ASSIGN_OR_RETURN(loss_gradients_, DeviceMemory::Allocate(device_, bytes));
+  }
   for (size_t i = 0; i < layers_.size(); ++i) {
     LayerSlot& slot = slots_[i];
-    const size_t bytes = sizeof(float) * max_rows_ * layers_[i]->units();
+    const int outputs = i + 1 == layers_.size() ? part_.slots : sets();
+    const size_t bytes = sizeof(float) * outputs * max_rows_ * layers_[i]->units();
     SYNCLINE_ASSIGN_OR_RETURN(slot.output, DeviceMemory::Allocate(device_, bytes));
     LayerTensors tensors;
     for (size_t p = slot.first; p < slot.first + slot.count; ++p) {
       tensors.values.push_back(values_.floats() + offsets_[p]);
       tensors.gradients.push_back(gradients_.floats() + offsets_[p]);
     }
-    SYNCLINE_RETURN_IF_ERROR(layers_[i]->Prepare(device_, max_rows_, std::move(tensors)));
+    SYNCLINE_RETURN_IF_ERROR(layers_[i]->Prepare(device_, max_rows_, sets(), std::move(tensors)));
   }
   return absl::OkStatus();
 }
@@ -147,31 +160,53 @@ absl::Status Network::UploadValues() {
   return device_->Run(&Backend::synchronize);
 }
 
-absl::Status Network::Propagate(const Pass& pass, const Batch& batch, const AwaitValues& await) {
+float* Network::output(size_t layer, int slot) {
+  const size_t floats = static_cast<size_t>(max_rows_) * layers_[layer]->units();
+  const bool last = layer + 1 == layers_.size();
+  return slots_[layer].output.floats() + floats * (last ? slot : slot % sets());
+}
+
+absl::Status Network::Propagate(const Pass& pass, const Batch& batch, int slot,
+                                const AwaitValues& await) {
   const float* x = batch.features;
   for (size_t i = 0; i < layers_.size(); ++i) {
-    const LayerSlot& slot = slots_[i];
-    if (await && slot.count > 0) {
-      SYNCLINE_RETURN_IF_ERROR(await(slot.first, slot.count));
-      SYNCLINE_RETURN_IF_ERROR(Upload(slot.first, slot.count));
+    const LayerSlot& layer = slots_[i];
+    if (await && layer.count > 0) {
+      SYNCLINE_RETURN_IF_ERROR(await(layer.first, layer.count));
+      SYNCLINE_RETURN_IF_ERROR(Upload(layer.first, layer.count));
     }
-    SYNCLINE_RETURN_IF_ERROR(layers_[i]->Forward(pass, x, slot.output.floats()));
-    x = slot.output.floats();
+    float* const y = output(i, slot);
+    SYNCLINE_RETURN_IF_ERROR(layers_[i]->Forward(pass, x, y));
+    x = y;
   }
+  computed_ = slot;
   return absl::OkStatus();
 }
 
-absl::Status Network::Forward(const Batch& batch, const AwaitValues& await) {
-  pass_ = {};
+absl::Status Network::ComputeLoss(const Batch& batch, int slot) {
+  if (!has_loss()) return absl::OkStatus();
+  const size_t floats = max_rows_ * outputs();
+  return loss_->Compute(batch, output(slot), &static_cast<Results*>(results_.data())[slot].loss_sum,
+                        loss_gradients_.floats() + floats * (slot % sets()));
+}
+
+absl::Status Network::Forward(const Batch& batch, const AwaitValues& await, int slot) {
+  under_way_[slot] = {};
   SYNCLINE_RETURN_IF_ERROR(CheckBatch(batch));
-  const Pass pass = {batch.rows, /*training=*/true, batch.step, batch.first_row};
-  SYNCLINE_RETURN_IF_ERROR(Propagate(pass, batch, await));
-  SYNCLINE_RETURN_IF_ERROR(loss_->Compute(batch, slots_.back().output.floats(),
-                                          &static_cast<Results*>(results_.data())->loss_sum,
-                                          slopes_[0].floats()));
-  pass_ = pass;
-  features_ = batch.features;
+  Pass pass = {batch.rows, /*training=*/true, batch.step, batch.first_row};
+  pass.slot = slot % sets();
+  SYNCLINE_RETURN_IF_ERROR(Propagate(pass, batch, slot, await));
+  SYNCLINE_RETURN_IF_ERROR(ComputeLoss(batch, slot));
+  under_way_[slot] = {pass, batch};
   return absl::OkStatus();
+}
+
+absl::Status Network::Infer(const Batch& batch, int slot) {
+  under_way_[slot] = {};
+  SYNCLINE_RETURN_IF_ERROR(CheckBatch(batch));
+  Pass pass = {batch.rows, /*training=*/false, batch.step, batch.first_row};
+  pass.slot = slot % sets();
+  return Propagate(pass, batch, slot, nullptr);
 }
 
 absl::Status Network::StartDownload(size_t parameter) {
@@ -200,47 +235,58 @@ absl::Status Network::ReportReady(bool wait, const GradientReady& ready) {
   return absl::OkStatus();
 }
 
-absl::Status Network::Backward(const GradientReady& ready) {
-  if (pass_.rows == 0) return absl::FailedPreconditionError("Backward needs a Forward before it");
-  const Pass pass = std::exchange(pass_, {});
+absl::Status Network::Backward(const GradientReady& ready, const BackwardOptions& options) {
+  const int slot = options.slot;
+  auto [pass, batch] = std::exchange(under_way_[slot], {});
+  if (pass.rows == 0) return absl::FailedPreconditionError("Backward needs a Forward before it");
+  if (part_.recompute && computed_ != slot) {
+    SYNCLINE_RETURN_IF_ERROR(Propagate(pass, batch, slot, nullptr));
+    SYNCLINE_RETURN_IF_ERROR(ComputeLoss(batch, slot));
+  }
+  pass.add = options.add;
   pending_.clear();
   reported_ = 0;
   // Below the first layer that learns, nobody needs a gradient.
   size_t lowest = 0;
-  while (slots_[lowest].count == 0) ++lowest;
-  float* dy = slopes_[0].floats();
-  float* dx = slopes_[1].floats();
+  while (options.input_gradient == nullptr && slots_[lowest].count == 0) ++lowest;
+  float* dy = options.output_gradient;
+  if (has_loss()) dy = loss_gradients_.floats() + slot % sets() * max_rows_ * outputs();
+  float* dx = slopes_[0].floats();
+  float* spare = slopes_[1].floats();
   for (size_t i = layers_.size(); i-- > lowest;) {
-    const LayerSlot& slot = slots_[i];
-    const float* x = i == 0 ? features_ : slots_[i - 1].output.floats();
+    const LayerSlot& layer = slots_[i];
+    const float* x = i == 0 ? batch.features : output(i - 1, slot);
     const auto made = [&](int parameter) -> absl::Status {
-      SYNCLINE_RETURN_IF_ERROR(StartDownload(slot.first + parameter));
+      if (options.more) return absl::OkStatus();
+      SYNCLINE_RETURN_IF_ERROR(StartDownload(layer.first + parameter));
       return ReportReady(/*wait=*/false, ready);
     };
-    SYNCLINE_RETURN_IF_ERROR(layers_[i]->Backward(pass, x, slot.output.floats(), dy,
-                                                  i == lowest ? nullptr : dx, made));
-    std::swap(dy, dx);
+    if (i == 0) dx = options.input_gradient;
+    SYNCLINE_RETURN_IF_ERROR(layers_[i]->Backward(pass, x, output(i, slot), dy,
+                                                  i == lowest && i > 0 ? nullptr : dx, made));
+    dy = dx;
+    std::swap(dx, spare);
   }
   return ReportReady(/*wait=*/true, ready);
 }
 
-absl::StatusOr<double> Network::LossSum() {
+absl::StatusOr<double> Network::LossSum(int slot) {
   SYNCLINE_RETURN_IF_ERROR(device_->Run(&Backend::copy, kComputeStream, host_results_.data(),
-                                        results_.data(), sizeof(Results)));
+                                        results_.data(), sizeof(Results) * part_.slots));
   SYNCLINE_RETURN_IF_ERROR(device_->Run(&Backend::synchronize));
-  return static_cast<const Results*>(host_results_.data())->loss_sum;
+  return static_cast<const Results*>(host_results_.data())[slot].loss_sum;
 }
 
 absl::StatusOr<Network::Evaluation> Network::Evaluate(const Batch& batch,
                                                       const AwaitValues& await) {
-  pass_ = {};
+  if (!has_loss()) return absl::FailedPreconditionError("only the last stage can evaluate");
+  under_way_[0] = {};
   SYNCLINE_RETURN_IF_ERROR(CheckBatch(batch));
   const Pass pass = {batch.rows, /*training=*/false, batch.step, batch.first_row};
-  SYNCLINE_RETURN_IF_ERROR(Propagate(pass, batch, await));
-  const float* output = slots_.back().output.floats();
+  SYNCLINE_RETURN_IF_ERROR(Propagate(pass, batch, 0, await));
   Results* results = static_cast<Results*>(results_.data());
-  SYNCLINE_RETURN_IF_ERROR(loss_->Compute(batch, output, &results->loss_sum, nullptr));
-  SYNCLINE_RETURN_IF_ERROR(loss_->CountCorrect(batch, output, &results->correct));
+  SYNCLINE_RETURN_IF_ERROR(loss_->Compute(batch, output(0), &results->loss_sum, nullptr));
+  SYNCLINE_RETURN_IF_ERROR(loss_->CountCorrect(batch, output(0), &results->correct));
   SYNCLINE_ASSIGN_OR_RETURN(const double loss_sum, LossSum());
   const int correct = static_cast<const Results*>(host_results_.data())->correct;
   return Evaluation{batch.rows, loss_sum, correct};

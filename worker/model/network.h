@@ -12,6 +12,7 @@
 #include "proto/job.pb.h"
 #include "worker/model/layer.h"
 #include "worker/model/loss.h"
+#include "worker/model/model_builder.h"
 #include "worker/model/parameter.h"
 
 namespace syncline {
@@ -21,6 +22,9 @@ namespace syncline {
 //
 //   network->Forward(batch, [&](size_t first, size_t count) { return pull.Wait(first, count); });
 //   network->Backward([&](size_t p) { return push.Start(p, network->gradient(p)); });
+//
+// It may also be a part of the layers, a stage of a pipeline: then it gets what the layers before it made
+// as a batch's features, and without the last layer no loss, but the gradient of its output.
 //
 // Parameters are numbered in order from the input. Their values lie in one block of device memory,
 // each aligned to 64 bytes, and their gradients in another; where device memory is not host memory
@@ -47,16 +51,34 @@ class Network {
   // Gives host memory, zero-filled and aligned to 64 bytes, or null.
   using HostMemory = std::function<std::shared_ptr<void>(size_t bytes)>;
 
+  // Which layers, and what is kept of a batch between its Forward and Backward.
+  struct Part {
+    LayerRange layers;  // empty: all
+    // So many batches may be between the two, each in a slot of its own.
+    int slots = 1;
+    // Keeps a batch's input and output only: Backward computes what lies between again.
+    bool recompute = false;
+  };
+
   // `device` must outlive the network. Batches have at most `max_rows` rows. `seed`: the job's.
   // What value() and gradient() name lies in two blocks from `host`, so that a caller can share them
   // with other processes; in memory of the network's own where that is null or gives none.
   static absl::StatusOr<std::unique_ptr<Network>> Create(const Model& model, const Device* device,
                                                          int max_rows, uint64_t seed,
-                                                         const HostMemory& host = nullptr);
+                                                         const HostMemory& host,
+                                                         const Part& part);
+  static absl::StatusOr<std::unique_ptr<Network>> Create(const Model& model, const Device* device,
+                                                         int max_rows, uint64_t seed,
+                                                         const HostMemory& host = nullptr) {
+    return Create(model, device, max_rows, seed, host, {});
+  }
   ~Network();
 
   const std::vector<ParameterSpec>& parameters() const { return specs_; }
+  size_t inputs() const { return inputs_; }
   size_t outputs() const { return layers_.back()->units(); }
+  // Whether it has the model's last layer.
+  bool has_loss() const { return loss_ != nullptr; }
 
   // Host memory of one parameter, parameters()[p].size() floats. Written by the caller between a
   // Backward (or Create, when it is zero) and the end of the AwaitValues that names it.
@@ -66,12 +88,29 @@ class Network {
   float* gradient(size_t parameter);
 
   // Computes the loss of a batch and all that Backward needs. Without `await` the device's values
-  // are used as they are (a CPU: value() itself).
-  absl::Status Forward(const Batch& batch, const AwaitValues& await = nullptr);
-  // Gradients of the latest Forward; returns when all are ready.
-  absl::Status Backward(const GradientReady& ready = nullptr);
-  // The latest Forward's loss, summed over rows. Waits for the device.
-  absl::StatusOr<double> LossSum();
+  // are used as they are (a CPU: value() itself). The batch's memory must stay until its Backward.
+  absl::Status Forward(const Batch& batch, const AwaitValues& await = nullptr, int slot = 0);
+
+  struct BackwardOptions {
+    int slot = 0;
+    // Without the last layer: the gradient of output(slot), device memory that is overwritten.
+    float* output_gradient = nullptr;
+    // Gradients are added to those of the batch before, and are ready with a later one.
+    bool add = false;
+    bool more = false;
+    // Where to write the gradient of the batch's features, device memory; null: nobody wants it.
+    float* input_gradient = nullptr;
+  };
+  // Gradients of a Forward; returns when all are ready.
+  absl::Status Backward(const GradientReady& ready, const BackwardOptions& options);
+  absl::Status Backward(const GradientReady& ready = nullptr) { return Backward(ready, {}); }
+  // The loss of a slot's latest Forward, summed over rows. Waits for the device.
+  absl::StatusOr<double> LossSum(int slot = 0);
+
+  // Device memory of a slot: [rows, outputs()], there after its Forward or Infer, until the next one.
+  float* output(int slot) { return slots_.back().output.floats() + slot * max_rows_ * outputs(); }
+  // Without the last layer: Forward with dropout off, and no Backward.
+  absl::Status Infer(const Batch& batch, int slot = 0);
 
   // Loss and accuracy without dropout. Needs no Backward.
   absl::StatusOr<Evaluation> Evaluate(const Batch& batch, const AwaitValues& await = nullptr);
@@ -82,14 +121,19 @@ class Network {
   struct LayerSlot {
     size_t first = 0;  // its first parameter
     size_t count = 0;
-    DeviceMemory output;  // [max_rows, units]
+    DeviceMemory output;  // [max_rows, units] for each set
   };
 
-  Network(const Device* device, int max_rows) : device_(device), max_rows_(max_rows) {}
+  Network(const Device* device, int max_rows, const Part& part)
+      : device_(device), max_rows_(max_rows), part_(part) {}
   absl::Status Allocate(const Model& model, const HostMemory& host);
   absl::Status AllocateParameters(const HostMemory& host);
   absl::Status AllocateActivations(size_t widest);
-  absl::Status Propagate(const Pass& pass, const Batch& batch, const AwaitValues& await);
+  // Of what is kept between Forward and Backward, as many as slots; with `recompute` one.
+  int sets() const { return part_.recompute ? 1 : part_.slots; }
+  float* output(size_t layer, int slot);
+  absl::Status Propagate(const Pass& pass, const Batch& batch, int slot, const AwaitValues& await);
+  absl::Status ComputeLoss(const Batch& batch, int slot);
   absl::Status Upload(size_t first, size_t count);
   absl::Status StartDownload(size_t parameter);
   // Reports downloaded gradients in the order they were made; with `wait`, all of them.
@@ -98,9 +142,11 @@ class Network {
 
   const Device* const device_;
   const int max_rows_;
+  const Part part_;
+  size_t inputs_ = 0;
   std::vector<std::unique_ptr<ModelLayer>> layers_;
   std::vector<LayerSlot> slots_;  // one a layer
-  std::unique_ptr<ModelLoss> loss_;
+  std::unique_ptr<ModelLoss> loss_;  // null without the last layer
 
   std::vector<ParameterSpec> specs_;
   std::vector<size_t> offsets_;  // of each parameter in the blocks below, in floats
@@ -114,11 +160,17 @@ class Network {
   std::vector<Event> uploaded_;    // one a parameter
 
   DeviceMemory slopes_[2];  // gradients of activations, [max_rows, widest], used in turn
-  DeviceMemory results_;    // float loss_sum, int32 correct
+  DeviceMemory loss_gradients_;  // [max_rows, outputs] for each set
+  DeviceMemory results_;    // float loss_sum, int32 correct, by slot
   DeviceMemory host_results_;
 
-  Pass pass_;  // of the latest Forward, until its Backward
-  const float* features_ = nullptr;
+  // By slot, from its Forward until its Backward; without rows otherwise.
+  struct UnderWay {
+    Pass pass;
+    Batch batch;
+  };
+  std::vector<UnderWay> under_way_;
+  int computed_ = -1;  // with `recompute`: the slot whose activations are there
   std::vector<size_t> pending_;  // parameters made in this Backward, in order
   size_t reported_ = 0;          // how many of them were reported
 };

@@ -195,5 +195,141 @@ TEST_F(NetworkTest, LearnsExclusiveOr) {
   EXPECT_LT(evaluation.loss_sum / 4, 0.05);
 }
 
+// A network in two parts, and cut into smaller batches: as a pipeline runs it.
+class PartsTest : public NetworkTest {
+ protected:
+  static constexpr int kCut = 3;  // between the layers below
+  static constexpr int kMicro = 2;  // rows at a time
+  static constexpr char kModel[] = R"(input: 3 layers { linear { units: 5 } } layers { gelu {} }
+      layers { layer_norm {} } layers { dropout { rate: 0.3 } } layers { linear { units: 4 } }
+      layers { relu {} } layers { layer_norm {} } layers { linear { units: 2 } })";
+
+  std::unique_ptr<Network> Part(int begin, int end, int slots, bool recompute) {
+    Model model;
+    EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(kModel, &model));
+    auto part = Network::Create(model, device_.get(), kMicro, 7, nullptr,
+                                {{begin, end}, slots, recompute});
+    EXPECT_TRUE(part.ok()) << part.status();
+    for (size_t p = 0; p < (*part)->parameters().size(); ++p) {
+      for (size_t whole = 0; whole < network_->parameters().size(); ++whole) {
+        if (network_->parameters()[whole].name != (*part)->parameters()[p].name) continue;
+        std::copy_n(network_->value(whole), network_->parameters()[whole].size(), (*part)->value(p));
+      }
+    }
+    return *std::move(part);
+  }
+
+  Batch Micro(int number, const float* features) {
+    Batch micro = batch_;
+    const int row = number * kMicro;
+    micro.rows = kMicro;
+    micro.features = features == nullptr ? batch_.features + row * 3 : features;
+    micro.labels = batch_.labels + row;
+    micro.first_row = batch_.first_row + row;
+    micro.mean_rows = kRows;
+    return micro;
+  }
+
+  // All gradients, in the order of the model.
+  static std::vector<float> Gradients(const std::vector<Network*>& parts) {
+    std::vector<float> all;
+    for (Network* part : parts) {
+      for (size_t p = 0; p < part->parameters().size(); ++p) {
+        const float* gradient = part->gradient(p);
+        all.insert(all.end(), gradient, gradient + part->parameters()[p].size());
+      }
+    }
+    return all;
+  }
+};
+
+TEST_F(PartsTest, TwoPartsMakeTheGradientOfOneToTheBit) {
+  Build(kModel);
+  const int micros = kRows / kMicro;
+  // One network, one small batch after the other.
+  const auto whole = Part(0, 8, 1, false);
+  double loss = 0;
+  for (int m = 0; m < micros; ++m) {
+    SYNCLINE_ASSERT_OK(whole->Forward(Micro(m, nullptr)));
+    int ready = 0;
+    Network::BackwardOptions options;
+    options.add = m > 0;
+    options.more = m + 1 < micros;
+    SYNCLINE_ASSERT_OK(whole->Backward([&](size_t) { return ++ready, absl::OkStatus(); }, options));
+    EXPECT_EQ(ready, options.more ? 0 : 10);
+    loss += *whole->LossSum();
+  }
+  const std::vector<float> expected = Gradients({whole.get()});
+
+  for (const bool recompute : {false, true}) {
+    // All forward, then all backward.
+    const auto first = Part(0, kCut, micros, recompute), second = Part(kCut, 8, micros, recompute);
+    EXPECT_FALSE(first->has_loss());
+    std::vector<std::vector<float>> activations(micros);
+    for (int m = 0; m < micros; ++m) {
+      SYNCLINE_ASSERT_OK(first->Forward(Micro(m, nullptr), nullptr, m));
+      activations[m].assign(first->output(m), first->output(m) + kMicro * first->outputs());
+      SYNCLINE_ASSERT_OK(second->Forward(Micro(m, activations[m].data()), nullptr, m));
+    }
+    double loss_of_parts = 0;
+    for (int m = 0; m < micros; ++m) {
+      std::vector<float> slope(kMicro * first->outputs());
+      Network::BackwardOptions options;
+      options.slot = m;
+      options.add = m > 0;
+      options.input_gradient = slope.data();
+      SYNCLINE_ASSERT_OK(second->Backward(nullptr, options));
+      loss_of_parts += *second->LossSum(m);
+      options.input_gradient = nullptr;
+      options.output_gradient = slope.data();
+      SYNCLINE_ASSERT_OK(first->Backward(nullptr, options));
+    }
+    EXPECT_EQ(Gradients({first.get(), second.get()}), expected) << "recompute " << recompute;
+    EXPECT_EQ(loss_of_parts, loss);
+  }
+}
+
+TEST_F(PartsTest, SmallBatchesAddUpToTheLargeOne) {
+  Build(kModel);
+  const auto whole = Part(0, 8, 1, false);
+  for (int m = 0; m < kRows / kMicro; ++m) {
+    SYNCLINE_ASSERT_OK(whole->Forward(Micro(m, nullptr)));
+    Network::BackwardOptions options;
+    options.add = m > 0;
+    SYNCLINE_ASSERT_OK(whole->Backward(nullptr, options));
+  }
+  SYNCLINE_ASSERT_OK(network_->Forward(batch_));
+  SYNCLINE_ASSERT_OK(network_->Backward());
+  EXPECT_THAT(Gradients({whole.get()}),
+              ::testing::Pointwise(::testing::FloatNear(1e-5), Gradients({network_.get()})));
+}
+
+TEST_F(PartsTest, AnEndWithoutLossDoesNotEvaluate) {
+  Build(kModel);
+  const auto first = Part(0, kCut, 1, false);
+  EXPECT_THAT(first->Evaluate(Micro(0, nullptr)).status(),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+  SYNCLINE_ASSERT_OK(first->Infer(Micro(0, nullptr)));
+}
+
+TEST_F(PartsTest, MemoryIsCountedAndLimited) {
+  Build(kModel);
+  const size_t before = device_->allocated();
+  auto small = Part(0, kCut, 1, false);
+  const size_t one = device_->allocated() - before;
+  EXPECT_GT(one, 0u);
+  small.reset();
+  EXPECT_EQ(device_->allocated(), before);
+  device_->LimitMemory(before + one - 1);
+  Model model;
+  ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(kModel, &model));
+  EXPECT_THAT(Network::Create(model, device_.get(), kMicro, 7, nullptr, {{0, kCut}, 1, false}).status(),
+              StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_EQ(device_->allocated(), before);
+  device_->LimitMemory(before + one);
+  SYNCLINE_EXPECT_OK(
+      Network::Create(model, device_.get(), kMicro, 7, nullptr, {{0, kCut}, 1, false}));
+}
+
 }  // namespace
 }  // namespace syncline

@@ -198,12 +198,14 @@ void Activations(Comparison* comparison) {
 void RowsAndColumns(Comparison* comparison) {
   for (const Shape& shape : kShapes) {
     const int n = shape.rows * shape.cols;
-    comparison->Case("column_sum", 1e-5, Text(shape), [=](Run* run) {
-      const float* x = run->Floats(n);
-      float* sum = run->Floats(shape.cols);
-      run->Check(run->table().column_sum(run->device(), shape.rows, shape.cols, x, sum));
-      run->Output(sum, shape.cols);
-    });
+    for (const int add : {0, 1}) {
+      comparison->Case("column_sum", 1e-5, Text(shape), [=](Run* run) {
+        const float* x = run->Floats(n);
+        float* sum = run->Floats(shape.cols);
+        run->Check(run->table().column_sum(run->device(), shape.rows, shape.cols, add, x, sum));
+        run->Output(sum, shape.cols);
+      });
+    }
   }
   for (const Shape& shape : kShapes) {
     const int n = shape.rows * shape.cols;
@@ -217,22 +219,24 @@ void RowsAndColumns(Comparison* comparison) {
     }
   }
   for (const Shape& shape : kShapes) {
-    comparison->Case("layer_norm", 1e-4, Text(shape), [=](Run* run) {
-      const int rows = shape.rows, cols = shape.cols, n = rows * cols;
-      const float *x = run->Floats(n, 0.0f, 4.0f), *gamma = run->Floats(cols);
-      const float *beta = run->Floats(cols), *dy = run->Floats(n);
-      float *y = run->Floats(n), *mean = run->Floats(rows), *rstd = run->Floats(rows);
-      float *dx = run->Floats(n), *dgamma = run->Floats(cols), *dbeta = run->Floats(cols);
-      run->Check(run->table().layer_norm(run->device(), rows, cols, 1e-2f, x, gamma, beta, y, mean,
-                                         rstd));
-      run->Check(run->table().layer_norm_backward(run->device(), rows, cols, x, gamma, mean, rstd,
-                                                  dy, dx, dgamma, dbeta));
-      for (const float* matrix : {static_cast<const float*>(y), static_cast<const float*>(dx)}) {
-        run->Output(matrix, n);
-      }
-      for (const float* row : {dgamma, dbeta}) run->Output(row, cols);
-      for (const float* column : {mean, rstd}) run->Output(column, rows);
-    });
+    for (const int add : {0, 1}) {
+      comparison->Case("layer_norm", 1e-4, Text(shape), [=](Run* run) {
+        const int rows = shape.rows, cols = shape.cols, n = rows * cols;
+        const float *x = run->Floats(n, 0.0f, 4.0f), *gamma = run->Floats(cols);
+        const float *beta = run->Floats(cols), *dy = run->Floats(n);
+        float *y = run->Floats(n), *mean = run->Floats(rows), *rstd = run->Floats(rows);
+        float *dx = run->Floats(n), *dgamma = run->Floats(cols), *dbeta = run->Floats(cols);
+        run->Check(run->table().layer_norm(run->device(), rows, cols, 1e-2f, x, gamma, beta, y, mean,
+                                           rstd));
+        run->Check(run->table().layer_norm_backward(run->device(), rows, cols, add, x, gamma, mean,
+                                                    rstd, dy, dx, dgamma, dbeta));
+        for (const float* matrix : {static_cast<const float*>(y), static_cast<const float*>(dx)}) {
+          run->Output(matrix, n);
+        }
+        for (const float* row : {dgamma, dbeta}) run->Output(row, cols);
+        for (const float* column : {mean, rstd}) run->Output(column, rows);
+      });
+    }
   }
 }
 

@@ -38,7 +38,8 @@ TEST(ConformanceTest, CudaAgreesWithTheCpu) {
 // The suite must be able to fail: a backend with one wrong operation is caught, by its name.
 TEST(ConformanceTest, AWrongOperationIsFound) {
   Backend wrong = *ReferenceBackend();
-  wrong.column_sum = [](BackendDevice*, int rows, int cols, const float* x, float* sum) -> int {
+  wrong.column_sum = [](BackendDevice*, int rows, int cols, int, const float* x,
+                        float* sum) -> int {
     for (int c = 0; c < cols; ++c) {
       sum[c] = 0.0f;
       for (int r = 0; r + 1 < rows; ++r) sum[c] += x[r * cols + c];  // forgets the last row

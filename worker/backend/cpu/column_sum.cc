@@ -19,12 +19,12 @@ void SumBlock(size_t rows, size_t stride, size_t cols, const float* x, float* su
   });
 }
 
-int ColumnSum(BackendDevice*, int rows, int cols, const float* x, float* sum) {
+int ColumnSum(BackendDevice*, int rows, int cols, int add, const float* x, float* sum) {
   if (rows < 0 || cols < 0) {
     return BackendFail(kBackendInvalid, "column_sum: shape [%d,%d] is negative", rows, cols);
   }
   const size_t width = cols;
-  std::fill_n(sum, width, 0.0f);
+  if (!add) std::fill_n(sum, width, 0.0f);
   for (size_t c = 0; c < width; c += kBlock) {
     SumBlock(rows, width, std::min(kBlock, width - c), x + c, sum + c);
   }

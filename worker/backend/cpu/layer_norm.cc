@@ -36,15 +36,17 @@ int Forward(BackendDevice*, int rows, int cols, float epsilon, const float* x, c
 }
 
 // With n = (x - mean) rstd and g = dy gamma, a row's dx = rstd (g - mean(g) - n mean(g n)).
-int Backward(BackendDevice*, int rows, int cols, const float* x, const float* gamma,
+int Backward(BackendDevice*, int rows, int cols, int add, const float* x, const float* gamma,
              const float* mean, const float* rstd, const float* dy, float* dx, float* dgamma,
              float* dbeta) {
   if (rows < 0 || cols < 0) {
     return BackendFail(kBackendInvalid, "layer_norm_backward: shape [%d,%d] is negative", rows,
                        cols);
   }
-  std::fill_n(dgamma, cols, 0.0f);
-  std::fill_n(dbeta, cols, 0.0f);
+  if (!add) {
+    std::fill_n(dgamma, cols, 0.0f);
+    std::fill_n(dbeta, cols, 0.0f);
+  }
   Vectorise([=]() SYNCLINE_INLINE {
     for (int r = 0; r < rows; ++r) {
       const size_t start = static_cast<size_t>(r) * cols;

@@ -53,7 +53,7 @@ __global__ void InputKernel(int rows, int cols, const float* x, const float* gam
 }
 
 // One thread a column: neighbours read neighbouring floats. Must run before dx overwrites dy.
-__global__ void ParameterKernel(int rows, int cols, const float* x, const float* mean,
+__global__ void ParameterKernel(int rows, int cols, bool add, const float* x, const float* mean,
                                 const float* rstd, const float* dy, float* dgamma, float* dbeta) {
   const int c = blockIdx.x * blockDim.x + threadIdx.x;
   if (c >= cols) return;
@@ -63,8 +63,8 @@ __global__ void ParameterKernel(int rows, int cols, const float* x, const float*
     scale += dy[i] * (x[i] - mean[r]) * rstd[r];
     shift += dy[i];
   }
-  dgamma[c] = scale;
-  dbeta[c] = shift;
+  dgamma[c] = add ? dgamma[c] + scale : scale;
+  dbeta[c] = add ? dbeta[c] + shift : shift;
 }
 
 int CheckShape(const char* operation, int rows, int cols) {
@@ -82,15 +82,15 @@ int Forward(BackendDevice* device, int rows, int cols, float epsilon, const floa
   return CheckLaunch("layer_norm");
 }
 
-int Backward(BackendDevice* device, int rows, int cols, const float* x, const float* gamma,
-             const float* mean, const float* rstd, const float* dy, float* dx, float* dgamma,
+int Backward(BackendDevice* device, int rows, int cols, int add, const float* x,
+             const float* gamma, const float* mean, const float* rstd, const float* dy, float* dx, float* dgamma,
              float* dbeta) {
   if (const int code = CheckShape("layer_norm_backward", rows, cols)) return code;
   if (cols == 0) return kBackendOk;
   if (const int code = Use(device)) return code;
   constexpr int kColumns = 64;  // a block; small, so that narrow layers fill more of the chip
   ParameterKernel<<<(cols + kColumns - 1) / kColumns, kColumns, 0, device->compute()>>>(
-      rows, cols, x, mean, rstd, dy, dgamma, dbeta);
+      rows, cols, add != 0, x, mean, rstd, dy, dgamma, dbeta);
   if (const int code = CheckLaunch("layer_norm_backward parameters")) return code;
   if (dx == nullptr || rows == 0) return kBackendOk;
   InputKernel<<<Blocks(rows, kRowsPerBlock), kThreads, 0, device->compute()>>>(

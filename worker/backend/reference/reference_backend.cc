@@ -78,9 +78,9 @@ int ActivationBackward(BackendDevice*, int activation, size_t n, const float* x,
   return kBackendOk;
 }
 
-int ColumnSum(BackendDevice*, int rows, int cols, const float* x, float* sum) {
+int ColumnSum(BackendDevice*, int rows, int cols, int add, const float* x, float* sum) {
   for (int c = 0; c < cols; ++c) {
-    double total = 0.0;
+    double total = add ? sum[c] : 0.0;
     for (int r = 0; r < rows; ++r) total += x[r * cols + c];
     sum[c] = static_cast<float>(total);
   }
@@ -114,14 +114,14 @@ int LayerNormForward(BackendDevice*, int rows, int cols, float epsilon, const fl
   return kBackendOk;
 }
 
-int LayerNormBackward(BackendDevice*, int rows, int cols, const float* x, const float* gamma,
-                      const float* mean, const float* rstd, const float* dy, float* dx,
+int LayerNormBackward(BackendDevice*, int rows, int cols, int add, const float* x,
+                      const float* gamma, const float* mean, const float* rstd, const float* dy, float* dx,
                       float* dgamma, float* dbeta) {
   const auto normal = [=](int r, int c) {
     return (static_cast<double>(x[r * cols + c]) - mean[r]) * rstd[r];
   };
   for (int c = 0; c < cols; ++c) {
-    double scale = 0.0, shift = 0.0;
+    double scale = add ? dgamma[c] : 0.0, shift = add ? dbeta[c] : 0.0;
     for (int r = 0; r < rows; ++r) {
       scale += dy[r * cols + c] * normal(r, c);
       shift += dy[r * cols + c];

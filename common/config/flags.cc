@@ -117,6 +117,12 @@ SYNCLINE_VALUE(worker_threads);
 SYNCLINE_VALUE(device);
 SYNCLINE_SWITCH(allow_tf32);
 SYNCLINE_SWITCH(allow_bf16);
+SYNCLINE_VALUE(memory_limit);
+SYNCLINE_VALUE(pipeline_stages);
+SYNCLINE_VALUE(pipeline_layers);
+SYNCLINE_VALUE(pipeline_micro_batches);
+SYNCLINE_VALUE(pipeline_schedule);
+SYNCLINE_SWITCH(pipeline_recompute);
 SYNCLINE_SWITCH(shared_memory);
 SYNCLINE_VALUE(push_codec);
 SYNCLINE_VALUE(pull_codec);
@@ -135,6 +141,7 @@ bool SwitchGiven(absl::string_view name) {
     return staleness_scaled_lr_updates > staleness_scaled_lr_updates_at_start;
   if (name == "allow_tf32") return allow_tf32_updates > allow_tf32_updates_at_start;
   if (name == "allow_bf16") return allow_bf16_updates > allow_bf16_updates_at_start;
+  if (name == "pipeline_recompute") return pipeline_recompute_updates > pipeline_recompute_updates_at_start;
   if (name == "shared_memory") return shared_memory_updates > shared_memory_updates_at_start;
   if (name == "local_aggregation")
     return local_aggregation_updates > local_aggregation_updates_at_start;

@@ -7,23 +7,13 @@
 #include "absl/strings/str_cat.h"
 #include "common/status/status_macros.h"
 #include "common/wire/slice_cursor.h"
+#include "common/wire/slices.h"
 
 namespace syncline {
 namespace {
 
 constexpr size_t kMaxHeadBytes = 64 << 10;
 constexpr size_t kMaxHandOverHeadBytes = 1 << 20;
-
-void AppendTag(int field, uint32_t type, std::string* to) {
-  AppendVarint(static_cast<uint64_t>(field) << 3 | type, to);
-}
-
-// A slice of memory that `data` keeps alive: each slice holds a copy of it until gRPC lets go.
-grpc::Slice SliceOf(const Fragments& data, const Fragments::Piece& piece) {
-  return grpc::Slice(
-      const_cast<char*>(piece.data), piece.size,
-      [](void* holder) { delete static_cast<Fragments*>(holder); }, new Fragments(data));
-}
 
 // Bytes of a ChunkData before its tensor.
 std::string ChunkPrefix(const WireChunk& chunk) {

@@ -81,6 +81,21 @@ std::string StatusTable(const ClusterStatusReply& status) {
   }
   absl::StrAppend(&text, "\nworkers\n", FormatTable(workers));
 
+  std::vector<TableRow> stages = {{"replica", "stage", "layers", "memory", "idle", "process"}};
+  for (int team = 0; team < status.teams_size(); ++team) {
+    for (int place = 0; place < status.teams(team).processes_size(); ++place) {
+      const TeamProcess& process = status.teams(team).processes(place);
+      const TeamProgress& p = process.progress();
+      stages.push_back({absl::StrCat(team), absl::StrCat(place), p.layers(),
+                        BytesText(static_cast<double>(p.memory_bytes())),
+                        p.pipeline_seconds() > 0
+                            ? absl::StrFormat("%.1f %%", 100 * p.idle_seconds() / p.pipeline_seconds())
+                            : "-",
+                        process.address().empty() ? "nobody" : process.name()});
+    }
+  }
+  if (stages.size() > 1) absl::StrAppend(&text, "\nstages\n", FormatTable(stages));
+
   std::vector<TableRow> shards = {{"shard", "step", "chunks", "copies", "weights", "pushed", "pulled",
                                    "duplicates", "dropped", "address"}};
   for (const ShardStatusReply& shard : status.shards()) {

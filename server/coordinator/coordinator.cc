@@ -143,6 +143,7 @@ absl::StatusOr<JoinWorkerReply> CoordinatorImpl::JoinWorker(const JoinWorkerRequ
     }
     rank = members_.Join(request.name(), options_.now(), orphan);
     members_.SetStandIn(rank, request.stand_in());
+    if (request.has_team()) members_.SetTeam(rank, request.team());
     members_.SetProcesses(rank, std::max(request.processes(), 1u));
     reply.set_rank(rank);
     reply.set_incarnation(members_.at(rank).incarnation);
@@ -152,6 +153,7 @@ absl::StatusOr<JoinWorkerReply> CoordinatorImpl::JoinWorker(const JoinWorkerRequ
     record.mutable_joined()->set_name(request.name());
     record.mutable_joined()->set_processes(members_.at(rank).processes);
     record.mutable_joined()->set_stand_in(request.stand_in());
+    if (request.has_team()) record.mutable_joined()->set_team(request.team());
     const absl::Status kept = Keep(record, true);
     if (!kept.ok()) {
       members_.Remove(rank);
@@ -191,6 +193,12 @@ absl::Status CoordinatorImpl::Replace(const JoinWorkerRequest& request) {
   }
   // Whoever made up for a lost worker has its own part to do.
   if (stand_in) SYNCLINE_RETURN_IF_ERROR(RemoveWorker(*stand_in, false));
+  std::optional<Rank> leader;
+  if (request.has_team()) {
+    absl::MutexLock lock(&mu_);
+    leader = members_.LeaderOf(request.team());
+  }
+  if (leader) SYNCLINE_RETURN_IF_ERROR(RemoveWorker(*leader, false));
   if (request.replaces_incarnation() == 0) return absl::OkStatus();
   {
     absl::MutexLock lock(&mu_);
@@ -236,7 +244,7 @@ absl::Status CoordinatorImpl::AdmitAtFirstStep(Rank rank) {
   join.set_call(LeaseEvent::JOIN);
   join.set_rank(rank);
   join.set_number(clock);
-  join.set_count(members_.at(rank).processes);
+  join.set_count(SharesOf(rank));
   return Do(join).status();
 }
 
@@ -347,7 +355,7 @@ absl::StatusOr<LeaseReply> CoordinatorImpl::Lease(const LeaseRequest& request) {
   event.set_rank(request.rank());
   if (!as_many) {
     event.set_call(LeaseEvent::SET_PROCESSES);
-    event.set_count(processes);
+    event.set_count(SharesOf(request.rank()));
     SYNCLINE_RETURN_IF_ERROR(Do(event).status());
   }
   NoteCommitted(request.rank(), request.committed());
@@ -387,7 +395,8 @@ absl::StatusOr<HeartbeatReply> CoordinatorImpl::Heartbeat(const HeartbeatRequest
     return reply;
   }
   if (TooMany(rank)) reply.set_stopping(true);
-  reply.set_stand_in(members_.First() == rank && Orphan().has_value());
+  // A team cannot be in two places.
+  reply.set_stand_in(members_.First() == rank && team_size() == 1 && Orphan().has_value());
   if (map_) reply.set_map_epoch(map_->epoch());
   members_.Touch(rank, options_.now());
   members_.Report(rank, request.progress());
@@ -470,8 +479,29 @@ std::string CoordinatorImpl::WaitingFor() const {
   }
   if (!map_) return "waiting for a worker to declare the model's tensors";
   if (draining_) return absl::StrCat("waiting for ", live.size(), " workers to leave");
+  if (const auto vacant = teams_.Vacant(TeamCount()); vacant && team_size() > 1 && !ending_) {
+    return absl::StrCat("waiting for a worker to take stage ", vacant->place, " of replica ", vacant->team);
+  }
   if (live.empty()) return "waiting for a worker to join";
   return "";
+}
+
+absl::StatusOr<JoinTeamReply> CoordinatorImpl::JoinTeam(const JoinTeamRequest& request) {
+  absl::MutexLock lock(&mu_);
+  if (team_size() == 1) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("job ", job_.name(), " has pipeline.stages 1: its workers share no model"));
+  }
+  JoinTeamReply reply;
+  reply.set_lease_ms(absl::ToInt64Milliseconds(options_.member_lease));
+  reply.set_finished(finished_);
+  heard_ = options_.now();
+  const auto place = teams_.Join(request, TeamCount(), options_.now());
+  if (!place) return reply;
+  reply.set_team(place->team);
+  reply.set_place(place->place);
+  teams_.Describe(place->team, &reply);
+  return reply;
 }
 
 absl::StatusOr<ClusterStatusReply> CoordinatorImpl::ClusterStatus() {
@@ -518,6 +548,7 @@ absl::StatusOr<ClusterStatusReply> CoordinatorImpl::ClusterStatus() {
   if (test_accuracy_) reply.set_test_accuracy(*test_accuracy_);
   if (test_loss_) reply.set_test_loss(*test_loss_);
   reply.set_last_checkpoint(last_checkpoint_);
+  for (TeamStatus& team : teams_.Status()) *reply.add_teams() = std::move(team);
   *reply.mutable_rescale() = RescaleStatus();
   return reply;
 }
@@ -533,6 +564,7 @@ void CoordinatorImpl::ExcuseSilence() {
   if (heard_ >= now - options_.member_lease / 2) return;
   for (Registered& shard : registered_) shard.last_seen = std::max(shard.last_seen, now);
   members_.TouchAll(now);
+  teams_.TouchAll(now);
 }
 
 void CoordinatorImpl::Tick() {
@@ -540,6 +572,7 @@ void CoordinatorImpl::Tick() {
   {
     absl::MutexLock lock(&mu_);
     ExcuseSilence();
+    teams_.RemoveSilent(now - options_.member_lease);
     if (std::string reason = WaitingFor(); reason != waiting_.first) waiting_ = {std::move(reason), now};
   }
   if (HandleLostShards()) return;

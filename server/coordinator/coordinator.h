@@ -62,6 +62,8 @@ class CoordinatorCore {
   // when others have its chunks. The last shard's drain is the job's.
   virtual absl::StatusOr<DrainReply> Drain(const DrainRequest& request) = 0;
   virtual absl::StatusOr<ScaleReply> Scale(const ScaleRequest& request) = 0;
+  // FAILED_PRECONDITION for a job without teams.
+  virtual absl::StatusOr<JoinTeamReply> JoinTeam(const JoinTeamRequest& request) = 0;
 
   // What is due: gives up members whose lease has run out, takes interval checkpoints, notices the
   // end of training. The owner calls it about ten times a second, from one thread.

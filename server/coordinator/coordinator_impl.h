@@ -1,6 +1,7 @@
 #ifndef SYNCLINE_SERVER_COORDINATOR_COORDINATOR_IMPL_H_
 #define SYNCLINE_SERVER_COORDINATOR_COORDINATOR_IMPL_H_
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
@@ -18,6 +19,7 @@
 #include "server/coordinator/map_change.h"
 #include "server/coordinator/member_table.h"
 #include "server/coordinator/shard_group.h"
+#include "server/coordinator/team_table.h"
 
 namespace syncline {
 
@@ -27,7 +29,8 @@ namespace syncline {
 // coordinator_recovery.cc.
 class CoordinatorImpl final : public CoordinatorCore {
  public:
-  explicit CoordinatorImpl(Options options) : options_(std::move(options)), job_(options_.job) {}
+  explicit CoordinatorImpl(Options options)
+      : options_(std::move(options)), job_(options_.job), teams_(team_size(), options_.generation << 32) {}
   ~CoordinatorImpl() override;
   absl::Status Start();
 
@@ -41,11 +44,21 @@ class CoordinatorImpl final : public CoordinatorCore {
   absl::StatusOr<CheckpointReply> Checkpoint() override;
   absl::StatusOr<DrainReply> Drain(const DrainRequest& request) override;
   absl::StatusOr<ScaleReply> Scale(const ScaleRequest& request) override;
+  absl::StatusOr<JoinTeamReply> JoinTeam(const JoinTeamRequest& request) override;
   void Tick() override;
   bool finished() const override;
 
  private:
   bool sync() const { return job_.sync_mode() == SYNC; }
+  // Processes that share one model, and how many such teams there are to be.
+  uint32_t team_size() const { return std::max(job_.pipeline().stages(), 1u); }
+  uint32_t TeamCount() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return (target_workers_ > 0 ? target_workers_ : job_.workers()) / team_size();
+  }
+  // A team has one part of a step's samples, other processes of a member one each.
+  uint32_t SharesOf(Rank rank) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return std::max(members_.at(rank).processes / team_size(), 1u);
+  }
   absl::Status NoteConfiguring(const std::vector<std::string>& addresses) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status CheckName(const JoinWorkerRequest& request) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status Replace(const JoinWorkerRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mu_);
@@ -206,6 +219,7 @@ class CoordinatorImpl final : public CoordinatorCore {
   std::optional<ShardMap> map_ ABSL_GUARDED_BY(mu_);
   std::shared_ptr<ShardGroup> shards_ ABSL_GUARDED_BY(mu_);  // once they are configured
   MemberTable members_ ABSL_GUARDED_BY(mu_);
+  TeamTable teams_ ABSL_GUARDED_BY(mu_);
   std::unique_ptr<DataLeases> leases_ ABSL_GUARDED_BY(mu_);
   uint64_t samples_ ABSL_GUARDED_BY(mu_) = 0;
   bool started_ ABSL_GUARDED_BY(mu_) = false;  // all expected workers were there

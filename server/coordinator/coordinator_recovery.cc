@@ -120,7 +120,7 @@ void CoordinatorImpl::MakeLeases(uint64_t samples) {
   leases_ = std::make_unique<DataLeases>(options);
   if (restored_) leases_->Restore(*restored_);
   for (const Rank rank : members_.Live()) {
-    leases_->Join(rank, first_step_, members_.at(rank).processes);
+    leases_->Join(rank, first_step_, SharesOf(rank));
   }
 }
 
@@ -145,6 +145,7 @@ void CoordinatorImpl::Replay(const MetadataRecord& record) {
       members_.Rejoin(joined.rank(), joined.incarnation(), joined.name(), FirstHeardBy());
       members_.SetProcesses(joined.rank(), joined.processes());
       members_.SetStandIn(joined.rank(), joined.stand_in());
+      if (joined.has_team()) members_.SetTeam(joined.rank(), joined.team());
       started_ = started_ || members_.LiveProcesses() >= job_.workers();
       break;
     }

@@ -109,6 +109,10 @@ absl::StatusOr<ScaleReply> CoordinatorImpl::Scale(const ScaleRequest& request) {
   if (draining_ || finished_) {
     return absl::FailedPreconditionError(absl::StrCat("job ", job_.name(), " is over"));
   }
+  if (request.workers() % team_size() != 0) {
+    return absl::InvalidArgumentError(absl::StrCat("workers is ", request.workers(), ": it must be a multiple of ",
+                                                   team_size(), ", the job's pipeline.stages"));
+  }
   MetadataRecord record;
   *record.mutable_scaled() = request;
   SYNCLINE_RETURN_IF_ERROR(Keep(record, true));
@@ -119,6 +123,7 @@ absl::StatusOr<ScaleReply> CoordinatorImpl::Scale(const ScaleRequest& request) {
 
 bool CoordinatorImpl::TooMany(Rank rank) const {
   if (target_workers_ == 0) return false;
+  if (const auto team = members_.at(rank).team) return *team >= TeamCount();
   // The lowest ranks stay.
   uint64_t before = 0;
   for (const Rank live : members_.Live()) {

@@ -22,7 +22,7 @@ absl::Status CheckAddress(const std::string& address) {
     return absl::OkStatus();
   }
   return absl::InvalidArgumentError(
-      absl::StrCat("address is \"", address, "\": it must be host:port (--advertise of the shard)"));
+      absl::StrCat("address is \"", address, "\": it must be host:port (--advertise)"));
 }
 
 template <typename Reply>
@@ -92,6 +92,15 @@ grpc::Status CoordinatorService::Drain(grpc::ServerContext*, const DrainRequest*
 grpc::Status CoordinatorService::Scale(grpc::ServerContext*, const ScaleRequest* request,
                                        ScaleReply* reply) {
   return Answer(core_->Scale(*request), reply);
+}
+
+grpc::Status CoordinatorService::JoinTeam(grpc::ServerContext*, const JoinTeamRequest* request,
+                                          JoinTeamReply* reply) {
+  absl::Status status = CheckProtocol(request->protocol());
+  status.Update(CheckAddress(request->address()));
+  if (request->life() == 0) status.Update(absl::InvalidArgumentError("life is 0: it must be a random number"));
+  if (!status.ok()) return ToGrpcStatus(status);
+  return Answer(core_->JoinTeam(*request), reply);
 }
 
 }  // namespace syncline

@@ -33,6 +33,8 @@ class CoordinatorService final : public Coordinator::Service {
                      DrainReply* reply) override;
   grpc::Status Scale(grpc::ServerContext* context, const ScaleRequest* request,
                      ScaleReply* reply) override;
+  grpc::Status JoinTeam(grpc::ServerContext* context, const JoinTeamRequest* request,
+                        JoinTeamReply* reply) override;
 
  private:
   CoordinatorCore* const core_;

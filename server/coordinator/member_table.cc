@@ -20,6 +20,13 @@ std::optional<Rank> MemberTable::Named(const std::string& name) const {
   return std::nullopt;
 }
 
+std::optional<Rank> MemberTable::LeaderOf(uint32_t team) const {
+  for (const auto& [rank, member] : members_) {
+    if (member.live && member.team == team) return rank;
+  }
+  return std::nullopt;
+}
+
 std::optional<Rank> MemberTable::StandIn() const {
   for (const auto& [rank, member] : members_) {
     if (member.live && member.stand_in) return rank;

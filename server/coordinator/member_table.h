@@ -24,6 +24,7 @@ class MemberTable {
     std::string name;
     bool live = false;
     bool stand_in = false;  // for a lost one, whose rank it has
+    std::optional<uint32_t> team;  // that it leads
     uint32_t processes = 1;  // it stands for, at least 1
     absl::Time last_seen;
     WorkerProgress progress;
@@ -46,6 +47,7 @@ class MemberTable {
   void Report(Rank rank, const WorkerProgress& progress);
   void SetProcesses(Rank rank, uint32_t count) { members_.at(rank).processes = count; }
   void SetStandIn(Rank rank, bool stand_in) { members_.at(rank).stand_in = stand_in; }
+  void SetTeam(Rank rank, std::optional<uint32_t> team) { members_.at(rank).team = team; }
   void RemoveAll() {
     for (auto& [rank, member] : members_) member.live = false;
   }
@@ -58,6 +60,8 @@ class MemberTable {
   std::optional<Rank> First() const;
   // The live member of that name that is no stand-in.
   std::optional<Rank> Named(const std::string& name) const;
+  // The live member that leads a team.
+  std::optional<Rank> LeaderOf(uint32_t team) const;
   // A live stand-in.
   std::optional<Rank> StandIn() const;
   // Of live members, all together.

@@ -107,11 +107,15 @@ absl::Status ClientImpl::CreateTensors(absl::Span<const TensorSpec> tensors) {
   routes.message_bytes = [this](const ShardConnection& shard) {
     return shard.has_link() ? kLentBytes : options_.message_bytes;
   };
+  routes.holds = options_.holds;
   routes.installing = [this](const auto& newest) { GiveUpLost(newest); };
   routes.installed = [this](const auto& newest, const auto& before) { Installed(newest, before); };
   routes_ = std::make_unique<RouteTable>(std::move(routes));
   SYNCLINE_RETURN_IF_ERROR(routes_->Start(reply->map()));
   first_ = routes_->For(0);
+  for (size_t t = 0; t < tensors.size(); ++t) {
+    if (!options_.holds || options_.holds(tensors[t].name())) held_tensors_.push_back(t);
+  }
   routed_ = true;
   const std::vector<ChunkInfo>& chunks = first_->router.chunks();
   versions_ = std::make_unique<ChunkVersions>(chunks.size());
@@ -234,10 +238,22 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Connect(const ClientOptions& opt
   request.set_name(options.name.empty() ? DefaultName() : options.name);
   request.set_processes(static_cast<uint32_t>(options.processes));
   request.set_stand_in(options.stand_in);
+  if (options.team) request.set_team(*options.team);
   request.set_replaces_rank(options.replaces_rank);
   request.set_replaces_incarnation(options.replaces_incarnation);
   SYNCLINE_ASSIGN_OR_RETURN(auto joined, CallJoin(options, coordinator.get(), request));
   return std::make_unique<ClientImpl>(options, std::move(coordinator), std::move(joined));
+}
+
+absl::StatusOr<std::unique_ptr<Client>> Client::ConnectAs(const ClientOptions& options, Rank rank,
+                                                          Incarnation incarnation,
+                                                          const JobManifest& job) {
+  SYNCLINE_ASSIGN_OR_RETURN(auto channel, MakeChannel(options.coordinator, options.security));
+  JoinWorkerReply member;
+  member.set_rank(rank);
+  member.set_incarnation(incarnation);
+  *member.mutable_job() = job;
+  return std::make_unique<ClientImpl>(options, Coordinator::NewStub(channel), std::move(member));
 }
 
 absl::StatusOr<JobManifest> Client::AskJob(const ClientOptions& options) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,11 @@ struct ClientOptions {
   Incarnation replaces_incarnation = 0;
   // Only to make the steps that a lost worker owes (sync).
   bool stand_in = false;
+  // pipeline: the team that the member leads.
+  std::optional<uint32_t> team;
+  // Which tensors this process has to do with, by name; null: all. From CreateTensors on, which names them all,
+  // tensors are counted among those.
+  std::function<bool(const std::string& tensor)> holds;
   // Connections to each shard.
   int channels_per_shard = 2;
   // Threads that read and write them; at most one a connection. 0: a quarter of the cores, at least
@@ -82,6 +88,11 @@ class Client {
 
   // Joins the cluster; waits for the coordinator until the deadline.
   static absl::StatusOr<std::unique_ptr<Client>> Connect(const ClientOptions& options);
+  // Pushes and pulls for a member that another process has joined as, which also leases, commits and leaves: what
+  // is said to the coordinator is that process's part.
+  static absl::StatusOr<std::unique_ptr<Client>> ConnectAs(const ClientOptions& options, Rank rank,
+                                                           Incarnation incarnation,
+                                                           const JobManifest& job);
   // What the job is, without joining. Waits likewise.
   static absl::StatusOr<JobManifest> AskJob(const ClientOptions& options);
   // Calls under way end with CANCELLED first. Does not leave the cluster in good order: see Leave.

@@ -38,10 +38,13 @@ class ClientImpl final : public Client {
              JoinWorkerReply joined)
       : options_(std::move(options)),
         coordinator_(std::move(coordinator)),
-        joined_(std::move(joined)),
-        heartbeat_(coordinator_.get(), joined_.rank(), joined_.incarnation(),
-                   absl::Milliseconds(joined_.lease_ms()) / 4,
-                   {[this] { EndCalls(); }, [this](uint64_t epoch) { Hint(epoch); }}) {}
+        joined_(std::move(joined)) {
+    if (joined_.lease_ms() == 0) return;  // it is another process's member
+    heartbeat_ = std::make_unique<Heartbeat>(
+        coordinator_.get(), joined_.rank(), joined_.incarnation(),
+        absl::Milliseconds(joined_.lease_ms()) / 4,
+        Heartbeat::Told{[this] { EndCalls(); }, [this](uint64_t epoch) { Hint(epoch); }});
+  }
   ~ClientImpl() override;
 
   Rank rank() const override { return joined_.rank(); }
@@ -77,10 +80,14 @@ class ClientImpl final : public Client {
     SYNCLINE_ASSIGN_OR_RETURN(StateKeeper* const keeper, KeeperNow());
     return keeper->HandIn(clock, own, leaving);
   }
-  void Report(const WorkerProgress& progress) override { heartbeat_.Report(progress); }
-  bool expelled() const override { return heartbeat_.expelled(); }
-  bool stopping() const override { return heartbeat_.stopping(); }
-  bool stand_in_wanted() const override { return heartbeat_.stand_in_wanted(); }
+  void Report(const WorkerProgress& progress) override {
+    if (heartbeat_ != nullptr) heartbeat_->Report(progress);
+  }
+  bool expelled() const override { return heartbeat_ != nullptr && heartbeat_->expelled(); }
+  bool stopping() const override { return heartbeat_ != nullptr && heartbeat_->stopping(); }
+  bool stand_in_wanted() const override {
+    return heartbeat_ != nullptr && heartbeat_->stand_in_wanted();
+  }
   absl::Status Leave(Clock clock, const WorkerProgress& progress) override;
 
  private:
@@ -186,13 +193,14 @@ class ClientImpl final : public Client {
   // Set by CreateTensors, before anything else looks at them.
   std::unique_ptr<RouteTable> routes_;
   RouteTable::Ptr first_;  // what is the same by all maps is looked up here
+  std::vector<size_t> held_tensors_;  // as the caller counts them
   std::unique_ptr<ChunkVersions> versions_;
   std::unique_ptr<HeldWeights> held_;
   std::unique_ptr<TensorRequests> requests_;
   // If the job's workers carry state: to the shards of `keeper_route_`.
   std::unique_ptr<StateKeeper> state_keeper_;
   RouteTable::Ptr keeper_route_;
-  Heartbeat heartbeat_;
+  std::unique_ptr<Heartbeat> heartbeat_;
 };
 
 }  // namespace syncline

@@ -17,10 +17,10 @@ constexpr double kSlowRate = 400e6;
 
 absl::Status ClientImpl::CheckFits(const Destination& to) const {
   if (first_ == nullptr) return absl::FailedPreconditionError("call CreateTensors first");
-  const size_t tensors = first_->router.tensors();
+  const size_t tensors = held_tensors_.size();
   if (to.tensors.size() == tensors) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat("memory for ", to.tensors.size(),
-                                                 " tensors, the model has ", tensors));
+                                                 " tensors, there are ", tensors));
 }
 
 absl::StatusOr<ClientImpl::Outgoing> ClientImpl::Check(
@@ -31,13 +31,15 @@ absl::StatusOr<ClientImpl::Outgoing> ClientImpl::Check(
   out.tensors.resize(out.route->router.tensors());
   std::vector<size_t> order;
   for (const Gradient& gradient : gradients) {
-    if (gradient.tensor >= out.tensors.size() || out.tensors[gradient.tensor] != nullptr) {
+    const size_t tensor =
+        gradient.tensor < held_tensors_.size() ? held_tensors_[gradient.tensor] : out.tensors.size();
+    if (tensor >= out.tensors.size() || out.tensors[tensor] != nullptr) {
       return absl::InvalidArgumentError(
-          absl::StrCat("there is no tensor ", gradient.tensor, ", or it was given twice: the model "
-                       "has tensors 0 to ", out.tensors.size() - 1));
+          absl::StrCat("there is no tensor ", gradient.tensor, ", or it was given twice: there are "
+                       "tensors 0 to ", held_tensors_.size() - 1));
     }
-    out.tensors[gradient.tensor] = gradient.data;
-    order.push_back(gradient.tensor);
+    out.tensors[tensor] = gradient.data;
+    order.push_back(tensor);
   }
   out.messages = MessagesNow();
   out.groups = out.route->router.GroupsOf(order, out.messages);
@@ -57,8 +59,18 @@ Router::Messages ClientImpl::MessagesNow() const {
 ClientImpl::Pulling ClientImpl::BeginPull(Clock clock, bool observer, size_t groups,
                                           const Destination& to, PullDone done) {
   if (!observer) done = Forgetting(std::move(done));
-  Pulling pull{clock, observer, to.untouched, {to.tensors.begin(), to.tensors.end()}, nullptr};
-  pull.operation = std::make_shared<PullOperation>(&first_->router, groups, to, std::move(done),
+  Pulling pull{clock, observer, to.untouched, std::vector<float*>(first_->router.tensors()), nullptr};
+  Destination all{{}, to.ready, to.untouched};
+  std::vector<size_t> counted(pull.tensors.size());
+  for (size_t i = 0; i < held_tensors_.size(); ++i) {
+    pull.tensors[held_tensors_[i]] = to.tensors[i];
+    counted[held_tensors_[i]] = i;
+  }
+  all.tensors = pull.tensors;
+  if (to.ready != nullptr && options_.holds) {
+    all.ready = [ready = to.ready, counted = std::move(counted)](size_t tensor) { ready(counted[tensor]); };
+  }
+  pull.operation = std::make_shared<PullOperation>(&first_->router, groups, all, std::move(done),
                                                    observer ? nullptr : versions_.get(),
                                                    held_.get());
   return pull;

@@ -166,7 +166,7 @@ absl::Status RouteTable::Install(const MapVersion& version) {
     message_bytes.push_back(options_.message_bytes(*shard));
   }
   const auto route = std::make_shared<const Route>(version, std::move(shards),
-                                                   std::move(message_bytes));
+                                                   std::move(message_bytes), options_.holds);
   Ptr before;
   if (options_.installing) options_.installing(route);
   {

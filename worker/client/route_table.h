@@ -24,12 +24,12 @@ namespace syncline {
 // Where chunks lie by one shard map, and the ways there.
 struct Route {
   Route(const MapVersion& version, std::vector<ShardConnection*> connections,
-        std::vector<size_t> message_bytes)
+        std::vector<size_t> message_bytes, const Router::Holds& holds)
       : from_step(version.from_step()),
         addresses(version.map().shards().begin(), version.map().shards().end()),
         lost(version.map().lost().begin(), version.map().lost().end()),
         shards(std::move(connections)),
-        router(version.map(), std::move(message_bytes)) {}
+        router(version.map(), std::move(message_bytes), holds) {}
 
   uint64_t epoch() const { return router.map_epoch(); }
 
@@ -58,6 +58,8 @@ class RouteTable {
     std::function<absl::StatusOr<ShardConnection*>(const std::string& address)> connect;
     // How large messages to a shard may be.
     std::function<size_t(const ShardConnection&)> message_bytes;
+    // Which tensors are asked for here, by name; null: all.
+    Router::Holds holds;
     // A newer map is about to be in the table: what comes before anybody goes by it.
     std::function<void(const Ptr& newest)> installing;
     // A newer map is in the table; the map before it was `before`.

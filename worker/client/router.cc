@@ -5,7 +5,7 @@
 
 namespace syncline {
 
-Router::Router(const ShardMap& map, std::vector<size_t> message_bytes)
+Router::Router(const ShardMap& map, std::vector<size_t> message_bytes, const Holds& holds)
     : map_epoch_(map.epoch()),
       chunks_(Chunks(map)),
       owner_(map.owner().begin(), map.owner().end()),
@@ -16,21 +16,23 @@ Router::Router(const ShardMap& map, std::vector<size_t> message_bytes)
   for (const ChunkInfo& chunk : chunks_) {
     if (tensor_chunks_[chunk.tensor]++ == 0) first_chunk_[chunk.tensor] = chunk.id;
   }
-  for (const Messages messages : {kLarge, kSmall}) pulls_[messages] = AllGroups(messages);
+  std::vector<size_t> held;
+  for (size_t t = 0; t < tensors(); ++t) {
+    if (holds == nullptr || holds(map.tensors(static_cast<int>(t)).name())) held.push_back(t);
+  }
+  for (const Messages messages : {kLarge, kSmall}) pulls_[messages] = AllGroups(held, messages);
 }
 
-std::vector<Router::Group> Router::AllGroups(Messages messages) const {
-  std::vector<size_t> all(tensors());
-  for (size_t t = 0; t < all.size(); ++t) all[t] = t;
-  std::vector<Group> groups = GroupsOf(all, messages);
+std::vector<Router::Group> Router::AllGroups(absl::Span<const size_t> held, Messages messages) const {
+  std::vector<Group> groups = GroupsOf(held, messages);
   std::sort(groups.begin(), groups.end(), [](const Group& a, const Group& b) {
     return a.chunks.front() < b.chunks.front();
   });
   // A shard without chunks is pulled from too: that is how a worker waits for its step there.
+  std::vector<bool> asked(shards_);
+  for (const Group& group : groups) asked[group.shard] = true;
   for (uint32_t shard = 0; shard < shards_; ++shard) {
-    if (std::find(owner_.begin(), owner_.end(), shard) == owner_.end()) {
-      groups.push_back({map_epoch_, shard, {}, 0});
-    }
+    if (!asked[shard]) groups.push_back({map_epoch_, shard, {}, 0});
   }
   return groups;
 }

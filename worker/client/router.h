@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <string>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -29,8 +31,11 @@ class Router {
   enum Messages { kLarge, kSmall };
   static constexpr size_t kSmallBytes = size_t{256} << 10;
 
+  // Whether a tensor, by name, is pulled here. Null: all are.
+  using Holds = std::function<bool(const std::string& tensor)>;
+
   // `message_bytes`: by shard, of large messages.
-  Router(const ShardMap& map, std::vector<size_t> message_bytes);
+  Router(const ShardMap& map, std::vector<size_t> message_bytes, const Holds& holds = nullptr);
 
   uint64_t map_epoch() const { return map_epoch_; }
   // By chunk id; the same for every map of a job.
@@ -40,7 +45,7 @@ class Router {
   // How many chunks a tensor has.
   size_t tensor_chunks(size_t tensor) const { return tensor_chunks_[tensor]; }
 
-  // All chunks, those of the first tensors first, which a model needs first: what a pull asks for. At
+  // All chunks of tensors held here, those of the first tensors first, which a model needs first: what a pull asks for. At
   // least one of each shard, empty where it has no chunks.
   const std::vector<Group>& pulls(Messages messages = kLarge) const { return pulls_[messages]; }
   // The chunks of some tensors, in the order given: what a push of them sends.
@@ -50,7 +55,7 @@ class Router {
                                     Messages messages = kLarge) const;
 
  private:
-  std::vector<Group> AllGroups(Messages messages) const;
+  std::vector<Group> AllGroups(absl::Span<const size_t> held, Messages messages) const;
   // Adds a chunk to its shard's open group, which goes to `groups` first if the chunk does not fit.
   void Add(uint32_t chunk, Messages messages, std::vector<Group>* open,
            std::vector<Group>* groups) const;

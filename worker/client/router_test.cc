@@ -79,5 +79,19 @@ TEST(RouterTest, AMessageHasRoomForSoManyChunks) {
   EXPECT_EQ(router.pulls()[1].chunks.size(), 1u);
 }
 
+TEST(RouterTest, WhoHoldsSomeTensorsPullsThoseAndWaitsAtEveryShard) {
+  const ShardMap map = Map(2);
+  const Router router(map, {8192, 8192}, [](const std::string& tensor) { return tensor == "b"; });
+  std::set<uint32_t> shards;
+  std::vector<uint32_t> pulled;
+  for (const auto& group : router.pulls()) {
+    EXPECT_TRUE(shards.insert(group.shard).second);
+    pulled.insert(pulled.end(), group.chunks.begin(), group.chunks.end());
+  }
+  EXPECT_THAT(pulled, ElementsAre(3));
+  EXPECT_EQ(shards.size(), 2u);
+  EXPECT_EQ(router.GroupsOf({0}).size(), 2u) << "others can still be pushed";
+}
+
 }  // namespace
 }  // namespace syncline

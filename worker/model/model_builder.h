@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "common/cluster/stage_layout.h"
 #include "proto/job.pb.h"
 #include "worker/model/layer.h"
 
@@ -15,11 +16,6 @@ namespace syncline {
 // "model.layers[2].linear.units is 0; accepted: 1 to 65536".
 absl::Status ValidateModel(const Model& model);
 
-// Some of a model's layers, by their places in the manifest: [begin, end).
-struct LayerRange {
-  int begin = 0;
-  int end = 0;
-};
 inline LayerRange AllLayers(const Model& model) { return {0, model.layers_size()}; }
 
 // The layers of a model in order, each named by its place in the manifest ("0.linear"). An

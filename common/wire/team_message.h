@@ -1,0 +1,26 @@
+#ifndef SYNCLINE_COMMON_WIRE_TEAM_MESSAGE_H_
+#define SYNCLINE_COMMON_WIRE_TEAM_MESSAGE_H_
+
+#include "absl/status/statusor.h"
+#include "common/tensor/fragments.h"
+#include "grpcpp/support/byte_buffer.h"
+#include "proto/team.pb.h"
+
+namespace syncline {
+
+// A TeamMessage as it goes over the network: its `data`, the floats of an activation or gradient, is looked at where
+// it lies, and left where the network put it.
+
+// `head` without data. The memory of `data` must stay until the call has ended.
+grpc::ByteBuffer EncodeTeamMessage(const TeamMessage& head, const Fragments& data);
+
+struct DecodedTeamMessage {
+  TeamMessage head;  // without data
+  Fragments data;    // keeps the message's bytes
+};
+// INVALID_ARGUMENT, saying where, for bytes that are no such message.
+absl::StatusOr<DecodedTeamMessage> DecodeTeamMessage(const grpc::ByteBuffer& buffer);
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_COMMON_WIRE_TEAM_MESSAGE_H_

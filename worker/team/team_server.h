@@ -1,0 +1,41 @@
+#ifndef SYNCLINE_WORKER_TEAM_TEAM_SERVER_H_
+#define SYNCLINE_WORKER_TEAM_TEAM_SERVER_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "common/rpc/raw_call.h"
+#include "common/rpc/security.h"
+#include "common/rpc/server_runtime.h"
+#include "proto/team.grpc.pb.h"
+#include "worker/team/mailbox.h"
+
+namespace syncline {
+
+// Takes the messages of a team's other processes, and puts them where they are looked for. Thread-safe.
+class TeamServer {
+ public:
+  // `mailbox` must outlive the server. Errors as of ServerRuntime::Start.
+  static absl::StatusOr<std::unique_ptr<TeamServer>> Start(const std::string& listen,
+                                                           const SecurityOptions& security,
+                                                           Mailbox* mailbox);
+
+  // host:port with the port taken.
+  const std::string& address() const { return runtime_->address(); }
+
+ private:
+  using Service = TeamMessages::WithRawMethod_Deliver<TeamMessages::Service>;
+
+  explicit TeamServer(Mailbox* mailbox) : mailbox_(mailbox) {}
+  void ListenOn(grpc::ServerCompletionQueue* queue);
+  absl::StatusOr<grpc::ByteBuffer> Deliver(const grpc::ByteBuffer& request);
+
+  Mailbox* const mailbox_;
+  Service service_;
+  std::unique_ptr<ServerRuntime> runtime_;
+};
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_WORKER_TEAM_TEAM_SERVER_H_

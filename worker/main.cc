@@ -16,6 +16,9 @@ ABSL_FLAG(std::string, name, "", "Name shown in status, its own among the job's 
           "that died waits for its lease to end and takes its place. By default the host and process.");
 ABSL_FLAG(std::string, device, "",
           "Where to compute: auto, cpu, cuda or cuda:N; by default what the job says.");
+ABSL_FLAG(std::string, advertise, "",
+          "pipeline: host:port under which the other stages reach this worker; by default the address it listens "
+          "on (--listen).");
 ABSL_FLAG(int, threads, 0, "Compute threads on a CPU; 0 takes the job's worker_threads.");
 ABSL_FLAG(int, io_threads, 0,
           "Threads that send and receive tensors, 1 or 2; 0: a quarter of the cores. More move more bytes "
@@ -37,6 +40,8 @@ absl::Status Run(const syncline::DaemonOptions& daemon) {
   options.name = absl::GetFlag(FLAGS_name);
   options.security = daemon.security;
   options.device = absl::GetFlag(FLAGS_device);
+  options.listen = daemon.listen;
+  options.advertise = absl::GetFlag(FLAGS_advertise);
   options.threads = absl::GetFlag(FLAGS_threads);
   options.io_threads = absl::GetFlag(FLAGS_io_threads);
   options.step_delay = absl::GetFlag(FLAGS_step_delay);

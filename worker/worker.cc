@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -26,6 +27,13 @@
 #include "worker/model/model_builder.h"
 #include "worker/model/network.h"
 #include "worker/model/open_device.h"
+#include "worker/pipeline/follower.h"
+#include "worker/pipeline/layer_times.h"
+#include "worker/pipeline/leader.h"
+#include "worker/pipeline/memory_limit.h"
+#include "worker/pipeline/stage.h"
+#include "worker/team/team.h"
+#include "worker/train/parameters.h"
 #include "worker/train/trainer.h"
 
 namespace syncline {
@@ -126,6 +134,9 @@ struct Role {
   // Only to make what a lost worker owes; ends when this says so.
   bool stand_in = false;
   std::function<bool()> stop;
+  // pipeline: the processes that share the model, whose first one this is; otherwise null.
+  Team* team = nullptr;
+  JobManifest job;  // with a team
 };
 
 absl::Status Train(const WorkerOptions& options, ProgressBoard* board, Role role, bool* given_up);
@@ -161,6 +172,39 @@ class StandIn {
   std::thread thread_;
 };
 
+absl::StatusOr<std::unique_ptr<Device>> OpenWorkerDevice(const WorkerOptions& options,
+                                                        const JobManifest& job) {
+  std::string note;
+  SYNCLINE_ASSIGN_OR_RETURN(auto device, OpenDevice(DeviceOptionsOf(options, job), &note));
+  if (!note.empty()) spdlog::info("{}", note);
+  device->LimitMemory(job.memory_limit());
+  return device;
+}
+
+// What the first stage of a pipeline has of the model.
+struct Placement {
+  std::string layers;  // of all stages
+  Network::Part part;
+  std::function<bool(const std::string&)> holds;
+};
+
+absl::StatusOr<Placement> PlaceFirstStage(const JobManifest& job, const Device* device) {
+  Placement placement;
+  auto layers = PlaceLayers(job, device);
+  SYNCLINE_RETURN_IF_ERROR(ExplainMemory(layers.status(), job));
+  placement.layers = *std::move(layers);
+  SYNCLINE_ASSIGN_OR_RETURN(
+      const auto ranges, ParseStageLayers(placement.layers, static_cast<int>(job.pipeline().stages()),
+                                          job.model().layers_size()));
+  spdlog::info("layers by stage: {}", placement.layers);
+  placement.part = PipelineStage::Part(job.pipeline(), 0, ranges[0]);
+  SYNCLINE_ASSIGN_OR_RETURN(const auto parameters, ModelParameters(job.model(), ranges[0]));
+  std::set<std::string> held;
+  for (const ParameterSpec& parameter : parameters) held.insert(parameter.name);
+  placement.holds = [held = std::move(held)](const std::string& tensor) { return held.count(tensor) > 0; };
+  return placement;
+}
+
 // One membership, from join to leave.
 absl::Status Train(const WorkerOptions& options, ProgressBoard* board, Role role, bool* given_up) {
   std::optional<LocalSocket> listener = std::move(role.listener);
@@ -172,14 +216,22 @@ absl::Status Train(const WorkerOptions& options, ProgressBoard* board, Role role
   join.replaces_rank = role.before.rank;
   join.replaces_incarnation = role.before.incarnation;
   join.stand_in = role.stand_in;
+  Placement placement;
+  if (role.team != nullptr) {
+    SYNCLINE_ASSIGN_OR_RETURN(device, OpenWorkerDevice(options, role.job));
+    SYNCLINE_ASSIGN_OR_RETURN(placement, PlaceFirstStage(role.job, device.get()));
+    join.team = role.team->view().team;
+    join.processes = static_cast<int>(role.job.pipeline().stages());
+    join.holds = placement.holds;
+  }
   SYNCLINE_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Client::Connect(join));
   const JobManifest& job = client->job();
   spdlog::info("rank {} (incarnation {}) of job {}{}", client->rank(), client->incarnation(),
                job.name(), role.stand_in ? ", standing in for a lost worker" : "");
 
-  std::string note;
-  SYNCLINE_ASSIGN_OR_RETURN(device, OpenDevice(DeviceOptionsOf(options, job), &note));
-  if (!note.empty()) spdlog::info("{}", note);
+  if (device == nullptr) {
+    SYNCLINE_ASSIGN_OR_RETURN(device, OpenWorkerDevice(options, job));
+  }
   spdlog::info("computing on {}", device->Describe());
 
   Trainer::Options training;
@@ -191,10 +243,22 @@ absl::Status Train(const WorkerOptions& options, ProgressBoard* board, Role role
   if (job.shared_memory() || listener) {
     lent = [&](size_t bytes) { return Lend(client.get(), bytes, &values); };
   }
-  SYNCLINE_ASSIGN_OR_RETURN(
-      network, Network::Create(job.model(), device.get(), static_cast<int>(job.batch_size()),
-                               job.seed(), lent));
-  SYNCLINE_RETURN_IF_ERROR(client->CreateTensors(TensorSpecs(network->parameters())));
+  const int batch = static_cast<int>(job.batch_size());
+  auto created = Network::Create(job.model(), device.get(), PipelineStage::MicroRows(job.pipeline(), batch),
+                                 job.seed(), lent, placement.part);
+  SYNCLINE_RETURN_IF_ERROR(ExplainMemory(created.status(), job));
+  network = *std::move(created);
+  SYNCLINE_ASSIGN_OR_RETURN(const auto parameters, ModelParameters(job.model()));
+  SYNCLINE_RETURN_IF_ERROR(client->CreateTensors(TensorSpecs(parameters)));
+  // Goes before the network, as it may still be sending from it.
+  std::unique_ptr<PipelineStage> stage;
+  std::optional<PipelineLeader> leader;
+  if (role.team != nullptr || job.pipeline().micro_batches() > 1) {
+    SYNCLINE_ASSIGN_OR_RETURN(
+        stage, PipelineStage::Create({network.get(), device.get(), role.team, job.pipeline(), 0, batch}));
+    leader.emplace(PipelineLeader::Options{role.team, stage.get(), client.get(), placement.layers, options.stop});
+    training.pipeline = &*leader;
+  }
   if (client->shards_on_this_host() > 0) {
     spdlog::info("shared memory with the {} shards on this host", client->shards_on_this_host());
   }
@@ -227,10 +291,11 @@ absl::Status Train(const WorkerOptions& options, ProgressBoard* board, Role role
   training.report = [board](const WorkerProgress& progress) { board->Set(progress); };
   SYNCLINE_ASSIGN_OR_RETURN(const auto trainer, Trainer::Create(std::move(training)));
   std::optional<StandIn> stand_in;
-  if (!role.stand_in) stand_in.emplace(options, client.get());
+  if (!role.stand_in && role.team == nullptr) stand_in.emplace(options, client.get());
   const absl::Status trained = trainer->Run();
   stand_in.reset();
   over = trained.ok() && (trainer->finished() || client->stopping());
+  if (leader) leader->End(trained.ok() && trainer->finished());
   *given_up = client->expelled() || absl::IsFailedPrecondition(trained);
   const WorkerProgress& p = trainer->progress();
   spdlog::info("{} steps, {} samples in {:.1f} s: compute {:.1f} s, pull wait {:.1f} s, push wait "
@@ -259,6 +324,40 @@ absl::StatusOr<HelperResult> Help(const WorkerOptions& options, const JobManifes
   return RunHelper(help);
 }
 
+// A worker of a pipeline: whatever stage its place in a team is.
+absl::Status RunInTeam(const WorkerOptions& options, const JobManifest& job, ProgressBoard* board) {
+  Team::Options place;
+  place.coordinator = options.coordinator;
+  place.security = options.security;
+  place.name = options.name.empty() ? Client::DefaultName() : options.name;
+  place.listen = options.listen;
+  place.advertise = options.advertise;
+  SYNCLINE_ASSIGN_OR_RETURN(const std::unique_ptr<Team> team, Team::Start(place));
+  for (int joins = 1;;) {
+    const auto settled = [](const Team::View& view) { return view.has_place || view.finished; };
+    const auto view = team->Await(settled, options.stop);
+    if (absl::IsCancelled(view.status()) || (view.ok() && view->finished)) return absl::OkStatus();
+    if (view->place > 0) {
+      FollowerOptions follow{team.get(), job, ClientOptionsOf(options), DeviceOptionsOf(options, job),
+                             options.step_delay, options.stop};
+      SYNCLINE_ASSIGN_OR_RETURN(const FollowerEnd end, RunFollower(follow));
+      if (end != FollowerEnd::kMoved) return absl::OkStatus();
+      continue;
+    }
+    bool given_up = false;
+    Role role;
+    role.team = team.get();
+    role.job = job;
+    const absl::Time begun = SteadyNow();
+    const absl::Status status = Train(options, board, std::move(role), &given_up);
+    if (SteadyNow() - begun > absl::Minutes(1)) joins = 0;
+    const bool stopping = options.stop && options.stop();
+    if (stopping && absl::IsCancelled(status)) return absl::OkStatus();
+    if (!given_up || stopping || ++joins > kMaxJoins) return status;
+    spdlog::warn("the cluster gave this worker up ({}): joining again", std::string(status.message()));
+  }
+}
+
 }  // namespace
 
 absl::Status RunWorker(const WorkerOptions& options) {
@@ -275,6 +374,7 @@ absl::Status RunWorker(const WorkerOptions& options) {
     if (absl::IsFailedPrecondition(place.status()) && before.incarnation > 0) break;
     if (absl::IsCancelled(place.status())) break;
     SYNCLINE_RETURN_IF_ERROR(place.status());
+    if (job.pipeline().stages() > 1) return RunInTeam(options, job, &board);
     if (!place->leads) {
       SYNCLINE_ASSIGN_OR_RETURN(const HelperResult help, Help(options, job, place->socket));
       if (help.end != HelperResult::kLeaderLost) break;

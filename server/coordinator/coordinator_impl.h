@@ -100,6 +100,8 @@ class CoordinatorImpl final : public CoordinatorCore {
   // Who keeps copies of what lost shards owned takes it over, or else the job begins anew. True if there was
   // something to do.
   bool HandleLostShards();
+  // Those of them that do not answer either when they are asked.
+  std::vector<std::string> WithoutAnswering(std::vector<std::string> lost) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status TakeOver(const std::vector<std::string>& lost);
   absl::Status DecideWithout(const std::vector<std::string>& lost) ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mu_);
   absl::Status GoThroughTakeOver() ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mu_);

@@ -36,6 +36,7 @@ class FakeCore : public CoordinatorCore {
   absl::StatusOr<CheckpointReply> Checkpoint() override { return CheckpointReply(); }
   absl::StatusOr<DrainReply> Drain(const DrainRequest&) override { return DrainReply(); }
   absl::StatusOr<ScaleReply> Scale(const ScaleRequest&) override { return ScaleReply(); }
+  absl::StatusOr<JoinTeamReply> JoinTeam(const JoinTeamRequest&) override { return JoinTeamReply(); }
   void Tick() override {}
   bool finished() const override { return false; }
 };

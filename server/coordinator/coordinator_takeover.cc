@@ -37,6 +37,8 @@ bool CoordinatorImpl::HandleLostShards() {
     lost = LostShards(ShardLease());
     decided = TakingOver();  // by the coordinator before this one, or in vain so far
   }
+  // Too much is at stake for silence alone: what has dropped the heartbeats may let questions through.
+  if (lost.size() > 1 || job_.replicas() <= 1) lost = WithoutAnswering(std::move(lost));
   std::string why;
   if (decided || !lost.empty()) {
     const absl::Status taken_over = TakeOver(lost);
@@ -58,6 +60,31 @@ bool CoordinatorImpl::HandleLostShards() {
   absl::MutexLock lock(&mu_);
   trouble_ = std::string(restarted.message());
   return true;
+}
+
+std::vector<std::string> CoordinatorImpl::WithoutAnswering(std::vector<std::string> lost) {
+  std::vector<std::string> silent;
+  std::vector<std::shared_ptr<ShardLink>> links;
+  {
+    absl::MutexLock lock(&mu_);
+    for (const std::string& address : lost) {
+      const Registered& shard = *FindShard(address);
+      const auto link = links_.find(address);
+      if (shard.emptied || shard.given_up || link == links_.end()) continue;
+      silent.push_back(address);
+      links.push_back(link->second);
+    }
+  }
+  std::vector<absl::Status> errors;
+  ShardGroup(std::move(links)).Status(&errors);
+  absl::MutexLock lock(&mu_);
+  for (size_t i = 0; i < silent.size(); ++i) {
+    Registered* const shard = FindShard(silent[i]);
+    if (!errors[i].ok() || shard == nullptr || shard->emptied) continue;
+    shard->last_seen = options_.now();
+    lost.erase(std::find(lost.begin(), lost.end(), silent[i]));
+  }
+  return lost;
 }
 
 absl::Status CoordinatorImpl::TakeOver(const std::vector<std::string>& lost) {

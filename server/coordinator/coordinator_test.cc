@@ -65,6 +65,7 @@ class FakeShard final : public ShardLink {
     return absl::UnimplementedError("no checkpoints here");
   }
   absl::StatusOr<ShardStatusReply> Status() override {
+    if (*gone_) return absl::UnavailableError("connection refused");
     ShardStatusReply reply;
     reply.set_step(step_);
     return reply;
@@ -316,6 +317,27 @@ TEST_F(CoordinatorTest, WhoHearsNobodyGivesNobodyUp) {
   Pass(absl::Seconds(4));
   EXPECT_FALSE(Beat(first).expelled());
   EXPECT_TRUE(Beat(second).expelled()) << "the others were heard all the time";
+}
+
+// A connection that a network has dropped for a while can take longer than a lease to carry again.
+TEST_F(CoordinatorTest, ShardsThatAreSilentAreAskedBeforeTheJobBeginsAnew) {
+  Start(SYNC);
+  RegisterShards();
+  const auto first = Join();
+  Join();
+  SYNCLINE_EXPECT_OK(Declare().status());
+  const auto pass = [&](int seconds) {
+    for (int i = 0; i < seconds; ++i) {
+      PassUnheard(absl::Seconds(1));
+      Beat(first);
+      core_->Tick();
+    }
+  };
+  pass(60);
+  EXPECT_FALSE(Beat(first).expelled());
+  shards_gone_ = true;
+  pass(12);
+  EXPECT_TRUE(Beat(first).expelled()) << "all is begun anew";
 }
 
 TEST_F(CoordinatorTest, AWorkerByTheNameOfOneThatDiedTakesItsPlaceOnceThatIsFree) {

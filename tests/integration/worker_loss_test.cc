@@ -6,7 +6,7 @@
 #include "tests/integration/in_process_cluster.h"
 #include "worker/client/client.h"
 #include "worker/model/model_builder.h"
-#include "worker/train/trainer.h"
+#include "worker/train/parameters.h"
 
 namespace syncline {
 namespace {

@@ -30,15 +30,6 @@ constexpr absl::Duration kCallTimeout = absl::Seconds(15);
 // too much for the network if the link ends.
 constexpr size_t kLentBytes = size_t{32} << 20;
 
-// A worker's name is its own: one more member of this process gets another one.
-std::string DefaultName() {
-  static std::atomic<int> names{0};
-  char host[256] = "";
-  gethostname(host, sizeof(host) - 1);
-  const int before = names++;
-  return absl::StrCat(host, ":", getpid(), before == 0 ? "" : absl::StrCat(":", before));
-}
-
 // CallUntil, for what may have to wait for other members: ends when the caller is told to.
 template <typename Reply, typename Method, typename Request>
 absl::StatusOr<Reply> CallUnlessStopped(const ClientOptions& options, absl::Time deadline,
@@ -243,6 +234,15 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Connect(const ClientOptions& opt
   request.set_replaces_incarnation(options.replaces_incarnation);
   SYNCLINE_ASSIGN_OR_RETURN(auto joined, CallJoin(options, coordinator.get(), request));
   return std::make_unique<ClientImpl>(options, std::move(coordinator), std::move(joined));
+}
+
+// A worker's name is its own: one more member of this process gets another one.
+std::string Client::DefaultName() {
+  static std::atomic<int> names{0};
+  char host[256] = "";
+  gethostname(host, sizeof(host) - 1);
+  const int before = names++;
+  return absl::StrCat(host, ":", getpid(), before == 0 ? "" : absl::StrCat(":", before));
 }
 
 absl::StatusOr<std::unique_ptr<Client>> Client::ConnectAs(const ClientOptions& options, Rank rank,

@@ -93,6 +93,8 @@ class Client {
   static absl::StatusOr<std::unique_ptr<Client>> ConnectAs(const ClientOptions& options, Rank rank,
                                                            Incarnation incarnation,
                                                            const JobManifest& job);
+  // A name for a worker that was not given one: its host and process.
+  static std::string DefaultName();
   // What the job is, without joining. Waits likewise.
   static absl::StatusOr<JobManifest> AskJob(const ClientOptions& options);
   // Calls under way end with CANCELLED first. Does not leave the cluster in good order: see Leave.

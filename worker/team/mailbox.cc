@@ -31,33 +31,32 @@ void Mailbox::Put(DecodedTeamMessage message) {
     orders_.push_back(std::move(message.head));
     return;
   }
-  if (head.attempt() < attempt_) return;
+  if (AttemptOf(head) < attempt_) return;
   const Key key = {head.kind(), head.place(), head.part()};
-  messages_[head.attempt()][key] = std::move(message);
+  messages_[AttemptOf(head)][key] = std::move(message);
 }
 
-void Mailbox::BeginAttempt(uint64_t attempt) {
+void Mailbox::BeginAttempt(const TeamAttempt& attempt) {
   absl::MutexLock lock(&mu_);
   if (attempt < attempt_) return;
   attempt_ = attempt;
   messages_.erase(messages_.begin(), messages_.lower_bound(attempt));
 }
 
-absl::StatusOr<DecodedTeamMessage> Mailbox::Take(TeamMessage::Kind kind, uint32_t place, uint32_t part,
-                                                 uint64_t generation) {
+absl::StatusOr<DecodedTeamMessage> Mailbox::Take(TeamMessage::Kind kind, uint32_t place,
+                                                 uint32_t part) {
   absl::MutexLock lock(&mu_);
-  const uint64_t attempt = attempt_;
   const Key key = {kind, place, part};
   const auto decided = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    const auto of_attempt = messages_.find(attempt);
-    return generation_ != generation || attempt_ != attempt ||
+    const auto of_attempt = messages_.find(attempt_);
+    return generation_ != attempt_.generation ||
            (of_attempt != messages_.end() && of_attempt->second.count(key) > 0);
   };
   mu_.Await(absl::Condition(&decided));
-  if (generation_ != generation || attempt_ != attempt) {
+  if (generation_ != attempt_.generation) {
     return absl::AbortedError("somebody of the team came or went: the step is begun anew");
   }
-  auto& messages = messages_[attempt];
+  auto& messages = messages_[attempt_];
   const auto found = messages.find(key);
   DecodedTeamMessage message = std::move(found->second);
   messages.erase(found);

@@ -16,20 +16,32 @@
 
 namespace syncline {
 
+// One try of one step.
+struct TeamAttempt {
+  uint64_t generation = 0;  // of the team
+  uint64_t number = 0;
+
+  bool operator<(const TeamAttempt& other) const {
+    return std::tie(generation, number) < std::tie(other.generation, other.number);
+  }
+};
+inline TeamAttempt AttemptOf(const TeamMessage& message) {
+  return {message.generation(), message.attempt()};
+}
+
 // What has come from the other processes of a team, until somebody takes it. A message that is said again is
-// dropped, and so is one of an attempt that is past. Thread-safe.
+// dropped, and so is one of an attempt that is past. Thread-safe; one thread at a time takes.
 class Mailbox {
  public:
   // A message has come.
   void Put(DecodedTeamMessage message);
 
   // From here on only messages of `attempt` and later ones count.
-  void BeginAttempt(uint64_t attempt);
+  void BeginAttempt(const TeamAttempt& attempt);
 
   // The message of this kind for the present attempt, from `place`, of its part `part`. Waits; ABORTED once
-  // the team is another one than that of `generation`, or a later attempt has begun.
-  absl::StatusOr<DecodedTeamMessage> Take(TeamMessage::Kind kind, uint32_t place, uint32_t part,
-                                          uint64_t generation);
+  // the team is another one than the attempt's.
+  absl::StatusOr<DecodedTeamMessage> Take(TeamMessage::Kind kind, uint32_t place, uint32_t part);
   // The leader's next STEP, EVALUATE or END. Waits up to `patience`; none if there is none by then.
   std::optional<TeamMessage> TakeOrder(absl::Duration patience);
 
@@ -48,9 +60,9 @@ class Mailbox {
 
   absl::Mutex mu_;
   uint64_t generation_ ABSL_GUARDED_BY(mu_) = 0;
-  uint64_t attempt_ ABSL_GUARDED_BY(mu_) = 0;
+  TeamAttempt attempt_ ABSL_GUARDED_BY(mu_);
   std::map<uint64_t, Seen> seen_ ABSL_GUARDED_BY(mu_);  // by life
-  std::map<uint64_t, std::map<Key, DecodedTeamMessage>> messages_ ABSL_GUARDED_BY(mu_);  // by attempt
+  std::map<TeamAttempt, std::map<Key, DecodedTeamMessage>> messages_ ABSL_GUARDED_BY(mu_);
   std::deque<TeamMessage> orders_ ABSL_GUARDED_BY(mu_);
 };
 

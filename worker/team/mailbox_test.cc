@@ -11,18 +11,20 @@ namespace {
 
 class MailboxTest : public ::testing::Test {
  protected:
-  DecodedTeamMessage Message(TeamMessage::Kind kind, uint64_t number, uint64_t attempt, uint32_t part) {
+  DecodedTeamMessage Message(TeamMessage::Kind kind, uint64_t number, uint64_t attempt, uint32_t part,
+                             uint64_t generation = 3) {
     DecodedTeamMessage message;
     message.head.set_kind(kind);
     message.head.set_life(9);
     message.head.set_number(number);
     message.head.set_place(1);
+    message.head.set_generation(generation);
     message.head.set_attempt(attempt);
     message.head.set_part(part);
     return message;
   }
   uint64_t NumberOf(uint32_t part) {
-    const auto taken = box_.Take(TeamMessage::ACTIVATION, 1, part, 3);
+    const auto taken = box_.Take(TeamMessage::ACTIVATION, 1, part);
     return taken.ok() ? taken->head.number() : 0;
   }
 
@@ -31,7 +33,7 @@ class MailboxTest : public ::testing::Test {
 
 TEST_F(MailboxTest, GivesWhatIsAskedForInAnyOrder) {
   box_.SetGeneration(3);
-  box_.BeginAttempt(1);
+  box_.BeginAttempt({3, 1});
   for (uint64_t n = 1; n <= 3; ++n) box_.Put(Message(TeamMessage::ACTIVATION, n, 1, 10 - n));
   EXPECT_EQ(NumberOf(7), 3u);
   EXPECT_EQ(NumberOf(9), 1u);
@@ -42,7 +44,7 @@ TEST_F(MailboxTest, GivesWhatIsAskedForInAnyOrder) {
 
 TEST_F(MailboxTest, WhatIsSaidAgainIsDropped) {
   box_.SetGeneration(3);
-  box_.BeginAttempt(1);
+  box_.BeginAttempt({3, 1});
   box_.Put(Message(TeamMessage::ACTIVATION, 2, 1, 0));
   EXPECT_EQ(NumberOf(0), 2u);
   box_.Put(Message(TeamMessage::ACTIVATION, 2, 1, 0));
@@ -58,17 +60,22 @@ TEST_F(MailboxTest, AnEarlierAttemptIsDroppedAndALaterOneWaits) {
   box_.Put(Message(TeamMessage::ACTIVATION, 1, 4, 0));
   box_.Put(Message(TeamMessage::ACTIVATION, 2, 6, 0));
   box_.Put(Message(TeamMessage::ACTIVATION, 3, 5, 0));
-  box_.BeginAttempt(5);
+  box_.BeginAttempt({3, 5});
   EXPECT_EQ(NumberOf(0), 3u);
-  box_.BeginAttempt(6);
+  box_.BeginAttempt({3, 6});
   EXPECT_EQ(NumberOf(0), 2u);
+  // Of a team that this process has not heard of yet.
+  box_.Put(Message(TeamMessage::ACTIVATION, 4, 1, 0, 4));
+  box_.SetGeneration(4);
+  box_.BeginAttempt({4, 1});
+  EXPECT_EQ(NumberOf(0), 4u);
 }
 
 TEST_F(MailboxTest, AChangeOfTheTeamEndsAWait) {
   box_.SetGeneration(3);
-  box_.BeginAttempt(1);
+  box_.BeginAttempt({3, 1});
   std::thread change([this] { box_.SetGeneration(4); });
-  EXPECT_THAT(box_.Take(TeamMessage::GRADIENT, 1, 0, 3).status(), StatusIs(absl::StatusCode::kAborted));
+  EXPECT_THAT(box_.Take(TeamMessage::GRADIENT, 1, 0).status(), StatusIs(absl::StatusCode::kAborted));
   change.join();
 }
 

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "common/optimizer/local_steps.h"
@@ -14,74 +13,16 @@
 #include "common/time/steady_now.h"
 #include "worker/model/model_builder.h"
 #include "worker/train/busy_time.h"
+#include "worker/train/parameters.h"
 
 namespace syncline {
 namespace {
 
 constexpr int kEvaluationRows = 500;
-// A message costs as much as some ten thousand elements, so smaller gradients go with the next one.
-constexpr int64_t kElementsWorthAMessage = 16384;
-// The last gradients go with the commit and the next pull, unless they are too many for one message.
-constexpr int64_t kElementsInAMessage = 512 << 10;
 
 double SecondsSince(absl::Time begin) { return absl::ToDoubleSeconds(SteadyNow() - begin); }
 
-Initializer::Kind KindOf(InitializerKind kind) {
-  switch (kind) {
-    case InitializerKind::kConstant:
-      return Initializer::CONSTANT;
-    case InitializerKind::kUniform:
-      return Initializer::UNIFORM;
-    case InitializerKind::kNormal:
-      return Initializer::NORMAL;
-    default:
-      return Initializer::ZEROS;
-  }
-}
-
 }  // namespace
-
-std::vector<TensorSpec> TensorSpecs(const std::vector<ParameterSpec>& parameters) {
-  std::vector<TensorSpec> tensors;
-  for (const ParameterSpec& parameter : parameters) {
-    TensorSpec& tensor = tensors.emplace_back();
-    tensor.set_name(parameter.name);
-    for (const int64_t size : parameter.shape) tensor.add_shape(static_cast<uint64_t>(size));
-    tensor.mutable_initializer()->set_kind(KindOf(parameter.initial.kind));
-    tensor.mutable_initializer()->set_a(static_cast<float>(parameter.initial.a));
-    tensor.mutable_initializer()->set_b(static_cast<float>(parameter.initial.b));
-  }
-  return tensors;
-}
-
-// What is under way at the shards. Shared with callbacks, which may come after an error.
-struct Trainer::Waits {
-  absl::Mutex mu;
-  size_t pushes ABSL_GUARDED_BY(mu) = 0;
-  size_t commits ABSL_GUARDED_BY(mu) = 0;
-  absl::Status error ABSL_GUARDED_BY(mu);
-  BusyTime communication;  // pulls too
-
-  absl::Status Await(size_t Waits::*count) {
-    absl::MutexLock lock(&mu);
-    const auto none = [this, count]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
-      return this->*count == 0;
-    };
-    mu.Await(absl::Condition(&none));
-    return error;
-  }
-  void Begin(size_t Waits::*count) {
-    communication.Begin(SteadyNow());
-    absl::MutexLock lock(&mu);
-    ++(this->*count);
-  }
-  void End(size_t Waits::*count, const absl::Status& status) {
-    communication.End(SteadyNow());
-    absl::MutexLock lock(&mu);
-    --(this->*count);
-    if (error.ok()) error = status;
-  }
-};
 
 Trainer::Trainer(Options options)
     : options_(std::move(options)),
@@ -89,7 +30,8 @@ Trainer::Trainer(Options options)
       clips_(job_.optimizer().clip_norm() > 0 && job_.sync_mode() != SYNC),
       order_(static_cast<uint32_t>(options_.data.train->size()), job_.seed()),
       source_(options_.client, options_.data.train->size(), options_.stop),
-      waits_(std::make_shared<Waits>()) {}
+      communication_(std::make_shared<BusyTime>()),
+      pushes_(options_.client, Sizes(options_.network->parameters()), communication_) {}
 
 absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(Options options) {
   std::unique_ptr<Trainer> trainer(new Trainer(std::move(options)));
@@ -169,9 +111,8 @@ Client::PullDone Trainer::BeginPull(Clock clock) {
   commits_ = false;
   pull_ = std::make_shared<PullWait>(values_.size());
   if (options_.host != nullptr) options_.host->team()->BeginPull();
-  waits_->communication.Begin(SteadyNow());
-  return PullWait::Done(pull_,
-                        [waits = waits_] { waits->communication.End(SteadyNow()); });
+  communication_->Begin(SteadyNow());
+  return PullWait::Done(pull_, [communication = communication_] { communication->End(SteadyNow()); });
 }
 
 Client::Destination Trainer::Destination() const {
@@ -205,7 +146,7 @@ absl::Status Trainer::EndStep(const StepLease& step) {
   const StepLease* const next = source_.next();
   if (next == nullptr) {
     // The request for more steps says which are committed, so none may be under way then.
-    SendPushes(step.clock());
+    pushes_.Send(step.clock());
     SYNCLINE_RETURN_IF_ERROR(WaitForPushes());
     return Commit(step);
   }
@@ -215,7 +156,7 @@ absl::Status Trainer::EndStep(const StepLease& step) {
   options_.client->PushPull({step.clock(), step.count(),
                              {step.contributors().begin(), step.contributors().end()},
                              next->clock()},
-                            TakeUnsent(), Destination(), std::move(done));
+                            pushes_.TakeUnsent(), Destination(), std::move(done));
   return absl::OkStatus();
 }
 
@@ -239,17 +180,19 @@ absl::StatusOr<Trainer::Outcome> Trainer::WaitForPull() {
 absl::Status Trainer::Compute(const StepLease& step) {
   const absl::Time begin = SteadyNow();
   waited_ = 0;
-  made_ = 0;
+  pushes_.BeginStep();
   if (stepper_ != nullptr) {
     SYNCLINE_RETURN_IF_ERROR(ComputeHere(step));
   } else if (options_.host != nullptr) {
     SYNCLINE_RETURN_IF_ERROR(ComputeTogether(step));
+  } else if (options_.pipeline != nullptr) {
+    SYNCLINE_RETURN_IF_ERROR(ComputeInStages(step));
   } else {
     SYNCLINE_ASSIGN_OR_RETURN(const Batch batch, Load(step, 0, step.count()));
     SYNCLINE_RETURN_IF_ERROR(Forward(batch));
     SYNCLINE_RETURN_IF_ERROR(HandInStateIfWanted(step));
     SYNCLINE_RETURN_IF_ERROR(options_.network->Backward([&](size_t parameter) {
-      if (!clips_) Push(step.clock(), {parameter, options_.network->gradient(parameter)});
+      if (!clips_) pushes_.Push(step.clock(), {parameter, options_.network->gradient(parameter)});
       return absl::OkStatus();
     }));
     if (clips_) SYNCLINE_RETURN_IF_ERROR(PushClipped(step.clock()));
@@ -264,7 +207,7 @@ absl::Status Trainer::Compute(const StepLease& step) {
 absl::Status Trainer::ComputeTogether(const StepLease& step) {
   HostSum& host = *options_.host;
   const auto push = [&](size_t parameter) {
-    if (!clips_) Push(step.clock(), {parameter, options_.network->gradient(parameter)});
+    if (!clips_) pushes_.Push(step.clock(), {parameter, options_.network->gradient(parameter)});
   };
   const HostPart own = host.Begin(step);
   SYNCLINE_ASSIGN_OR_RETURN(const Batch batch, Load(step, own.first, own.count));
@@ -290,6 +233,35 @@ absl::Status Trainer::ComputeTogether(const StepLease& step) {
   return clips_ ? PushClipped(step.clock()) : absl::OkStatus();
 }
 
+// Again and again until no stage was lost in between. What was pushed in a try before is known to the shards by the
+// clock, and is the same.
+absl::Status Trainer::ComputeInStages(const StepLease& step) {
+  SYNCLINE_ASSIGN_OR_RETURN(const Batch batch, Load(step, 0, step.count()));
+  std::optional<Clock> next;
+  if (source_.next() != nullptr) next = source_.next()->clock();
+  while (true) {
+    pushes_.BeginStep();
+    bool granted = true;
+    const auto loss = options_.pipeline->Step(
+        step, next, batch,
+        [&](size_t first, size_t count) {
+          const absl::Status there = AwaitValues(first, count);
+          granted = there.ok();
+          return there;
+        },
+        [&](size_t parameter) {
+          if (!clips_) pushes_.Push(step.clock(), {parameter, options_.network->gradient(parameter)});
+          return absl::OkStatus();
+        });
+    if (loss.ok()) {
+      progress_.set_loss_sum(progress_.loss_sum() + *loss);
+      return clips_ ? PushClipped(step.clock()) : absl::OkStatus();
+    }
+    if (!granted || !absl::IsAborted(loss.status())) return loss.status();
+    SYNCLINE_RETURN_IF_ERROR(WaitForPushes());
+  }
+}
+
 absl::Status Trainer::ComputeHere(const StepLease& step) {
   uint64_t number = step.clock() * job_.local_steps();
   for (uint64_t first = 0; first < step.count(); first += job_.batch_size(), ++number) {
@@ -308,7 +280,7 @@ absl::Status Trainer::ComputeHere(const StepLease& step) {
   }
   stepper_->WriteChange();
   for (size_t p = 0; p < options_.network->parameters().size(); ++p) {
-    Push(step.clock(), {p, options_.network->gradient(p)});
+    pushes_.Push(step.clock(), {p, options_.network->gradient(p)});
   }
   return absl::OkStatus();
 }
@@ -323,39 +295,21 @@ absl::StatusOr<Batch> Trainer::Load(const StepLease& step, uint64_t first, uint6
 }
 
 absl::Status Trainer::Forward(const Batch& batch) {
-  return options_.network->Forward(batch, [&](size_t first, size_t count) {
-    const absl::Time wait = SteadyNow();
-    const absl::Status there = pull_->WaitFor(first, count);
-    waited_ += SecondsSince(wait);
-    return there;
-  });
+  return options_.network->Forward(
+      batch, [this](size_t first, size_t count) { return AwaitValues(first, count); });
+}
+
+absl::Status Trainer::AwaitValues(size_t first, size_t count) {
+  const absl::Time wait = SteadyNow();
+  const absl::Status there = pull_->WaitFor(first, count);
+  waited_ += SecondsSince(wait);
+  return there;
 }
 
 absl::Status Trainer::AddLoss() {
   SYNCLINE_ASSIGN_OR_RETURN(const double loss, options_.network->LossSum());
   progress_.set_loss_sum(progress_.loss_sum() + loss);
   return absl::OkStatus();
-}
-
-void Trainer::Push(Clock clock, const Client::Gradient& gradient) {
-  unsent_.push_back(gradient);
-  unsent_elements_ += options_.network->parameters()[gradient.tensor].size();
-  const bool last = ++made_ == options_.network->parameters().size();
-  if (unsent_elements_ < kElementsWorthAMessage) return;
-  if (!last || unsent_elements_ > kElementsInAMessage) SendPushes(clock);
-}
-
-std::vector<Client::Gradient> Trainer::TakeUnsent() {
-  unsent_elements_ = 0;
-  return std::exchange(unsent_, {});
-}
-
-void Trainer::SendPushes(Clock clock) {
-  if (unsent_.empty()) return;
-  waits_->Begin(&Waits::pushes);
-  options_.client->Push(clock, TakeUnsent(), [waits = waits_](const absl::Status& status) {
-    waits->End(&Waits::pushes, status);
-  });
 }
 
 // Where pushes apply on arrival no shard sees a whole gradient, so its norm is clipped here.
@@ -374,27 +328,31 @@ absl::Status Trainer::PushClipped(Clock clock) {
     const float* gradient = options_.network->gradient(p);
     clipped_[p].resize(static_cast<size_t>(parameters[p].size()));
     for (size_t i = 0; i < clipped_[p].size(); ++i) clipped_[p][i] = scale * gradient[i];
-    Push(clock, {p, clipped_[p].data()});
+    pushes_.Push(clock, {p, clipped_[p].data()});
   }
   return absl::OkStatus();
 }
 
 absl::Status Trainer::WaitForPushes() {
   const absl::Time begin = SteadyNow();
-  const absl::Status pushed = waits_->Await(&Waits::pushes);
+  const absl::Status pushed = pushes_.Wait();
   progress_.set_push_wait_seconds(progress_.push_wait_seconds() + SecondsSince(begin));
   return pushed;
 }
 
 absl::Status Trainer::Commit(const StepLease& step) {
   const absl::Time begin = SteadyNow();
-  waits_->Begin(&Waits::commits);
+  absl::Status committed;
+  absl::Notification done;
+  communication_->Begin(begin);
   options_.client->Commit(step.clock(), step.count(),
                           {step.contributors().begin(), step.contributors().end()},
-                          [waits = waits_](const absl::StatusOr<bool>& accepted) {
-                            waits->End(&Waits::commits, accepted.status());
+                          [&](const absl::StatusOr<bool>& accepted) {
+                            committed = accepted.status();
+                            done.Notify();
                           });
-  const absl::Status committed = waits_->Await(&Waits::commits);
+  done.WaitForNotification();
+  communication_->End(SteadyNow());
   progress_.set_push_wait_seconds(progress_.push_wait_seconds() + SecondsSince(begin));
   return committed;
 }
@@ -412,7 +370,16 @@ void Trainer::NoteTime() {
   const absl::Time now = SteadyNow();
   progress_.set_total_seconds(absl::ToDoubleSeconds(now - begun_));
   progress_.set_communication_seconds(
-      absl::ToDoubleSeconds(waits_->communication.Until(now)));
+      absl::ToDoubleSeconds(communication_->Until(now)));
+}
+
+absl::StatusOr<Network::Evaluation> Trainer::Measure(uint64_t begin, const Batch& batch) {
+  if (options_.pipeline == nullptr) return options_.network->Evaluate(batch);
+  auto result = options_.pipeline->Evaluate(begin, batch, /*fresh=*/begin == 0);
+  while (absl::IsAborted(result.status())) {
+    result = options_.pipeline->Evaluate(begin, batch, /*fresh=*/true);
+  }
+  return result;
 }
 
 absl::Status Trainer::Evaluate() {
@@ -433,7 +400,7 @@ absl::Status Trainer::Evaluate() {
     rows.resize(std::min<uint32_t>(test_->max_rows(), samples - begin));
     for (size_t i = 0; i < rows.size(); ++i) rows[i] = begin + static_cast<uint32_t>(i);
     SYNCLINE_ASSIGN_OR_RETURN(const Batch batch, test_->Load(rows));
-    SYNCLINE_ASSIGN_OR_RETURN(const auto result, options_.network->Evaluate(batch));
+    SYNCLINE_ASSIGN_OR_RETURN(const auto result, Measure(begin, batch));
     loss += result.loss_sum;
     correct += result.correct;
   }

@@ -9,21 +9,20 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "proto/coordinator.pb.h"
-#include "proto/parameter_server.pb.h"
 #include "worker/client/client.h"
 #include "worker/data/dataset_factory.h"
 #include "worker/data/permutation.h"
 #include "worker/local/host_sum.h"
 #include "worker/model/network.h"
+#include "worker/pipeline/leader.h"
 #include "worker/train/batch_loader.h"
+#include "worker/train/busy_time.h"
 #include "worker/train/local_stepper.h"
 #include "worker/train/pull_wait.h"
+#include "worker/train/push_queue.h"
 #include "worker/train/step_source.h"
 
 namespace syncline {
-
-// The tensors of a network as the cluster knows them.
-std::vector<TensorSpec> TensorSpecs(const std::vector<ParameterSpec>& parameters);
 
 // Trains a network with a cluster: the same loop in every sync mode.
 //
@@ -43,6 +42,8 @@ class Trainer {
     const Device* device = nullptr;
     // local_aggregation: the other processes of this host; otherwise null.
     HostSum* host = nullptr;
+    // pipeline: the network is the first stage, or adds up micro-batches; otherwise null.
+    PipelineLeader* pipeline = nullptr;
     TrainingData data;
     // Asked between steps: true ends the run in good order.
     std::function<bool()> stop;
@@ -72,12 +73,11 @@ class Trainer {
   absl::Status Compute(const StepLease& step);
   absl::Status ComputeTogether(const StepLease& step);
   absl::Status ComputeHere(const StepLease& step);
+  absl::Status ComputeInStages(const StepLease& step);
   absl::StatusOr<Batch> Load(const StepLease& step, uint64_t first, uint64_t count);
   absl::Status Forward(const Batch& batch);
+  absl::Status AwaitValues(size_t first, size_t count);
   absl::Status AddLoss();
-  void Push(Clock clock, const Client::Gradient& gradient);
-  void SendPushes(Clock clock);
-  std::vector<Client::Gradient> TakeUnsent();
   absl::Status PushClipped(Clock clock);
   absl::Status WaitForPushes();
   // Ends a step that was computed, and begins the pull for the next one if that is known.
@@ -94,6 +94,7 @@ class Trainer {
   absl::Status HandInState(Clock clock, bool leaving);
   Client::OwnState OwnState() const;
   absl::Status Evaluate();
+  absl::StatusOr<Network::Evaluation> Measure(uint64_t begin, const Batch& batch);
   void Report(const StepLease& step);
   void NoteTime();
 
@@ -110,16 +111,11 @@ class Trainer {
   Clock pulling_ = 0;
   bool commits_ = false;  // the last step's commit goes with the pull
   double waited_ = 0;  // seconds for weights, in this step's computation
-  // Gradients of the step: how many were made, those that wait to be sent together, and their size.
-  size_t made_ = 0;
-  std::vector<Client::Gradient> unsent_;
-  int64_t unsent_elements_ = 0;
+  const std::shared_ptr<BusyTime> communication_;  // with the shards
+  PushQueue pushes_;
   std::vector<std::vector<float>> clipped_;
   WorkerProgress progress_;
   absl::Time begun_;
-
-  struct Waits;
-  std::shared_ptr<Waits> waits_;
 };
 
 }  // namespace syncline

@@ -1,0 +1,295 @@
+#include "worker/pipeline/follower.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "absl/types/span.h"
+#include "common/cluster/stage_layout.h"
+#include "common/memory/shared_memory.h"
+#include "common/status/status_macros.h"
+#include "common/time/steady_now.h"
+#include "spdlog/spdlog.h"
+#include "worker/data/dataset_factory.h"
+#include "worker/data/permutation.h"
+#include "worker/model/model_builder.h"
+#include "worker/model/network.h"
+#include "worker/pipeline/memory_limit.h"
+#include "worker/pipeline/stage.h"
+#include "worker/train/batch_loader.h"
+#include "worker/train/parameters.h"
+#include "worker/train/pull_wait.h"
+#include "worker/train/push_queue.h"
+
+namespace syncline {
+namespace {
+
+constexpr absl::Duration kPoll = absl::Milliseconds(100);
+
+class Follower {
+ public:
+  explicit Follower(const FollowerOptions& options) : options_(options), place_(options.team->view().place) {}
+  ~Follower() { client_.reset(); }  // it may be writing to the network
+
+  absl::StatusOr<FollowerEnd> Run();
+
+ private:
+  absl::Status Obey(const TeamMessage& order);
+  absl::Status Prepare(const TeamStep& step);
+  absl::Status BuildStage(const std::string& layers);
+  absl::Status BecomeMember(Rank rank, Incarnation incarnation);
+  absl::Status Step(const TeamStep& step, const TeamAttempt& attempt, TeamResult* result);
+  absl::Status Evaluate(const TeamStep& step, const TeamAttempt& attempt, TeamResult* result);
+  absl::StatusOr<Batch> Load(BatchLoader* loader, absl::Span<const uint32_t> samples,
+                             const TeamStep& step);
+  void StartPull(Clock clock);
+  absl::Status AwaitWeights(Clock clock);
+  absl::Status Observe();
+  std::shared_ptr<void> Lend(size_t bytes);
+
+  const FollowerOptions options_;
+  const uint32_t place_;
+  std::unique_ptr<Device> device_;
+  std::string layers_;
+  std::vector<std::shared_ptr<SharedMemory>> lent_;
+  std::unique_ptr<Network> network_;
+  std::unique_ptr<PipelineStage> stage_;
+  std::vector<float*> values_;
+  // The last stage's.
+  TrainingData data_;
+  std::optional<EpochOrder> order_;
+  std::unique_ptr<BatchLoader> train_, test_;
+
+  std::unique_ptr<Client> client_;
+  std::shared_ptr<BusyTime> communication_ = std::make_shared<BusyTime>();
+  std::unique_ptr<PushQueue> pushes_;
+  // The weights in memory are those of `clock_`, unless a pull for `pulling_` has been answered.
+  std::shared_ptr<PullWait> pull_;
+  Clock pulling_ = 0;
+  std::optional<Clock> clock_;
+};
+
+std::shared_ptr<void> Follower::Lend(size_t bytes) {
+  if (!options_.job.shared_memory()) return nullptr;
+  auto memory = SharedMemory::Create(bytes);
+  if (!memory.ok()) return nullptr;
+  lent_.push_back(*memory);
+  return std::shared_ptr<void>(*memory, (*memory)->data());
+}
+
+absl::Status Follower::BuildStage(const std::string& layers) {
+  if (layers == layers_) return absl::OkStatus();
+  const JobManifest& job = options_.job;
+  SYNCLINE_ASSIGN_OR_RETURN(
+      const auto ranges, ParseStageLayers(layers, static_cast<int>(job.pipeline().stages()),
+                                          job.model().layers_size()));
+  client_.reset();
+  stage_.reset();
+  network_.reset();
+  lent_.clear();
+  const int batch = static_cast<int>(job.batch_size());
+  const int stage = static_cast<int>(place_);
+  SYNCLINE_ASSIGN_OR_RETURN(
+      network_, Network::Create(job.model(), device_.get(), PipelineStage::MicroRows(job.pipeline(), batch),
+                                job.seed(), [this](size_t bytes) { return Lend(bytes); },
+                                PipelineStage::Part(job.pipeline(), stage, ranges[place_])));
+  SYNCLINE_ASSIGN_OR_RETURN(stage_, PipelineStage::Create({network_.get(), device_.get(), options_.team,
+                                                           job.pipeline(), stage, batch}));
+  values_.clear();
+  for (size_t p = 0; p < network_->parameters().size(); ++p) values_.push_back(network_->value(p));
+  if (stage_->last() && train_ == nullptr) {
+    SYNCLINE_ASSIGN_OR_RETURN(data_, LoadTrainingData(job));
+    order_.emplace(static_cast<uint32_t>(data_.train->size()), job.seed());
+    const Loss loss = LossOf(job.model());
+    SYNCLINE_ASSIGN_OR_RETURN(train_, BatchLoader::Create(device_.get(), data_.train, loss, batch));
+    if (data_.test != nullptr) {
+      SYNCLINE_ASSIGN_OR_RETURN(test_, BatchLoader::Create(device_.get(), data_.test, loss, batch));
+    }
+  }
+  layers_ = layers;
+  spdlog::info("layers {} on {}: {} bytes", StageLayersText({ranges[place_]}), device_->Describe(),
+               device_->allocated());
+  return absl::OkStatus();
+}
+
+absl::Status Follower::BecomeMember(Rank rank, Incarnation incarnation) {
+  if (client_ != nullptr && client_->rank() == rank && client_->incarnation() == incarnation) {
+    return absl::OkStatus();
+  }
+  client_.reset();
+  pull_.reset();
+  clock_.reset();
+  std::set<std::string> held;
+  for (const ParameterSpec& parameter : network_->parameters()) held.insert(parameter.name);
+  ClientOptions options = options_.client;
+  options.holds = [held](const std::string& tensor) { return held.count(tensor) > 0; };
+  SYNCLINE_ASSIGN_OR_RETURN(client_, Client::ConnectAs(options, rank, incarnation, options_.job));
+  for (const auto& memory : lent_) client_->Lend(memory);
+  SYNCLINE_ASSIGN_OR_RETURN(const auto parameters, ModelParameters(options_.job.model()));
+  SYNCLINE_RETURN_IF_ERROR(client_->CreateTensors(TensorSpecs(parameters)));
+  pushes_ = std::make_unique<PushQueue>(client_.get(), Sizes(network_->parameters()), communication_);
+  spdlog::info("part of rank {} (incarnation {}) of job {}", rank, incarnation, options_.job.name());
+  return absl::OkStatus();
+}
+
+absl::Status Follower::Prepare(const TeamStep& step) {
+  if (device_ == nullptr) {
+    std::string note;
+    SYNCLINE_ASSIGN_OR_RETURN(device_, OpenDevice(options_.device, &note));
+    if (!note.empty()) spdlog::info("{}", note);
+    device_->LimitMemory(options_.job.memory_limit());
+  }
+  SYNCLINE_RETURN_IF_ERROR(ExplainMemory(BuildStage(step.layers()), options_.job));
+  return BecomeMember(static_cast<Rank>(step.rank()), step.incarnation());
+}
+
+void Follower::StartPull(Clock clock) {
+  pulling_ = clock;
+  pull_ = std::make_shared<PullWait>(values_.size());
+  communication_->Begin(SteadyNow());
+  client_->Pull(clock, {values_, PullWait::Ready(pull_), true},
+                PullWait::Done(pull_, [communication = communication_] { communication->End(SteadyNow()); }));
+}
+
+// Weights for `clock`. When a step is tried again, a pull for the one after it may be under way already: in sync it
+// waits for the commit of this step, so the weights are still this one's; otherwise newer ones will do.
+absl::Status Follower::AwaitWeights(Clock clock) {
+  const bool sync = options_.job.sync_mode() == SYNC;
+  if (clock_ == clock && (sync || pull_ == nullptr)) return absl::OkStatus();
+  if (pull_ != nullptr && sync && pulling_ != clock) {
+    pull_->Wait().status().IgnoreError();  // of a step that had nothing to compute
+    pull_.reset();
+  }
+  if (pull_ == nullptr) StartPull(clock);
+  const auto outcome = pull_->Wait();
+  pull_.reset();
+  SYNCLINE_RETURN_IF_ERROR(outcome.status());
+  if (outcome->verdict != PullReply::GRANTED) {
+    return absl::AbortedError("the shards did not grant the step's weights");
+  }
+  clock_ = clock;
+  return absl::OkStatus();
+}
+
+// The last stage needs the samples' labels, the others only to know how many there are.
+absl::StatusOr<Batch> Follower::Load(BatchLoader* loader, absl::Span<const uint32_t> samples,
+                                     const TeamStep& step) {
+  if (stage_->last()) return loader->Load(samples);
+  Batch batch;
+  batch.rows = static_cast<int>(step.count());
+  return batch;
+}
+
+absl::Status Follower::Step(const TeamStep& step, const TeamAttempt& attempt, TeamResult* result) {
+  if (options_.step_delay > absl::ZeroDuration()) absl::SleepFor(options_.step_delay);
+  absl::Span<const uint32_t> samples;
+  if (stage_->last()) samples = order_->Samples(step.epoch(), step.begin(), step.count());
+  SYNCLINE_ASSIGN_OR_RETURN(Batch batch, Load(train_.get(), samples, step));
+  batch.step = step.clock();
+  batch.first_row = step.begin();
+  SYNCLINE_RETURN_IF_ERROR(AwaitWeights(step.clock()));
+  // Of a try before this one something may be under way still, which looks at the gradients.
+  SYNCLINE_RETURN_IF_ERROR(pushes_->Wait());
+  pushes_->BeginStep();
+  SYNCLINE_ASSIGN_OR_RETURN(
+      const double loss, stage_->Run(batch, attempt, [](size_t, size_t) { return absl::OkStatus(); },
+                                     [&](size_t parameter) {
+                                       pushes_->Push(step.clock(), {parameter, network_->gradient(parameter)});
+                                       return absl::OkStatus();
+                                     }));
+  pushes_->Send(step.clock());
+  SYNCLINE_RETURN_IF_ERROR(pushes_->Wait());
+  result->set_loss_sum(loss);
+  TeamProgress progress = stage_->progress();
+  progress.set_layers(layers_);
+  options_.team->Report(progress);
+  return absl::OkStatus();
+}
+
+absl::Status Follower::Observe() {
+  if (pull_ != nullptr) pull_->Wait().status().IgnoreError();
+  pull_.reset();
+  clock_.reset();
+  absl::Status observed;
+  absl::Notification done;
+  client_->Observe({values_, nullptr, true}, [&](absl::Status status) {
+    observed = std::move(status);
+    done.Notify();
+  });
+  done.WaitForNotification();
+  SYNCLINE_RETURN_IF_ERROR(observed);
+  return network_->UploadValues();
+}
+
+absl::Status Follower::Evaluate(const TeamStep& step, const TeamAttempt& attempt, TeamResult* result) {
+  if (step.fresh()) SYNCLINE_RETURN_IF_ERROR(Observe());
+  if (stage_->last() && test_ == nullptr) {
+    return absl::FailedPreconditionError("there is no held-out data here: give every worker the same job");
+  }
+  std::vector<uint32_t> samples(step.count());
+  for (size_t i = 0; i < samples.size(); ++i) samples[i] = static_cast<uint32_t>(step.begin() + i);
+  SYNCLINE_ASSIGN_OR_RETURN(const Batch batch, Load(test_.get(), samples, step));
+  SYNCLINE_ASSIGN_OR_RETURN(const Network::Evaluation evaluation, stage_->Evaluate(batch, attempt));
+  result->set_loss_sum(evaluation.loss_sum);
+  result->set_correct(static_cast<uint64_t>(evaluation.correct));
+  return absl::OkStatus();
+}
+
+absl::Status Follower::Obey(const TeamMessage& order) {
+  const TeamAttempt attempt = AttemptOf(order);
+  // The leader may have heard of the team as it is now before this process.
+  const auto heard = [&](const Team::View& view) {
+    return !view.has_place || view.place != place_ || view.generation >= attempt.generation;
+  };
+  SYNCLINE_ASSIGN_OR_RETURN(const Team::View view, options_.team->Await(heard, options_.stop));
+  if (view.generation != attempt.generation) return absl::AbortedError("the order is of a team that is past");
+  SYNCLINE_RETURN_IF_ERROR(Prepare(order.step()));
+  options_.team->mailbox()->BeginAttempt(attempt);
+  TeamMessage done;
+  SYNCLINE_RETURN_IF_ERROR(order.kind() == TeamMessage::STEP
+                               ? Step(order.step(), attempt, done.mutable_result())
+                               : Evaluate(order.step(), attempt, done.mutable_result()));
+  done.set_kind(TeamMessage::DONE);
+  done.set_generation(attempt.generation);
+  done.set_attempt(attempt.number);
+  options_.team->Send(0, done);
+  // With bounded and staleness 0 a pull waits until the leader has committed, which it may never do.
+  const bool ahead = options_.job.sync_mode() != BOUNDED || options_.job.staleness() > 0;
+  if (ahead && order.step().has_next_clock()) StartPull(order.step().next_clock());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<FollowerEnd> Follower::Run() {
+  while (true) {
+    const Team::View view = options_.team->view();
+    if (view.finished) return FollowerEnd::kOver;
+    if (!view.has_place || view.place != place_) return FollowerEnd::kMoved;
+    if (options_.stop && options_.stop()) return FollowerEnd::kStopped;
+    const std::optional<TeamMessage> order = options_.team->mailbox()->TakeOrder(kPoll);
+    if (!order) continue;
+    if (order->kind() == TeamMessage::END) {
+      if (order->over()) return FollowerEnd::kOver;
+      client_.reset();
+      continue;
+    }
+    const absl::Status obeyed = Obey(*order);
+    if (obeyed.ok() || absl::IsAborted(obeyed) || absl::IsCancelled(obeyed)) continue;
+    if (!absl::IsFailedPrecondition(obeyed)) return obeyed;
+    // The member that it was a part of is none any more: the next leader says which one comes after it.
+    spdlog::warn("step not made: {}", std::string(obeyed.message()));
+    client_.reset();
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<FollowerEnd> RunFollower(const FollowerOptions& options) { return Follower(options).Run(); }
+
+}  // namespace syncline

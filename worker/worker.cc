@@ -255,7 +255,8 @@ absl::Status Train(const WorkerOptions& options, ProgressBoard* board, Role role
   std::optional<PipelineLeader> leader;
   if (role.team != nullptr || job.pipeline().micro_batches() > 1) {
     SYNCLINE_ASSIGN_OR_RETURN(
-        stage, PipelineStage::Create({network.get(), device.get(), role.team, job.pipeline(), 0, batch}));
+        stage, PipelineStage::Create({network.get(), device.get(), role.team, job.pipeline(), 0, batch,
+                                      StageLayersText({placement.part.layers})}));
     leader.emplace(PipelineLeader::Options{role.team, stage.get(), client.get(), placement.layers, options.stop});
     training.pipeline = &*leader;
   }

@@ -31,6 +31,12 @@ std::string StageLayersText(absl::Span<const LayerRange> stages);
 absl::StatusOr<std::vector<LayerRange>> BalanceStages(absl::Span<const double> costs,
                                                        const std::vector<bool>& needed, int stages);
 
+// The share of its time that each stage of a pipeline waits, if all take equally long for a micro-batch and messages
+// take no time: (S - 1) / (M + S - 1), by GPipe and by 1F1B.
+inline double BubbleShare(int stages, int micro_batches) {
+  return static_cast<double>(stages - 1) / (micro_batches + stages - 1);
+}
+
 }  // namespace syncline
 
 #endif  // SYNCLINE_COMMON_CLUSTER_STAGE_LAYOUT_H_

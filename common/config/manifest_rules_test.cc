@@ -222,5 +222,50 @@ TEST(ManifestRulesTest, StalenessMayStandInAnyMode) {
   SYNCLINE_EXPECT_OK(Check(job));
 }
 
+TEST(ManifestRulesTest, PipelinesHaveStagesOfSomeLayers) {
+  const auto stages = [](JobManifest* j, uint32_t count, const char* layers) {
+    for (int i = 0; i < 3; ++i) j->mutable_model()->add_layers()->mutable_linear()->set_units(4);
+    j->set_workers(4);
+    j->set_batch_size(8);
+    j->mutable_pipeline()->set_stages(count);
+    j->mutable_pipeline()->set_layers(layers);
+  };
+  JobManifest good = GoodJob();
+  stages(&good, 2, "auto");
+  SYNCLINE_EXPECT_OK(Check(good));
+  ExpectErrors({
+      {"workers: 4 is not a multiple of pipeline.stages, which is 3",
+       [&](JobManifest* j) { stages(j, 3, "auto"); }},
+      {"pipeline.layers: \"0-1\" places layers 0 to 1 on 1 stages: the model has layers 0 to",
+       [&](JobManifest* j) { stages(j, 2, "0-1"); }},
+      {"pipeline.stages: the model has 4 layers with weights, too few for 256 stages",
+       [&](JobManifest* j) {
+         stages(j, 256, "auto");
+         j->set_workers(256);
+       }},
+      {"pipeline.micro_batches: 9 is above batch_size, which is 8",
+       [&](JobManifest* j) {
+         stages(j, 2, "auto");
+         j->mutable_pipeline()->set_micro_batches(9);
+       }},
+      {"pipeline.stages: 2 needs local_steps 1",
+       [&](JobManifest* j) {
+         stages(j, 2, "auto");
+         j->set_local_steps(2);
+       }},
+      {"pipeline.stages: 2 needs a push codec other than topk and onebit",
+       [&](JobManifest* j) {
+         stages(j, 2, "auto");
+         j->set_push_codec(TOPK);
+       }},
+      {"pipeline.stages: 2 needs sync_mode sync with optimizer.clip_norm",
+       [&](JobManifest* j) {
+         stages(j, 2, "auto");
+         j->set_sync_mode(ASYNC);
+         j->mutable_optimizer()->set_clip_norm(1);
+       }},
+  });
+}
+
 }  // namespace
 }  // namespace syncline

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/config/manifest.h"
 #include "common/io/posix_file_system.h"
 #include "common/status/status_macros.h"
 #include "deploy/cli/commands.h"
@@ -20,7 +21,8 @@ absl::StatusOr<int> RunCompare(const LocalOptions& options, const std::string& n
   for (const Strategy& strategy : strategies) {
     std::printf("== %s\n", strategy.name.c_str());
     LocalCluster::Options one = all;
-    one.job.set_sync_mode(strategy.mode);
+    TrainBy(strategy, &one.job);
+    SYNCLINE_RETURN_IF_ERROR(CompleteManifest(&one.job));
     one.output = absl::StrCat(all.output, "/", strategy.name);
     // Each from the beginning, and beside the others.
     one.job.mutable_checkpoint()->set_directory(absl::StrCat(one.output, "/checkpoints"));

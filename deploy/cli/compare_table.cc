@@ -12,13 +12,20 @@
 namespace syncline {
 namespace {
 
-const Strategy kStrategies[] = {{"ps-sync", SYNC}, {"ps-bounded", BOUNDED}, {"ps-async", ASYNC}};
+const Strategy kStrategies[] = {{"ps-sync", SYNC, false},
+                                {"ps-bounded", BOUNDED, false},
+                                {"ps-async", ASYNC, false},
+                                {"pipeline", SYNC, true}};
+constexpr uint32_t kMicroBatches = 4;
 
 TableRow Row(const std::string& name, const ClusterStatusReply& status) {
   const WorkersTime time = TimeOf(status);
   double bytes = 0;
   for (const ShardStatusReply& shard : status.shards()) {
     bytes += static_cast<double>(shard.pushed_bytes() + shard.pulled_bytes());
+  }
+  for (const TeamStatus& team : status.teams()) {
+    for (const TeamProcess& process : team.processes()) bytes += static_cast<double>(process.progress().sent_bytes());
   }
   const int points = status.loss_curve_size();
   const double samples = static_cast<double>(status.samples_total());
@@ -52,6 +59,19 @@ absl::StatusOr<std::vector<Strategy>> ParseStrategies(absl::string_view names) {
     strategies.push_back(*known);
   }
   return strategies;
+}
+
+void TrainBy(const Strategy& strategy, JobManifest* job) {
+  job->set_sync_mode(strategy.mode);
+  Pipeline* const pipeline = job->mutable_pipeline();
+  const uint32_t stages = strategy.pipeline ? std::max(pipeline->stages(), 1u) : 1;
+  // A replica of the model, on however many workers, takes batch_size samples.
+  const uint32_t workers_each = strategy.pipeline && stages == 1 ? job->workers() : stages;
+  job->set_batch_size(std::max(job->batch_size() * workers_each / std::max(pipeline->stages(), 1u), 1u));
+  if (strategy.pipeline && pipeline->stages() <= 1) pipeline->set_micro_batches(std::min(kMicroBatches, job->batch_size()));
+  if (!strategy.pipeline) pipeline->set_micro_batches(1);
+  if (workers_each != pipeline->stages()) pipeline->set_layers("auto");
+  pipeline->set_stages(workers_each);
 }
 
 std::string CompareTable(const std::vector<std::pair<std::string, ClusterStatusReply>>& runs) {

@@ -156,10 +156,38 @@ TEST(CompareTableTest, StrategiesAreReadOrRefused) {
   SYNCLINE_ASSERT_OK(two.status());
   EXPECT_EQ((*two)[0].mode, ASYNC);
   EXPECT_EQ((*two)[1].mode, SYNC);
-  for (const char* const bad : {"", "ps-sync,", "allreduce", "ps-sync,ps-sync"}) {
+  for (const char* const bad : {"", "ps-sync,", "allreduced", "ps-sync,ps-sync"}) {
     EXPECT_THAT(ParseStrategies(bad).status(),
                 StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("--strategies")));
   }
+}
+
+TEST(CompareTableTest, EveryWayTakesAsManySamplesAStep) {
+  const auto strategies = *ParseStrategies("ps-bounded,pipeline");
+  JobManifest job;
+  job.set_workers(4);
+  job.set_batch_size(32);
+  job.mutable_pipeline()->set_stages(1);
+  JobManifest pipeline = job;
+  TrainBy(strategies[1], &pipeline);
+  EXPECT_EQ(pipeline.pipeline().stages(), 4u);
+  EXPECT_EQ(pipeline.pipeline().micro_batches(), 4u);
+  EXPECT_EQ(pipeline.batch_size(), 128u);
+  EXPECT_EQ(pipeline.sync_mode(), SYNC);
+  // One that is made for two stages stays so, and is one worker's the other way.
+  job.mutable_pipeline()->set_stages(2);
+  job.mutable_pipeline()->set_micro_batches(8);
+  job.mutable_pipeline()->set_layers("0-1, 2-3");
+  JobManifest same = job;
+  TrainBy(strategies[1], &same);
+  EXPECT_EQ(same.pipeline().layers(), "0-1, 2-3");
+  EXPECT_EQ(same.pipeline().micro_batches(), 8u);
+  EXPECT_EQ(same.batch_size(), 32u);
+  TrainBy(strategies[0], &job);
+  EXPECT_EQ(job.pipeline().stages(), 1u);
+  EXPECT_EQ(job.batch_size(), 16u);
+  EXPECT_EQ(job.pipeline().layers(), "auto");
+  EXPECT_EQ(job.sync_mode(), BOUNDED);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/cluster/stage_layout.h"
 #include "deploy/cli/table.h"
 
 namespace syncline {
@@ -24,6 +25,24 @@ void Add(const google::protobuf::RepeatedField<uint64_t>& counts, double* sum, d
 std::string Bar(double share) {
   const int full = static_cast<int>(std::clamp(share, 0.0, 1.0) * kBarWidth);
   return absl::StrCat("[", std::string(full, '#'), std::string(kBarWidth - full, '.'), "]");
+}
+
+// How long stages waited for each other, beside what no schedule can avoid, and what memory each took.
+std::string StagesSummary(const ClusterStatusReply& status) {
+  std::string idle, memory;
+  for (const TeamStatus& team : status.teams()) {
+    for (const TeamProcess& process : team.processes()) {
+      const TeamProgress& p = process.progress();
+      if (p.pipeline_seconds() <= 0) continue;
+      absl::StrAppendFormat(&idle, "%s%.0f %%", idle.empty() ? "" : ", ",
+                            100 * p.idle_seconds() / p.pipeline_seconds());
+      absl::StrAppend(&memory, memory.empty() ? "" : ", ", BytesText(static_cast<double>(p.memory_bytes())));
+    }
+  }
+  if (idle.empty()) return "";
+  const Pipeline& pipeline = status.job().pipeline();
+  const double least = BubbleShare(static_cast<int>(pipeline.stages()), static_cast<int>(pipeline.micro_batches()));
+  return absl::StrFormat("stages          idle %s of the time; at best %.0f %%; memory %s\n", idle, 100 * least, memory);
 }
 
 }  // namespace
@@ -118,6 +137,7 @@ std::string Summary(const ClusterStatusReply& status) {
                           100 * time.communication / time.total,
                           100 * std::max(0.0, 1 - time.waited() / time.communication));
   }
+  absl::StrAppend(&text, StagesSummary(status));
   const Staleness staleness = StalenessOf(status);
   absl::StrAppendFormat(&text, "staleness       mean %.2f, max %d\n", staleness.mean,
                         staleness.max);

@@ -30,7 +30,8 @@ void TeamTable::Take(const Place& at, const JoinTeamRequest& request, absl::Time
 
 void TeamTable::Free(const Place& at) {
   Team& team = teams_[at.team];
-  team.processes[at.place] = {};
+  team.processes[at.place].there = false;
+  team.processes[at.place].process.clear_address();
   team.generation = ++generation_;
 }
 
@@ -49,7 +50,9 @@ std::optional<TeamTable::Place> TeamTable::Join(const JoinTeamRequest& request, 
   Place at;
   Process* process = Find(request.life(), &at);
   if (request.leaving()) {
-    if (process != nullptr) Free(at);
+    if (process == nullptr) return std::nullopt;
+    *process->process.mutable_progress() = request.progress();
+    Free(at);
     return std::nullopt;
   }
   if (process == nullptr) {
@@ -88,6 +91,7 @@ void TeamTable::Describe(uint32_t team, JoinTeamReply* reply) const {
   reply->set_generation(teams_[team].generation);
   for (const Process& process : teams_[team].processes) {
     TeamProcess* const told = reply->add_processes();
+    if (!process.there) continue;
     *told = process.process;
     told->clear_progress();
   }

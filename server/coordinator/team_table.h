@@ -35,6 +35,7 @@ class TeamTable {
 
   // What the processes of a team are told.
   void Describe(uint32_t team, JoinTeamReply* reply) const;
+  // By team, with what the last one at each place has reported; without an address if nobody is there.
   std::vector<TeamStatus> Status() const;
   // The lowest place of the first `teams` teams that nobody has.
   std::optional<Place> Vacant(uint32_t teams) const;

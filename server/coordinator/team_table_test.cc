@@ -65,7 +65,10 @@ TEST_F(TeamTableTest, WhoLeavesFreesItsPlaceAtOnce) {
   Join(Process(1));
   JoinTeamRequest leaving = Process(1);
   leaving.set_leaving(true);
+  leaving.mutable_progress()->set_memory_bytes(5);
   EXPECT_EQ(Join(leaving), "none");
+  EXPECT_EQ(table_.Status()[0].processes(0).address(), "");
+  EXPECT_EQ(table_.Status()[0].processes(0).progress().memory_bytes(), 5u);
   EXPECT_EQ(Join(Process(2)), "0/0");
 }
 

@@ -101,7 +101,8 @@ absl::Status Follower::BuildStage(const std::string& layers) {
                                 job.seed(), [this](size_t bytes) { return Lend(bytes); },
                                 PipelineStage::Part(job.pipeline(), stage, ranges[place_])));
   SYNCLINE_ASSIGN_OR_RETURN(stage_, PipelineStage::Create({network_.get(), device_.get(), options_.team,
-                                                           job.pipeline(), stage, batch}));
+                                                           job.pipeline(), stage, batch,
+                                                           StageLayersText({ranges[place_]})}));
   values_.clear();
   for (size_t p = 0; p < network_->parameters().size(); ++p) values_.push_back(network_->value(p));
   if (stage_->last() && train_ == nullptr) {
@@ -207,9 +208,7 @@ absl::Status Follower::Step(const TeamStep& step, const TeamAttempt& attempt, Te
   pushes_->Send(step.clock());
   SYNCLINE_RETURN_IF_ERROR(pushes_->Wait());
   result->set_loss_sum(loss);
-  TeamProgress progress = stage_->progress();
-  progress.set_layers(layers_);
-  options_.team->Report(progress);
+  options_.team->Report(stage_->progress());
   return absl::OkStatus();
 }
 

@@ -57,10 +57,7 @@ absl::StatusOr<double> PipelineLeader::Step(const StepLease& lease, std::optiona
   SYNCLINE_ASSIGN_OR_RETURN(const TeamAttempt attempt, Begin(TeamMessage::STEP, std::move(step)));
   SYNCLINE_ASSIGN_OR_RETURN(const double loss, options_.stage->Run(batch, attempt, await, ready));
   SYNCLINE_ASSIGN_OR_RETURN(const TeamResult others, AwaitOthers());
-  if (options_.team != nullptr) {
-    TeamProgress progress = options_.stage->progress();
-    options_.team->Report(progress);
-  }
+  if (options_.team != nullptr) options_.team->Report(options_.stage->progress());
   return loss + others.loss_sum();
 }
 

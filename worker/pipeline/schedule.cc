@@ -22,8 +22,4 @@ std::vector<PipelineAction> MakeSchedule(PipelineSchedule schedule, int stage, i
   return actions;
 }
 
-double BubbleShare(int stages, int micro_batches) {
-  return static_cast<double>(stages - 1) / (micro_batches + stages - 1);
-}
-
 }  // namespace syncline

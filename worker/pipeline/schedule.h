@@ -30,10 +30,6 @@ std::vector<PipelineAction> MakeSchedule(PipelineSchedule schedule, int stage, i
 // How many micro-batches are between their forward and backward on a stage at a time, at most.
 int MicroBatchesUnderWay(PipelineSchedule schedule, int stage, int stages, int micro_batches);
 
-// The share of its time that each stage waits, if all take equally long for a micro-batch and messages take no
-// time: (S - 1) / (M + S - 1), with both schedules.
-double BubbleShare(int stages, int micro_batches);
-
 }  // namespace syncline
 
 #endif  // SYNCLINE_WORKER_PIPELINE_SCHEDULE_H_

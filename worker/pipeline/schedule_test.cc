@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/cluster/stage_layout.h"
 #include "gtest/gtest.h"
 
 namespace syncline {

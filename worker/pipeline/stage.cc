@@ -109,6 +109,7 @@ absl::Status PipelineStage::Send(TeamMessage::Kind kind, int place, int m, const
   head.set_generation(attempt_.generation);
   head.set_attempt(attempt_.number);
   head.set_part(static_cast<uint32_t>(m));
+  sent_bytes_ += bytes;
   (forward ? outputs_sent_ : gradients_sent_)[slot] =
       options_.team->Send(static_cast<uint32_t>(place), std::move(head), Fragments::Of(data, bytes));
   return absl::OkStatus();
@@ -234,6 +235,8 @@ TeamProgress PipelineStage::progress() const {
   progress.set_memory_bytes(options_.device->allocated());
   progress.set_pipeline_seconds(seconds_);
   progress.set_idle_seconds(idle_seconds_);
+  progress.set_layers(options_.layers);
+  progress.set_sent_bytes(sent_bytes_);
   return progress;
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -30,6 +31,7 @@ class PipelineStage {
     Pipeline pipeline;
     int stage = 0;
     int max_rows = 0;  // of a whole batch
+    std::string layers;  // this stage's, for people
   };
   // How a network for that is made, and for how many rows.
   static Network::Part Part(const Pipeline& pipeline, int stage, const LayerRange& layers);
@@ -76,6 +78,7 @@ class PipelineStage {
   DeviceMemory sent_outputs_, sent_gradients_, received_;
   // What is sent from a slot's memory, by slot; null: nothing was.
   std::vector<std::shared_ptr<Delivery>> outputs_sent_, gradients_sent_;
+  uint64_t sent_bytes_ = 0;
   double seconds_ = 0;
   double idle_seconds_ = 0;
 };

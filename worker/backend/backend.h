@@ -30,7 +30,7 @@
 namespace syncline {
 
 // Raised whenever a field of the table changes place or meaning.
-constexpr uint32_t kBackendVersion = 4;
+constexpr uint32_t kBackendVersion = 5;
 
 enum BackendCode {
   kBackendOk = 0,
@@ -132,6 +132,31 @@ struct Backend {
                              const float* y, const float* dy, float* dx);
   // sum[c] = sum over r of x[r,c], plus what sum[c] was if `add`: the gradient of a bias.
   int (*column_sum)(BackendDevice* device, int rows, int cols, int add, const float* x, float* sum);
+
+  // y += x.
+  int (*add)(BackendDevice* device, size_t n, const float* x, float* y);
+
+  // --- tokens: whole numbers in [0, vocabulary), as floats; one outside makes its row NaN and no gradient ---
+
+  // y[r,t,:] = table[tokens[r,t],:] + position_table[t,:], all of `width` columns.
+  int (*embed)(BackendDevice* device, int rows, int positions, int width, int vocabulary,
+               const float* tokens, const float* table, const float* position_table, float* y);
+  // Gradients of the two tables, overwritten, or added to if `add`.
+  int (*embed_backward)(BackendDevice* device, int rows, int positions, int width, int vocabulary,
+                        int add, const float* tokens, const float* dy, float* dtable,
+                        float* dposition_table);
+
+  // --- causal self-attention (Vaswani et al. 2017): a position sees those up to itself ---
+
+  // qkv[r,t,:] are the queries, keys and values of a position, each of `width` columns, which the heads share
+  // out evenly. weights[r,h,t,s] = softmax over s <= t of q k^T / sqrt(width / heads), 0 for s > t, is kept for
+  // backward; y[r,t,:] is the sum over s of weights times values.
+  int (*attention)(BackendDevice* device, int rows, int positions, int heads, int width,
+                   const float* qkv, float* weights, float* y);
+  // `scratch` is as large as `weights`.
+  int (*attention_backward)(BackendDevice* device, int rows, int positions, int heads, int width,
+                            const float* qkv, const float* weights, const float* dy,
+                            float* scratch, float* dqkv);
 
   // --- dropout ---
 

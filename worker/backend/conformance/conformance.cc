@@ -44,6 +44,13 @@ class Run {
     return Upload(values);
   }
 
+  // n whole numbers uniform in [low, high), as floats.
+  std::vector<float> Whole(size_t n, int low, int high) {
+    std::vector<float> values(n);
+    for (float& v : values) v = static_cast<float>(low + static_cast<int>(Uniform() * (high - low)));
+    return values;
+  }
+
   // n integers uniform in [low, high).
   template <typename T>
   T* Integers(size_t n, int low, int high) {
@@ -240,6 +247,57 @@ void RowsAndColumns(Comparison* comparison) {
   }
 }
 
+struct Tokens {
+  int rows, positions, width, vocabulary, heads;
+  std::string Text() const {
+    return "[" + std::to_string(rows) + "," + std::to_string(positions) + "," + std::to_string(width) + "] of " +
+           std::to_string(vocabulary) + " tokens, " + std::to_string(heads) + " heads";
+  }
+};
+constexpr Tokens kTokens[] = {{1, 1, 1, 1, 1}, {2, 5, 6, 3, 2}, {3, 33, 24, 50, 3}, {4, 64, 64, 90, 4}};
+
+void Sequences(Comparison* comparison) {
+  for (const Shape& shape : kShapes) {
+    comparison->Case("add", 1e-6, Text(shape), [=](Run* run) {
+      const int n = shape.rows * shape.cols;
+      const float* x = run->Floats(n);
+      float* y = run->Floats(n);
+      run->Check(run->table().add(run->device(), n, x, y));
+      run->Output(y, n);
+    });
+  }
+  for (const Tokens& t : kTokens) {
+    for (const int wrong : {0, 1}) {
+      comparison->Case("embed", 1e-5, t.Text(), [=](Run* run) {
+        const int n = t.rows * t.positions * t.width;
+        const float* tokens = run->Upload(run->Whole(t.rows * t.positions, -wrong, t.vocabulary + wrong));
+        const float *table = run->Floats(t.vocabulary * t.width), *places = run->Floats(t.positions * t.width);
+        const float* dy = run->Floats(n);
+        float *y = run->Floats(n), *dtable = run->Floats(t.vocabulary * t.width);
+        float* dplaces = run->Floats(t.positions * t.width);
+        run->Check(run->table().embed(run->device(), t.rows, t.positions, t.width, t.vocabulary, tokens, table,
+                                      places, y));
+        run->Check(run->table().embed_backward(run->device(), t.rows, t.positions, t.width, t.vocabulary, wrong,
+                                               tokens, dy, dtable, dplaces));
+        run->Output(y, n);
+        run->Output(dtable, t.vocabulary * t.width);
+        run->Output(dplaces, t.positions * t.width);
+      });
+    }
+    comparison->Case("attention", 1e-4, t.Text(), [=](Run* run) {
+      const int n = t.rows * t.positions * t.width, w = t.rows * t.heads * t.positions * t.positions;
+      const float *qkv = run->Floats(3 * n, -2.0f, 2.0f), *dy = run->Floats(n);
+      float *weights = run->Floats(w), *scratch = run->Floats(w), *y = run->Floats(n), *dqkv = run->Floats(3 * n);
+      run->Check(run->table().attention(run->device(), t.rows, t.positions, t.heads, t.width, qkv, weights, y));
+      run->Check(run->table().attention_backward(run->device(), t.rows, t.positions, t.heads, t.width, qkv,
+                                                 weights, dy, scratch, dqkv));
+      run->Output(y, n);
+      run->Output(weights, w);
+      run->Output(dqkv, 3 * n);
+    });
+  }
+}
+
 void Losses(Comparison* comparison) {
   for (const Shape& shape : kShapes) {
     for (const bool wrong_label : {false, true}) {
@@ -323,6 +381,7 @@ std::vector<ConformanceResult> CompareBackends(const Backend& tested, const Back
   Products(&comparison);
   Activations(&comparison);
   RowsAndColumns(&comparison);
+  Sequences(&comparison);
   Losses(&comparison);
   Gathers(&comparison);
   return comparison.Take();

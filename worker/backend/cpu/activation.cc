@@ -114,9 +114,17 @@ int ActivationBackward(BackendDevice*, int activation, size_t n, const float* x,
   return ForActivation(activation, [=](auto f) { Backward<decltype(f)>(n, x, y, dy, dx); });
 }
 
+int Add(BackendDevice*, size_t n, const float* x, float* y) {
+  Vectorise([=]() SYNCLINE_INLINE {
+    for (size_t i = 0; i < n; ++i) y[i] += x[i];
+  });
+  return kBackendOk;
+}
+
 }  // namespace
 
 void AddActivations(Backend* table) {
+  table->add = Add;
   table->bias_activation = BiasActivation;
   table->activation_backward = ActivationBackward;
 }

@@ -53,6 +53,8 @@ Backend MakeTable() {
   AddLayerNorm(&table);
   AddLosses(&table);
   AddGathers(&table);
+  AddEmbedding(&table);
+  AddAttention(&table);
   return table;
 }
 

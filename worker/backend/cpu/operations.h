@@ -9,12 +9,14 @@
 namespace syncline {
 
 void AddGemm(Backend* table);         // gemm.cc
-void AddActivations(Backend* table);  // activation.cc: bias_activation, activation_backward
+void AddActivations(Backend* table);  // activation.cc: bias_activation, activation_backward, add
 void AddColumnSum(Backend* table);    // column_sum.cc
 void AddDropout(Backend* table);      // dropout.cc
 void AddLayerNorm(Backend* table);    // layer_norm.cc
 void AddLosses(Backend* table);       // loss.cc: the losses and the counts of correct rows
 void AddGathers(Backend* table);      // gather.cc
+void AddEmbedding(Backend* table);    // embedding.cc: embed, embed_backward
+void AddAttention(Backend* table);    // attention.cc
 
 }  // namespace syncline
 

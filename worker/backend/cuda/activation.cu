@@ -106,9 +106,21 @@ int ActivationBackward(BackendDevice* device, int activation, size_t n, const fl
   return code != kBackendOk ? code : CheckLaunch("activation_backward");
 }
 
+__global__ void AddKernel(size_t n, const float* x, float* y) {
+  for (size_t i = ThreadIndex(); i < n; i += ThreadCount()) y[i] += x[i];
+}
+
+int Add(BackendDevice* device, size_t n, const float* x, float* y) {
+  if (n == 0) return kBackendOk;
+  if (const int code = Use(device)) return code;
+  AddKernel<<<Blocks(n), kThreads, 0, device->compute()>>>(n, x, y);
+  return CheckLaunch("add");
+}
+
 }  // namespace
 
 void AddActivations(Backend* table) {
+  table->add = Add;
   table->bias_activation = BiasActivation;
   table->activation_backward = ActivationBackward;
 }

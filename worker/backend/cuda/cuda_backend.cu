@@ -94,6 +94,8 @@ Backend MakeTable() {
   AddLosses(&table);
   AddCounts(&table);
   AddGathers(&table);
+  AddEmbedding(&table);
+  AddAttention(&table);
   return table;
 }
 

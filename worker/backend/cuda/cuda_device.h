@@ -76,6 +76,8 @@ void AddLayerNorm(Backend* table);    // layer_norm.cu
 void AddLosses(Backend* table);       // loss.cu
 void AddCounts(Backend* table);       // count.cu
 void AddGathers(Backend* table);      // gather.cu
+void AddEmbedding(Backend* table);    // embedding.cu
+void AddAttention(Backend* table);    // attention.cu
 void AddMemory(Backend* table);       // memory.cu: memory, copies, events
 
 }  // namespace syncline

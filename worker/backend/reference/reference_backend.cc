@@ -1,6 +1,7 @@
 #include "worker/backend/reference/reference_backend.h"
 
 #include <cmath>
+#include <vector>
 
 #include "worker/backend/counter_random.h"
 #include "worker/backend/host_device.h"
@@ -226,6 +227,125 @@ int GatherInt32(BackendDevice*, int rows, const int32_t* source, const int64_t* 
   return kBackendOk;
 }
 
+int Add(BackendDevice*, size_t n, const float* x, float* y) {
+  for (size_t i = 0; i < n; ++i) y[i] += x[i];
+  return kBackendOk;
+}
+
+int TokenAt(const float* tokens, int i, int vocabulary) {
+  return tokens[i] >= 0 && tokens[i] < static_cast<float>(vocabulary) ? static_cast<int>(tokens[i]) : -1;
+}
+
+int Embed(BackendDevice*, int rows, int positions, int width, int vocabulary, const float* tokens,
+          const float* table, const float* position_table, float* y) {
+  for (int i = 0; i < rows * positions * width; ++i) {
+    const int at = i / width, c = i % width;
+    const int token = TokenAt(tokens, at, vocabulary);
+    y[i] = token < 0 ? static_cast<float>(std::nan(""))
+                     : table[token * width + c] + position_table[at % positions * width + c];
+  }
+  return kBackendOk;
+}
+
+int EmbedBackward(BackendDevice*, int rows, int positions, int width, int vocabulary, int add,
+                  const float* tokens, const float* dy, float* dtable, float* dposition_table) {
+  for (int token = 0; token < vocabulary; ++token) {
+    for (int c = 0; c < width; ++c) {
+      double sum = add ? dtable[token * width + c] : 0.0;
+      for (int at = 0; at < rows * positions; ++at) {
+        if (TokenAt(tokens, at, vocabulary) == token) sum += dy[at * width + c];
+      }
+      dtable[token * width + c] = static_cast<float>(sum);
+    }
+  }
+  for (int i = 0; i < positions * width; ++i) {
+    double sum = add ? dposition_table[i] : 0.0;
+    for (int r = 0; r < rows; ++r) {
+      const int at = r * positions + i / width;
+      if (TokenAt(tokens, at, vocabulary) >= 0) sum += dy[at * width + i % width];
+    }
+    dposition_table[i] = static_cast<float>(sum);
+  }
+  return kBackendOk;
+}
+
+// Head by head: element (t, c) of the queries, keys or values of a row.
+struct Heads {
+  const int positions, heads, width;
+  int At(int r, int h, int t, int c, int which) const {
+    return (r * positions + t) * 3 * width + which * width + h * (width / heads) + c;
+  }
+  int Out(int r, int h, int t, int c) const { return (r * positions + t) * width + h * (width / heads) + c; }
+  int Weight(int r, int h, int t, int s) const { return ((r * heads + h) * positions + t) * positions + s; }
+};
+
+int Attention(BackendDevice*, int rows, int positions, int heads, int width, const float* qkv,
+              float* weights, float* y) {
+  const Heads at{positions, heads, width};
+  const int d = width / heads;
+  for (int r = 0; r < rows; ++r) {
+    for (int h = 0; h < heads; ++h) {
+      for (int t = 0; t < positions; ++t) {
+        std::vector<double> e(positions);
+        double sum = 0.0;
+        for (int s = 0; s <= t; ++s) {
+          double product = 0.0;
+          for (int c = 0; c < d; ++c) {
+            product += static_cast<double>(qkv[at.At(r, h, t, c, 0)]) * qkv[at.At(r, h, s, c, 1)];
+          }
+          e[s] = std::exp(product / std::sqrt(d));
+          sum += e[s];
+        }
+        for (int s = 0; s < positions; ++s) weights[at.Weight(r, h, t, s)] = static_cast<float>(e[s] / sum);
+        for (int c = 0; c < d; ++c) {
+          double value = 0.0;
+          for (int s = 0; s <= t; ++s) value += e[s] / sum * qkv[at.At(r, h, s, c, 2)];
+          y[at.Out(r, h, t, c)] = static_cast<float>(value);
+        }
+      }
+    }
+  }
+  return kBackendOk;
+}
+
+int AttentionBackward(BackendDevice*, int rows, int positions, int heads, int width, const float* qkv,
+                      const float* weights, const float* dy, float* scratch, float* dqkv) {
+  const Heads at{positions, heads, width};
+  const int d = width / heads;
+  for (int r = 0; r < rows; ++r) {
+    for (int h = 0; h < heads; ++h) {
+      for (int t = 0; t < positions; ++t) {
+        std::vector<double> slope(positions);
+        double sum = 0.0;
+        for (int s = 0; s <= t; ++s) {
+          for (int c = 0; c < d; ++c) {
+            slope[s] += static_cast<double>(dy[at.Out(r, h, t, c)]) * qkv[at.At(r, h, s, c, 2)];
+          }
+          sum += weights[at.Weight(r, h, t, s)] * slope[s];
+        }
+        for (int s = 0; s < positions; ++s) {
+          scratch[at.Weight(r, h, t, s)] =
+              static_cast<float>(weights[at.Weight(r, h, t, s)] * (slope[s] - sum) / std::sqrt(d));
+        }
+      }
+      for (int t = 0; t < positions; ++t) {
+        for (int c = 0; c < d; ++c) {
+          double dq = 0.0, dk = 0.0, dv = 0.0;
+          for (int s = 0; s < positions; ++s) {
+            dq += static_cast<double>(scratch[at.Weight(r, h, t, s)]) * qkv[at.At(r, h, s, c, 1)];
+            dk += static_cast<double>(scratch[at.Weight(r, h, s, t)]) * qkv[at.At(r, h, s, c, 0)];
+            dv += static_cast<double>(weights[at.Weight(r, h, s, t)]) * dy[at.Out(r, h, s, c)];
+          }
+          dqkv[at.At(r, h, t, c, 0)] = static_cast<float>(dq);
+          dqkv[at.At(r, h, t, c, 1)] = static_cast<float>(dk);
+          dqkv[at.At(r, h, t, c, 2)] = static_cast<float>(dv);
+        }
+      }
+    }
+  }
+  return kBackendOk;
+}
+
 Backend MakeTable() {
   Backend table = HostBackend();
   table.name = "reference";
@@ -233,6 +353,11 @@ Backend MakeTable() {
   table.bias_activation = BiasActivation;
   table.activation_backward = ActivationBackward;
   table.column_sum = ColumnSum;
+  table.add = Add;
+  table.embed = Embed;
+  table.embed_backward = EmbedBackward;
+  table.attention = Attention;
+  table.attention_backward = AttentionBackward;
   table.dropout = Dropout;
   table.layer_norm = LayerNormForward;
   table.layer_norm_backward = LayerNormBackward;

@@ -27,6 +27,9 @@ void FillOptimizer(Optimizer* optimizer) {
 }
 
 void FillLayer(Layer* layer) {
+  if (layer->has_residual()) {
+    for (Layer& within : *layer->mutable_residual()->mutable_layers()) FillLayer(&within);
+  }
   if (layer->has_linear() && !layer->linear().has_bias()) layer->mutable_linear()->set_bias(true);
   if (layer->has_layer_norm() && !layer->layer_norm().has_epsilon()) {
     layer->mutable_layer_norm()->set_epsilon(1e-5);
@@ -40,7 +43,7 @@ void FillData(Data* data) {
     if (!data->has_header()) data->set_header(false);
     if (!data->has_separator()) data->set_separator(",");
   }
-  if (data->format() == CSV || data->format() == LIBSVM) {
+  if (data->format() == CSV || data->format() == LIBSVM || data->format() == TEXT) {
     if (!data->has_test_fraction()) data->set_test_fraction(0);
   }
 }

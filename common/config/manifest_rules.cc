@@ -1,5 +1,6 @@
 #include "common/config/manifest_rules.h"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -7,6 +8,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "common/cluster/stage_layout.h"
@@ -41,7 +43,9 @@ double NumberIn(const Message& message, const FieldDescriptor& field) {
 void CheckRanges(const JobManifest& job, FieldLog* log) {
   VisitFields(
       job, "", [&](const std::string& path, const Message& message, const FieldDescriptor& field) {
-        const ManifestField* row = FindManifestField(SchemaPath(path));
+        // Layers within a layer are as others.
+        const std::string schema = absl::StrReplaceAll(SchemaPath(path), {{".residual.layers", ""}});
+        const ManifestField* row = FindManifestField(schema);
         if (row == nullptr || row->range.Contains(NumberIn(message, field))) return;
         log->AddProblem(
             path, absl::StrCat(ScalarText(field, message), " is not ", row->range.ToString()));
@@ -80,31 +84,47 @@ void CheckProducts(const JobManifest& job, FieldLog* log) {
                   "one of them");
 }
 
-void CheckLayers(const Model& model, FieldLog* log) {
-  if (model.layers_size() == 0) {
-    log->AddProblem("model.layers", "missing; name at least one, as in `- linear: {units: 10}`");
+void CheckLayers(const google::protobuf::RepeatedPtrField<Layer>& layers, const std::string& list, FieldLog* log) {
+  if (layers.empty()) {
+    log->AddProblem(list, "missing; name at least one, as in `- linear: {units: 10}`");
   }
-  if (model.layers_size() > kMaxLayers) {
-    log->AddProblem("model.layers",
-                    absl::StrCat("has ", model.layers_size(), " layers, over ", kMaxLayers));
+  if (layers.size() > kMaxLayers) {
+    log->AddProblem(list, absl::StrCat("has ", layers.size(), " layers, over ", kMaxLayers));
   }
-  for (int i = 0; i < model.layers_size(); ++i) {
-    const Layer& layer = model.layers(i);
-    const std::string path = absl::StrCat("model.layers[", i, "]");
+  for (int i = 0; i < layers.size(); ++i) {
+    const Layer& layer = layers[i];
+    const std::string path = absl::StrCat(list, "[", i, "]");
     if (layer.kind_case() == Layer::KIND_NOT_SET) log->AddProblem(path, "names no kind of layer");
     // A zero that no one wrote is not visited with the others.
     if (layer.has_linear() && layer.linear().units() == 0) {
       log->AddProblem(path + ".linear.units",
                       "missing or 0; say how many outputs the layer has, at least 1");
     }
+    if (layer.has_embedding() && (layer.embedding().vocabulary() == 0 || layer.embedding().units() == 0)) {
+      log->AddProblem(path + ".embedding", "needs vocabulary and units, as in `embedding: {vocabulary: 96, units: 128}`");
+    }
+    if (layer.has_attention() && layer.attention().heads() == 0) {
+      log->AddProblem(path + ".attention.heads", "missing or 0; say how many, at least 1");
+    }
+    if (layer.has_residual()) CheckLayers(layer.residual().layers(), path + ".residual.layers", log);
   }
+}
+
+// Labels are one a sample, but for text, where they are one a position.
+void CheckText(const JobManifest& job, FieldLog* log) {
+  const bool embeds = job.model().layers_size() > 0 && job.model().layers(0).has_embedding();
+  const bool text = job.data().format() == TEXT;
+  if (text && !embeds) {
+    log->AddProblem("data.format", "text needs a model whose first layer is an embedding");
+  }
+  if (embeds && !text) log->AddProblem("model.layers[0]", "an embedding needs data.format text");
 }
 
 void CheckModel(const Model& model, FieldLog* log) {
   if (!model.has_input()) {
     log->AddProblem("model.input", "missing; say how many features a sample has");
   }
-  CheckLayers(model, log);
+  CheckLayers(model.layers(), "model.layers", log);
   const uint32_t outputs = ModelOutputs(model);
   if (model.loss() == SOFTMAX_CROSS_ENTROPY && outputs == 1) {
     log->AddProblem("model.loss",
@@ -139,23 +159,23 @@ void CheckDataFiles(const Data& data, FieldLog* log) {
     log->AddProblem(data.test().empty() ? "data.test" : "data.test_labels",
                     "missing; data.test and data.test_labels go together");
   }
-  CheckBelongs(!data.train().empty(), reads_files, "data.train", "idx, csv and libsvm", log);
-  CheckBelongs(!data.test().empty(), reads_files, "data.test", "idx, csv and libsvm", log);
+  CheckBelongs(!data.train().empty(), reads_files, "data.train", "idx, csv, libsvm and text", log);
+  CheckBelongs(!data.test().empty(), reads_files, "data.test", "idx, csv, libsvm and text", log);
   CheckBelongs(!data.train_labels().empty(), idx, "data.train_labels", "idx", log);
   CheckBelongs(!data.test_labels().empty(), idx, "data.test_labels", "idx", log);
 }
 
 void CheckData(const Data& data, FieldLog* log) {
   if (!data.has_format()) {
-    return log->AddProblem("data.format", "missing; one of idx, csv, libsvm, random_linear");
+    return log->AddProblem("data.format", "missing; one of idx, csv, libsvm, random_linear, text");
   }
   CheckDataFiles(data, log);
   const bool csv = data.format() == CSV;
   CheckBelongs(data.has_label_column(), csv, "data.label_column", "csv", log);
   CheckBelongs(data.has_header(), csv, "data.header", "csv", log);
   CheckBelongs(data.has_separator(), csv, "data.separator", "csv", log);
-  CheckBelongs(data.has_test_fraction(), csv || data.format() == LIBSVM, "data.test_fraction",
-               "csv and libsvm", log);
+  CheckBelongs(data.has_test_fraction(), csv || data.format() == LIBSVM || data.format() == TEXT,
+               "data.test_fraction", "csv, libsvm and text", log);
   CheckBelongs(data.has_samples(), data.format() == RANDOM_LINEAR, "data.samples", "random_linear",
                log);
   if (data.format() == RANDOM_LINEAR && !data.has_samples()) {
@@ -191,13 +211,19 @@ void CheckCodecs(const JobManifest& job, FieldLog* log) {
   }
 }
 
+bool Learns(const Layer& layer) {
+  if (layer.has_residual()) {
+    const auto& layers = layer.residual().layers();
+    return std::any_of(layers.begin(), layers.end(), Learns);
+  }
+  return layer.has_linear() || layer.has_layer_norm() || layer.has_embedding() || layer.has_attention();
+}
+
 void CheckStageLayers(const JobManifest& job, FieldLog* log) {
   const Pipeline& pipeline = job.pipeline();
   const int stages = static_cast<int>(pipeline.stages());
   const Model& model = job.model();
-  const auto learns = [&](int layer) {
-    return model.layers(layer).has_linear() || model.layers(layer).has_layer_norm();
-  };
+  const auto learns = [&](int layer) { return Learns(model.layers(layer)); };
   if (pipeline.layers() == "auto") {
     std::vector<bool> needed;
     for (int i = 0; i < model.layers_size(); ++i) needed.push_back(learns(i));
@@ -308,6 +334,7 @@ void CheckManifestRules(const JobManifest& job, FieldLog* log) {
   CheckRanges(job, log);
   CheckModel(job.model(), log);
   CheckData(job.data(), log);
+  CheckText(job, log);
   CheckDevice(job.device(), log);
   CheckProducts(job, log);
   CheckCluster(job, log);

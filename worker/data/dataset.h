@@ -20,12 +20,14 @@ class Dataset {
   virtual uint64_t size() const = 0;
   // Features of each.
   virtual size_t features() const = 0;
+  // Labels of each; more than one only where they are classes.
+  virtual size_t labels() const { return 1; }
 
   // Writes the features of samples[i], scaled as the manifest says, to row i of
   // to[samples.size(), features()].
   virtual void CopyFeatures(absl::Span<const uint32_t> samples, float* to) const = 0;
   // Writes the label of samples[i] to to[i]: a class for CopyClasses, which needs labels that are
-  // whole numbers, as those of a softmax model are.
+  // whole numbers, as those of a softmax model are, and writes to to[samples.size(), labels()].
   virtual void CopyClasses(absl::Span<const uint32_t> samples, int32_t* to) const = 0;
   virtual void CopyTargets(absl::Span<const uint32_t> samples, float* to) const = 0;
 };
@@ -72,6 +74,7 @@ class DatasetSubset : public Dataset {
 
   uint64_t size() const override { return samples_.size(); }
   size_t features() const override { return whole_->features(); }
+  size_t labels() const override { return whole_->labels(); }
   void CopyFeatures(absl::Span<const uint32_t> samples, float* to) const override;
   void CopyClasses(absl::Span<const uint32_t> samples, int32_t* to) const override;
   void CopyTargets(absl::Span<const uint32_t> samples, float* to) const override;

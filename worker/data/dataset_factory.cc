@@ -1,5 +1,6 @@
 #include "worker/data/dataset_factory.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -10,11 +11,13 @@
 #include "absl/strings/str_cat.h"
 #include "common/status/status_macros.h"
 #include "worker/data/csv.h"
+#include "worker/data/data_file.h"
 #include "worker/data/idx.h"
 #include "worker/data/label_rule.h"
 #include "worker/data/libsvm.h"
 #include "worker/data/permutation.h"
 #include "worker/data/random_linear.h"
+#include "worker/data/text.h"
 
 namespace syncline {
 namespace {
@@ -51,6 +54,25 @@ absl::StatusOr<std::unique_ptr<Dataset>> ReadOne(const JobManifest& job, const s
   }
 }
 
+// Both parts by the alphabet of the first.
+absl::StatusOr<TrainingData> ReadText(const JobManifest& job) {
+  const Model& model = job.model();
+  if (model.layers_size() == 0 || !model.layers(0).has_embedding()) {
+    return absl::InvalidArgumentError("data.format: text needs a model that begins with an embedding");
+  }
+  SYNCLINE_ASSIGN_OR_RETURN(const std::string text, ReadDataFile(job.data().train()));
+  const Alphabet alphabet(text);
+  const size_t vocabulary = std::min(model.layers(0).embedding().vocabulary(), Outputs(model));
+  TrainingData loaded;
+  SYNCLINE_ASSIGN_OR_RETURN(loaded.train,
+                            MakeText(text, job.data().train(), alphabet, model.input(), vocabulary));
+  if (job.data().test().empty()) return loaded;
+  SYNCLINE_ASSIGN_OR_RETURN(const std::string test, ReadDataFile(job.data().test()));
+  SYNCLINE_ASSIGN_OR_RETURN(loaded.test,
+                            MakeText(test, job.data().test(), alphabet, model.input(), vocabulary));
+  return loaded;
+}
+
 absl::Status CheckSize(const Dataset& data, const std::string& path) {
   if (data.size() <= std::numeric_limits<uint32_t>::max()) return absl::OkStatus();
   return absl::InvalidArgumentError(
@@ -77,12 +99,16 @@ absl::StatusOr<TrainingData> HoldOut(std::shared_ptr<const Dataset> whole, doubl
 absl::StatusOr<TrainingData> LoadTrainingData(const JobManifest& job) {
   const Data& data = job.data();
   TrainingData loaded;
-  SYNCLINE_ASSIGN_OR_RETURN(loaded.train, ReadOne(job, data.train(), data.train_labels()));
+  if (data.format() == TEXT) {
+    SYNCLINE_ASSIGN_OR_RETURN(loaded, ReadText(job));
+  } else {
+    SYNCLINE_ASSIGN_OR_RETURN(loaded.train, ReadOne(job, data.train(), data.train_labels()));
+  }
   SYNCLINE_RETURN_IF_ERROR(CheckSize(*loaded.train, data.train()));
   if (data.test_fraction() > 0) {
     return HoldOut(std::move(loaded.train), data.test_fraction(), job.seed());
   }
-  if (!data.test().empty()) {
+  if (!data.test().empty() && data.format() != TEXT) {
     SYNCLINE_ASSIGN_OR_RETURN(loaded.test, ReadOne(job, data.test(), data.test_labels()));
     SYNCLINE_RETURN_IF_ERROR(CheckSize(*loaded.test, data.test()));
   }

@@ -7,8 +7,8 @@
 
 namespace syncline {
 
-LinearLayer::LinearLayer(std::string prefix, int inputs, int units, bool bias)
-    : prefix_(std::move(prefix)), inputs_(inputs), units_(units), bias_(bias) {}
+LinearLayer::LinearLayer(std::string prefix, int positions, int inputs, int units, bool bias)
+    : prefix_(std::move(prefix)), positions_(positions), inputs_(inputs), units_(units), bias_(bias) {}
 
 std::vector<ParameterSpec> LinearLayer::parameters() const {
   const double bound = 1.0 / std::sqrt(static_cast<double>(inputs_));
@@ -23,37 +23,39 @@ absl::Status LinearLayer::Prepare(const Device* device, int rows, int slots, Lay
   rows_ = rows;
   tensors_ = std::move(tensors);
   if (activation_ != kGelu) return absl::OkStatus();
-  const size_t bytes = sizeof(float) * rows * units_ * slots;
+  const size_t bytes = sizeof(float) * rows * units() * slots;
   SYNCLINE_ASSIGN_OR_RETURN(before_activation_, DeviceMemory::Allocate(device, bytes));
   return absl::OkStatus();
 }
 
 absl::Status LinearLayer::Forward(const Pass& pass, const float* x, float* y) {
+  const int rows = pass.rows * positions_;
   float* product = activation_ == kGelu ? BeforeActivation(pass) : y;
-  SYNCLINE_RETURN_IF_ERROR(device_->Run(&Backend::gemm, 0, 1, pass.rows, units_, inputs_, 1.0f, x,
+  SYNCLINE_RETURN_IF_ERROR(device_->Run(&Backend::gemm, 0, 1, rows, units_, inputs_, 1.0f, x,
                                         tensors_.values[0], 0.0f, product));
   if (!bias_ && activation_ == kIdentity) return absl::OkStatus();
-  return device_->Run(&Backend::bias_activation, activation_, pass.rows, units_,
+  return device_->Run(&Backend::bias_activation, activation_, rows, units_,
                       bias_ ? tensors_.values[1] : nullptr, product, y);
 }
 
 absl::Status LinearLayer::Backward(const Pass& pass, const float* x, const float* y, float* dy,
                                    float* dx, const GradientMade& made) {
+  const int rows = pass.rows * positions_;
   if (activation_ != kIdentity) {
-    const size_t n = static_cast<size_t>(pass.rows) * units_;
+    const size_t n = static_cast<size_t>(rows) * units_;
     SYNCLINE_RETURN_IF_ERROR(device_->Run(&Backend::activation_backward, activation_, n,
                                           BeforeActivation(pass), y, dy, dy));
   }
   if (bias_) {
     SYNCLINE_RETURN_IF_ERROR(
-        device_->Run(&Backend::column_sum, pass.rows, units_, pass.add, dy, tensors_.gradients[1]));
+        device_->Run(&Backend::column_sum, rows, units_, pass.add, dy, tensors_.gradients[1]));
     SYNCLINE_RETURN_IF_ERROR(made(1));
   }
-  SYNCLINE_RETURN_IF_ERROR(device_->Run(&Backend::gemm, 1, 0, units_, inputs_, pass.rows, 1.0f, dy,
+  SYNCLINE_RETURN_IF_ERROR(device_->Run(&Backend::gemm, 1, 0, units_, inputs_, rows, 1.0f, dy,
                                         x, pass.add ? 1.0f : 0.0f, tensors_.gradients[0]));
   SYNCLINE_RETURN_IF_ERROR(made(0));
   if (dx == nullptr) return absl::OkStatus();
-  return device_->Run(&Backend::gemm, 0, 0, pass.rows, inputs_, units_, 1.0f, dy,
+  return device_->Run(&Backend::gemm, 0, 0, rows, inputs_, units_, 1.0f, dy,
                       tensors_.values[0], 0.0f, dx);
 }
 

@@ -7,20 +7,20 @@
 
 namespace syncline {
 
-// y = activation(x W^T + b), the activation fused into the pass that adds the bias.
+// y = activation(x W^T + b), the activation fused into the pass that adds the bias, for each position of a row.
 //
 // "<prefix>.weight" is [units, inputs], as in PyTorch: both layouts are equally fast with OpenBLAS
 // here, and this one can be handed over as it is. "<prefix>.bias" is [units]. Both start uniform in
 // +-1/sqrt(inputs), PyTorch's default.
 class LinearLayer : public ModelLayer {
  public:
-  LinearLayer(std::string prefix, int inputs, int units, bool bias);
+  LinearLayer(std::string prefix, int positions, int inputs, int units, bool bias);
 
   // Applies `activation` to the output; at most once, before Prepare.
   void Fuse(BackendActivation activation) { activation_ = activation; }
   bool fused() const { return activation_ != kIdentity; }
 
-  int units() const override { return units_; }
+  int units() const override { return positions_ * units_; }
   std::vector<ParameterSpec> parameters() const override;
   absl::Status Prepare(const Device* device, int rows, int slots, LayerTensors tensors) override;
   absl::Status Forward(const Pass& pass, const float* x, float* y) override;
@@ -29,13 +29,14 @@ class LinearLayer : public ModelLayer {
 
  private:
   const std::string prefix_;
+  const int positions_;
   const int inputs_;
   const int units_;
   const bool bias_;
   BackendActivation activation_ = kIdentity;
 
   float* BeforeActivation(const Pass& pass) const {
-    return before_activation_.floats() + static_cast<size_t>(pass.slot) * rows_ * units_;
+    return before_activation_.floats() + static_cast<size_t>(pass.slot) * rows_ * units();
   }
 
   const Device* device_ = nullptr;

@@ -16,7 +16,8 @@ absl::Status ModelLoss::Compute(const Batch& batch, const float* output, float* 
                                 float* gradient) const {
   SYNCLINE_RETURN_IF_ERROR(CheckBatch(batch));
   const int mean_rows = batch.mean_rows > 0 ? batch.mean_rows : batch.rows;
-  const float scale = 1.0f / static_cast<float>(mean_rows);
+  const float scale = 1.0f / (static_cast<float>(mean_rows) * static_cast<float>(positions_));
+  const int rows = batch.rows * positions_;
   switch (kind_) {
     case MEAN_SQUARED_ERROR:
       return device_->Run(&Backend::mean_squared_error, batch.rows, outputs_, output,
@@ -25,7 +26,7 @@ absl::Status ModelLoss::Compute(const Batch& batch, const float* output, float* 
       return device_->Run(&Backend::logistic_loss, batch.rows, output, batch.targets, scale,
                           loss_sum, gradient);
     default:
-      return device_->Run(&Backend::softmax_cross_entropy, batch.rows, outputs_, output,
+      return device_->Run(&Backend::softmax_cross_entropy, rows, outputs_, output,
                           batch.labels, scale, loss_sum, gradient);
   }
 }
@@ -40,7 +41,7 @@ absl::Status ModelLoss::CountCorrect(const Batch& batch, const float* output,
       return device_->Run(&Backend::count_correct_logistic, batch.rows, output, batch.targets,
                           correct);
     default:
-      return device_->Run(&Backend::count_correct, batch.rows, outputs_, output, batch.labels,
+      return device_->Run(&Backend::count_correct, batch.rows * positions_, outputs_, output, batch.labels,
                           correct);
   }
 }

@@ -13,7 +13,7 @@ namespace syncline {
 struct Batch {
   int rows = 0;
   const float* features = nullptr;  // [rows, input]
-  const int32_t* labels = nullptr;  // [rows], softmax cross-entropy only: the class
+  const int32_t* labels = nullptr;  // [rows, positions], softmax cross-entropy only: the class
   const float* targets = nullptr;   // [rows, outputs], the other losses; logistic: 0 or 1
   // Which samples these are, for dropout: row r is position first_row + r of this step.
   uint64_t step = 0;
@@ -26,15 +26,18 @@ struct Batch {
 // is itself a mean, over outputs).
 class ModelLoss {
  public:
-  // `kind` must not be LOSS_UNSPECIFIED; logistic has 1 output.
-  ModelLoss(const Device* device, Loss kind, int outputs)
-      : device_(device), kind_(kind), outputs_(outputs) {}
+  // A row has `outputs` at each of its positions, of whose losses its own is the mean; more than one position only
+  // with softmax cross-entropy. `kind` must not be LOSS_UNSPECIFIED; logistic has 1 output.
+  ModelLoss(const Device* device, Loss kind, int positions, int outputs)
+      : device_(device), kind_(kind), positions_(positions), outputs_(outputs) {}
 
-  // Writes the sum of the rows' losses to *loss_sum and, unless `gradient` is null, the gradient of
+  int positions() const { return positions_; }
+
+  // Writes the sum of the positions' losses to *loss_sum and, unless `gradient` is null, the gradient of
   // their mean (over Batch::mean_rows) to gradient[rows, outputs]. Both in device memory.
   absl::Status Compute(const Batch& batch, const float* output, float* loss_sum,
                        float* gradient) const;
-  // Writes how many rows are right to *correct (device memory); mean squared error has no right and
+  // Writes how many positions are right to *correct (device memory); mean squared error has no right and
   // wrong, and leaves it alone.
   absl::Status CountCorrect(const Batch& batch, const float* output, int32_t* correct) const;
 
@@ -43,6 +46,7 @@ class ModelLoss {
 
   const Device* device_;
   Loss kind_;
+  int positions_;
   int outputs_;
 };
 

@@ -24,8 +24,14 @@ absl::StatusOr<std::vector<std::unique_ptr<ModelLayer>>> BuildLayers(const Model
                                                                      const LayerRange& range,
                                                                      uint64_t seed);
 
-// Width of what layer `layer` gets, from the model's input on.
-int InputUnits(const Model& model, int layer);
+// A sample between two layers: so many positions (1 unless the model begins with an embedding) of so many units.
+struct SampleShape {
+  int positions = 1;
+  int width = 0;
+  int units() const { return positions * width; }
+};
+// What layer `layer` of a valid model gets; with layers_size(), what the model gives.
+SampleShape ShapeBefore(const Model& model, int layer);
 
 // The tensors that layers of a model learn, in order from the input, without building them on a device.
 absl::StatusOr<std::vector<ParameterSpec>> ModelParameters(const Model& model,

@@ -83,5 +83,21 @@ TEST(ModelBuilderTest, ErrorsNameTheFieldAndTheRange) {
               HasSubstr("logistic, is 3; accepted: 1"));
 }
 
+TEST(ModelBuilderTest, TransformersAreCheckedWithinToo) {
+  const std::string embedding = "input: 8 layers { embedding { vocabulary: 9 units: 6 } } ";
+  EXPECT_EQ(ErrorOf(embedding + "layers { residual { layers { attention { heads: 4 } } } }"),
+            "model.layers[1].residual.layers[0].attention.heads is 4; accepted: what divides the width, 6");
+  EXPECT_EQ(ErrorOf(embedding + "layers { residual { layers { linear { units: 5 } } } }"),
+            "model.layers[1].residual's last width is 5; accepted: 6, that of what is added");
+  EXPECT_EQ(ErrorOf("input: 8 layers { attention { heads: 1 } }"),
+            "model.layers[0].attention needs an embedding as the model's first layer");
+  EXPECT_EQ(ErrorOf(embedding + "layers { embedding { vocabulary: 9 units: 6 } }"),
+            "model.layers[1].embedding: an embedding is a model's first layer");
+  EXPECT_EQ(ErrorOf(embedding + "layers { residual {} }"),
+            "the number of model.layers[1].residual.layers is 0; accepted: 1 to 1000");
+  EXPECT_EQ(ErrorOf(embedding + "loss: MEAN_SQUARED_ERROR"),
+            "model.loss, with an embedding, is MEAN_SQUARED_ERROR; accepted: softmax_cross_entropy");
+}
+
 }  // namespace
 }  // namespace syncline

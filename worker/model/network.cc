@@ -64,9 +64,10 @@ absl::Status Network::Allocate(const Model& model, const HostMemory& host) {
     slots_.push_back(std::move(slot));
   }
   if (part_.layers.end == model.layers_size()) {
-    loss_ = std::make_unique<ModelLoss>(device_, LossOf(model), static_cast<int>(outputs()));
+    const SampleShape shape = ShapeBefore(model, model.layers_size());
+    loss_ = std::make_unique<ModelLoss>(device_, LossOf(model), shape.positions, shape.width);
   }
-  inputs_ = InputUnits(model, part_.layers.begin);
+  inputs_ = ShapeBefore(model, part_.layers.begin).units();
   size_t widest = inputs_;
   for (const auto& layer : layers_) widest = std::max<size_t>(widest, layer->units());
   SYNCLINE_RETURN_IF_ERROR(AllocateParameters(host));
@@ -274,7 +275,7 @@ absl::StatusOr<double> Network::LossSum(int slot) {
   SYNCLINE_RETURN_IF_ERROR(device_->Run(&Backend::copy, kComputeStream, host_results_.data(),
                                         results_.data(), sizeof(Results) * part_.slots));
   SYNCLINE_RETURN_IF_ERROR(device_->Run(&Backend::synchronize));
-  return static_cast<const Results*>(host_results_.data())[slot].loss_sum;
+  return double{static_cast<const Results*>(host_results_.data())[slot].loss_sum} / loss_->positions();
 }
 
 absl::StatusOr<Network::Evaluation> Network::Evaluate(const Batch& batch,
@@ -288,7 +289,8 @@ absl::StatusOr<Network::Evaluation> Network::Evaluate(const Batch& batch,
   SYNCLINE_RETURN_IF_ERROR(loss_->Compute(batch, output(0), &results->loss_sum, nullptr));
   SYNCLINE_RETURN_IF_ERROR(loss_->CountCorrect(batch, output(0), &results->correct));
   SYNCLINE_ASSIGN_OR_RETURN(const double loss_sum, LossSum());
-  const int correct = static_cast<const Results*>(host_results_.data())->correct;
+  const double correct =
+      double(static_cast<const Results*>(host_results_.data())->correct) / loss_->positions();
   return Evaluation{batch.rows, loss_sum, correct};
 }
 

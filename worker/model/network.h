@@ -45,7 +45,7 @@ class Network {
   struct Evaluation {
     int rows = 0;
     double loss_sum = 0.0;  // over rows
-    int correct = 0;        // rows classified correctly; 0 with mean squared error
+    double correct = 0;     // rows classified correctly, of several positions a part; 0 with mean squared error
   };
 
   // Gives host memory, zero-filled and aligned to 64 bytes, or null.
@@ -77,6 +77,8 @@ class Network {
   const std::vector<ParameterSpec>& parameters() const { return specs_; }
   size_t inputs() const { return inputs_; }
   size_t outputs() const { return layers_.back()->units(); }
+  // Labels of a row: one a position. With the model's last layer only.
+  size_t labels() const { return loss_->positions(); }
   // Whether it has the model's last layer.
   bool has_loss() const { return loss_ != nullptr; }
 

@@ -195,6 +195,50 @@ TEST_F(NetworkTest, LearnsExclusiveOr) {
   EXPECT_LT(evaluation.loss_sum / 4, 0.05);
 }
 
+// Tokens in, a class for each position out.
+class TransformerTest : public NetworkTest {
+ protected:
+  static constexpr int kPositions = 4;
+  static constexpr char kModel[] = R"(input: 4 layers { embedding { vocabulary: 5 units: 6 } }
+      layers { residual { layers { layer_norm {} } layers { attention { heads: 2 } } layers { dropout { rate: 0.2 } } } }
+      layers { residual { layers { layer_norm {} } layers { linear { units: 7 } } layers { gelu {} }
+                          layers { linear { units: 6 } } } }
+      layers { layer_norm {} } layers { linear { units: 5 } })";
+
+  void BuildTransformer() {
+    Build(kModel);
+    features_.clear();
+    labels_.clear();
+    for (int i = 0; i < kRows * kPositions; ++i) {
+      features_.push_back(static_cast<float>((i * 7 + i / 3) % 5));
+      labels_.push_back((i * 3 + 1) % 5);
+    }
+    batch_.features = features_.data();
+    batch_.labels = labels_.data();
+  }
+};
+
+TEST_F(TransformerTest, GradientsAreThoseOfTheLoss) {
+  BuildTransformer();
+  EXPECT_EQ(network_->labels(), 4u);
+  EXPECT_EQ(network_->parameters()[4].name, "1.residual.1.attention.qkv.weight");
+  CheckGradients();
+}
+
+TEST_F(TransformerTest, APositionSeesNoneAfterIt) {
+  BuildTransformer();
+  batch_.rows = 1;
+  SYNCLINE_ASSERT_OK(network_->Infer(batch_));
+  const std::vector<float> before(network_->output(0), network_->output(0) + 3 * 5);
+  features_[3] = features_[3] == 0 ? 1 : 0;
+  SYNCLINE_ASSERT_OK(network_->Infer(batch_));
+  EXPECT_EQ(std::vector<float>(network_->output(0), network_->output(0) + 3 * 5), before);
+  features_[0] = features_[0] == 0 ? 1 : 0;
+  SYNCLINE_ASSERT_OK(network_->Infer(batch_));
+  EXPECT_NE(std::vector<float>(network_->output(0) + 2 * 5, network_->output(0) + 3 * 5),
+            std::vector<float>(before.begin() + 10, before.end()));
+}
+
 // A network in two parts, and cut into smaller batches: as a pipeline runs it.
 class PartsTest : public NetworkTest {
  protected:

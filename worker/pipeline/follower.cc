@@ -237,7 +237,7 @@ absl::Status Follower::Evaluate(const TeamStep& step, const TeamAttempt& attempt
   SYNCLINE_ASSIGN_OR_RETURN(const Batch batch, Load(test_.get(), samples, step));
   SYNCLINE_ASSIGN_OR_RETURN(const Network::Evaluation evaluation, stage_->Evaluate(batch, attempt));
   result->set_loss_sum(evaluation.loss_sum);
-  result->set_correct(static_cast<uint64_t>(evaluation.correct));
+  result->set_correct(evaluation.correct);
   return absl::OkStatus();
 }
 

@@ -71,7 +71,7 @@ absl::StatusOr<Network::Evaluation> PipelineLeader::Evaluate(uint64_t begin, con
   SYNCLINE_ASSIGN_OR_RETURN(const TeamResult others, AwaitOthers());
   result.rows = batch.rows;
   result.loss_sum += others.loss_sum();
-  result.correct += static_cast<int>(others.correct());
+  result.correct += others.correct();
   return result;
 }
 

@@ -86,7 +86,7 @@ Batch PipelineStage::Micro(const Batch& batch, int m, int parts, int slot) {
   } else {
     micro.features = inputs_.floats() + slot * MicroRows(options_.pipeline, options_.max_rows) * inputs;
   }
-  if (last() && batch.labels != nullptr) micro.labels = batch.labels + row;
+  if (last() && batch.labels != nullptr) micro.labels = batch.labels + row * options_.network->labels();
   if (last() && batch.targets != nullptr) micro.targets = batch.targets + row * options_.network->outputs();
   return micro;
 }

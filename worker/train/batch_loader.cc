@@ -14,7 +14,7 @@ absl::StatusOr<std::unique_ptr<BatchLoader>> BatchLoader::Create(
   using Place = DeviceMemory::Place;
   const size_t rows = static_cast<size_t>(max_rows);
   const size_t features = rows * loader->data_->features() * sizeof(float);
-  const size_t labels = rows * sizeof(float);  // a class is as large
+  const size_t labels = rows * loader->data_->labels() * sizeof(float);  // a class is as large
   SYNCLINE_ASSIGN_OR_RETURN(loader->features_,
                             DeviceMemory::Allocate(device, features, Place::kHost));
   SYNCLINE_ASSIGN_OR_RETURN(loader->labels_, DeviceMemory::Allocate(device, labels, Place::kHost));
@@ -48,7 +48,7 @@ absl::StatusOr<Batch> BatchLoader::Load(absl::Span<const uint32_t> samples) {
     labels = &device_labels_;
     const size_t row = data_->features() * sizeof(float);
     SYNCLINE_RETURN_IF_ERROR(Upload(features_, device_features_, samples.size() * row));
-    SYNCLINE_RETURN_IF_ERROR(Upload(labels_, device_labels_, samples.size() * sizeof(float)));
+    SYNCLINE_RETURN_IF_ERROR(Upload(labels_, device_labels_, samples.size() * data_->labels() * sizeof(float)));
   }
   Batch batch;
   batch.rows = static_cast<int>(samples.size());

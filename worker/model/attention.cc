@@ -1,0 +1,61 @@
+#include "worker/model/attention.h"
+
+#include <utility>
+
+#include "common/status/status_macros.h"
+
+namespace syncline {
+
+AttentionLayer::AttentionLayer(const std::string& prefix, int positions, int units, int heads)
+    : positions_(positions),
+      units_(units),
+      heads_(heads),
+      qkv_(prefix + ".qkv", positions, units, 3 * units, true),
+      out_(prefix + ".out", positions, units, units, true) {}
+
+std::vector<ParameterSpec> AttentionLayer::parameters() const {
+  std::vector<ParameterSpec> specs = qkv_.parameters();
+  for (ParameterSpec& spec : out_.parameters()) specs.push_back(std::move(spec));
+  return specs;
+}
+
+absl::Status AttentionLayer::Prepare(const Device* device, int rows, int slots, LayerTensors tensors) {
+  device_ = device;
+  rows_ = rows;
+  const auto part = [&tensors](size_t first) {
+    return LayerTensors{{tensors.values.begin() + first, tensors.values.begin() + first + 2},
+                        {tensors.gradients.begin() + first, tensors.gradients.begin() + first + 2}};
+  };
+  SYNCLINE_RETURN_IF_ERROR(qkv_.Prepare(device, rows, slots, part(0)));
+  SYNCLINE_RETURN_IF_ERROR(out_.Prepare(device, rows, slots, part(2)));
+  const size_t row = sizeof(float) * rows;
+  SYNCLINE_ASSIGN_OR_RETURN(projected_, DeviceMemory::Allocate(device, row * qkv_.units() * slots));
+  SYNCLINE_ASSIGN_OR_RETURN(weights_, DeviceMemory::Allocate(device, row * weights() * slots));
+  SYNCLINE_ASSIGN_OR_RETURN(mixed_, DeviceMemory::Allocate(device, row * units() * slots));
+  SYNCLINE_ASSIGN_OR_RETURN(mixed_slope_, DeviceMemory::Allocate(device, row * units()));
+  SYNCLINE_ASSIGN_OR_RETURN(qkv_slope_, DeviceMemory::Allocate(device, row * qkv_.units()));
+  SYNCLINE_ASSIGN_OR_RETURN(scratch_, DeviceMemory::Allocate(device, row * weights()));
+  return absl::OkStatus();
+}
+
+absl::Status AttentionLayer::Forward(const Pass& pass, const float* x, float* y) {
+  float* const projected = Kept(projected_, pass, qkv_.units());
+  float* const mixed = Kept(mixed_, pass, units());
+  SYNCLINE_RETURN_IF_ERROR(qkv_.Forward(pass, x, projected));
+  SYNCLINE_RETURN_IF_ERROR(device_->Run(&Backend::attention, pass.rows, positions_, heads_, units_, projected,
+                                        Kept(weights_, pass, weights()), mixed));
+  return out_.Forward(pass, mixed, y);
+}
+
+absl::Status AttentionLayer::Backward(const Pass& pass, const float* x, const float* y, float* dy, float* dx,
+                                      const GradientMade& made) {
+  float* const projected = Kept(projected_, pass, qkv_.units());
+  SYNCLINE_RETURN_IF_ERROR(out_.Backward(pass, Kept(mixed_, pass, units()), y, dy, mixed_slope_.floats(),
+                                         [&](int parameter) { return made(2 + parameter); }));
+  SYNCLINE_RETURN_IF_ERROR(device_->Run(&Backend::attention_backward, pass.rows, positions_, heads_, units_,
+                                        projected, Kept(weights_, pass, weights()), mixed_slope_.floats(),
+                                        scratch_.floats(), qkv_slope_.floats()));
+  return qkv_.Backward(pass, x, projected, qkv_slope_.floats(), dx, made);
+}
+
+}  // namespace syncline

@@ -60,7 +60,8 @@ constexpr ManifestField kFields[] = {
     {"data.samples", nullptr, In(1, 4294967295.0), false,
      "random_linear: how many samples are drawn."},
     {"data.test_fraction", nullptr, ShareBelowOne(), false,
-     "csv and libsvm without a test file: the share of the samples held out, by seed. Default 0."},
+     "csv, libsvm and text without a test file: the share of the samples held out, by seed; of a text its end. "
+     "Default 0."},
 
     {"batch_size", "128", In(1, 1 << 20), false, "Samples per worker and step."},
     {"epochs", "1", In(1, 1e6), false, "Passes over the training data."},

@@ -41,14 +41,24 @@ std::vector<const FieldDescriptor*> SetFields(const Message& message) {
   return fields;
 }
 
+std::string Flow(const Message& message);
+
+std::string FlowValue(const Message& message, const FieldDescriptor& field) {
+  const Reflection& reflection = *message.GetReflection();
+  if (field.cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) return Scalar(field, message);
+  if (!field.is_repeated()) return Flow(reflection.GetMessage(message, &field));
+  std::vector<std::string> items;
+  for (int i = 0; i < reflection.FieldSize(message, &field); ++i) {
+    items.push_back(Flow(reflection.GetRepeatedMessage(message, &field, i)));
+  }
+  return absl::StrCat("[", absl::StrJoin(items, ", "), "]");
+}
+
 // {linear: {units: 512, bias: true}}, on one line.
 std::string Flow(const Message& message) {
   std::vector<std::string> entries;
   for (const FieldDescriptor* field : SetFields(message)) {
-    const std::string value = field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE
-                                  ? Flow(message.GetReflection()->GetMessage(message, field))
-                                  : Scalar(*field, message);
-    entries.push_back(absl::StrCat(field->name(), ": ", value));
+    entries.push_back(absl::StrCat(field->name(), ": ", FlowValue(message, *field)));
   }
   return absl::StrCat("{", absl::StrJoin(entries, ", "), "}");
 }

@@ -31,6 +31,9 @@ TEST(ManifestWriterTest, ReadsBackEqual) {
   job.mutable_model()->set_input(4);
   job.mutable_model()->add_layers()->mutable_linear()->set_units(2);
   job.mutable_model()->add_layers()->mutable_dropout()->set_rate(1.0 / 3);
+  Layer* const residual = job.mutable_model()->add_layers();
+  residual->mutable_residual()->add_layers()->mutable_layer_norm();
+  residual->mutable_residual()->add_layers()->mutable_linear()->set_units(2);
   job.mutable_data()->set_format(CSV);
   job.mutable_data()->set_train("/data/\"odd\" name\n\\\xc3\xa9.csv");
   job.mutable_data()->set_separator("\t");

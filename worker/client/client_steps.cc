@@ -56,13 +56,14 @@ Router::Messages ClientImpl::MessagesNow() const {
   return slow ? Router::kSmall : Router::kLarge;
 }
 
+// Without room for tensors it is one that only waits, of no chunks.
 ClientImpl::Pulling ClientImpl::BeginPull(Clock clock, bool observer, size_t groups,
                                           const Destination& to, PullDone done) {
   if (!observer) done = Forgetting(std::move(done));
   Pulling pull{clock, observer, to.untouched, std::vector<float*>(first_->router.tensors()), nullptr};
   Destination all{{}, to.ready, to.untouched};
   std::vector<size_t> counted(pull.tensors.size());
-  for (size_t i = 0; i < held_tensors_.size(); ++i) {
+  for (size_t i = 0; i < to.tensors.size(); ++i) {
     pull.tensors[held_tensors_[i]] = to.tensors[i];
     counted[held_tensors_[i]] = i;
   }

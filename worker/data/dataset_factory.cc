@@ -79,7 +79,15 @@ absl::Status CheckSize(const Dataset& data, const std::string& path) {
       absl::StrCat(path, " has ", data.size(), " samples, over 4294967295"));
 }
 
-absl::StatusOr<TrainingData> HoldOut(std::shared_ptr<const Dataset> whole, double fraction,
+// Of a text its end: runs beside each other say much about one another.
+std::vector<uint32_t> HoldOutOrder(DataFormat format, uint32_t size, uint64_t seed) {
+  if (format != TEXT) return EpochPermutation(size, seed, kHoldOutEpoch);
+  std::vector<uint32_t> order(size);
+  for (uint32_t i = 0; i < size; ++i) order[i] = size - 1 - i;
+  return order;
+}
+
+absl::StatusOr<TrainingData> HoldOut(std::shared_ptr<const Dataset> whole, DataFormat format, double fraction,
                                      uint64_t seed) {
   const uint32_t size = static_cast<uint32_t>(whole->size());
   const uint32_t held_out = static_cast<uint32_t>(std::floor(size * fraction));
@@ -87,7 +95,7 @@ absl::StatusOr<TrainingData> HoldOut(std::shared_ptr<const Dataset> whole, doubl
     return absl::InvalidArgumentError(absl::StrCat("data.test_fraction: ", fraction, " of ", size,
                                                    " samples is none; raise it or set it to 0"));
   }
-  const std::vector<uint32_t> order = EpochPermutation(size, seed, kHoldOutEpoch);
+  const std::vector<uint32_t> order = HoldOutOrder(format, size, seed);
   const auto cut = order.begin() + held_out;
   return TrainingData{
       std::make_shared<DatasetSubset>(whole, std::vector<uint32_t>(cut, order.end())),
@@ -106,7 +114,7 @@ absl::StatusOr<TrainingData> LoadTrainingData(const JobManifest& job) {
   }
   SYNCLINE_RETURN_IF_ERROR(CheckSize(*loaded.train, data.train()));
   if (data.test_fraction() > 0) {
-    return HoldOut(std::move(loaded.train), data.test_fraction(), job.seed());
+    return HoldOut(std::move(loaded.train), data.format(), data.test_fraction(), job.seed());
   }
   if (!data.test().empty() && data.format() != TEXT) {
     SYNCLINE_ASSIGN_OR_RETURN(loaded.test, ReadOne(job, data.test(), data.test_labels()));

@@ -267,7 +267,6 @@ void CheckPipeline(const JobManifest& job, FieldLog* log) {
   needs(job.local_steps() <= 1, "local_steps 1: the workers of a replica have no whole model to step with");
   needs(!job.local_aggregation(), "local_aggregation false: a host's workers have different layers");
   needs(job.backup_workers() == 0, "backup_workers 0");
-  needs(job.replicas() <= 1, "replicas 1");
   needs(job.optimizer().clip_norm() == 0 || job.sync_mode() == SYNC,
         "sync_mode sync with optimizer.clip_norm: no worker sees a whole gradient");
   bool holds_back = job.push_codec() == TOPK || job.push_codec() == ONEBIT;

@@ -134,7 +134,7 @@ absl::StatusOr<bool> ShardImpl::Commit(const Sender& sender, Clock clock, uint64
     const bool first = policy_->members().Find(sender.rank())->clock <= clock;
     // A step being applied has forgotten some of what was staged; a commit is too late for it.
     if (staged_ && samples > 0 && first && !applying_ && clock == policy_->clock()) {
-      SYNCLINE_RETURN_IF_ERROR(chunks_->CheckStaged(sender.rank(), sender.incarnation(), clock));
+      SYNCLINE_RETURN_IF_ERROR(AskAgain(chunks_->CheckStaged(sender.rank(), sender.incarnation(), clock)));
     }
     if (samples > 0) SYNCLINE_RETURN_IF_ERROR(CommitAgain(sender, clock));
     SYNCLINE_ASSIGN_OR_RETURN(

@@ -186,7 +186,7 @@ absl::Status ShardImpl::CommitAgain(const Sender& sender, Clock clock) {
   if (awaited == recovery_->awaited.end() || clock < awaited->second) return absl::OkStatus();
   if (clock == awaited->second) {
     SYNCLINE_RETURN_IF_ERROR(
-        chunks_->CheckStaged(recovery_->chunks, sender.rank(), sender.incarnation(), clock));
+        AskAgain(chunks_->CheckStaged(recovery_->chunks, sender.rank(), sender.incarnation(), clock)));
   }
   recovery_->awaited.erase(awaited);
   return absl::OkStatus();

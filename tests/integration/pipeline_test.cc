@@ -222,6 +222,34 @@ TEST_F(LostStageTest, AnotherWorkerTakesItOverAndNothingIsLost) {
   EXPECT_EQ(cluster_.Status().samples_total(), 98u * 6);
 }
 
+// With copies of the weights, a shard may go too: each stage pushes again what went with it.
+TEST(PipelineTest, ALostShardIsTakenOver) {
+  JobManifest job = Job(1, 3);
+  job.set_epochs(30);
+  job.set_shards(3);
+  job.set_replicas(2);
+  JobManifest undisturbed = job;
+  undisturbed.set_workers(1);
+  undisturbed.mutable_pipeline()->set_stages(1);
+  undisturbed.set_replicas(1);
+  ProcessCluster cluster(job, absl::Seconds(1));
+  for (const char* name : {"ps-0", "ps-1", "ps-2"}) cluster.StartShard(name);
+  for (const char* name : {"a", "b", "c"}) cluster.StartWorker(name, "20ms");
+  for (const int lost : {1, 0}) {
+    SYNCLINE_ASSERT_OK(cluster.WaitForStep(cluster.Status().step() + 5)) << cluster.Logs();
+    cluster.process(absl::StrCat("ps-", lost)).Kill();
+    SYNCLINE_ASSERT_OK(cluster.WaitUntil([](const ClusterStatusReply& status) {
+      return status.map().shards_size() == 2 && !status.rescale().moving() && status.waiting_for().empty();
+    })) << cluster.Logs();
+    cluster.StartShard(absl::StrCat("ps-", 3 + lost));
+    SYNCLINE_ASSERT_OK(cluster.WaitUntil([](const ClusterStatusReply& status) {
+      return status.map().shards_size() == 3 && !status.rescale().moving() && status.waiting_for().empty();
+    })) << cluster.Logs();
+  }
+  EXPECT_EQ(cluster.Status().map().epoch() >> 32, 0u) << "the job did not begin anew";
+  EXPECT_EQ(cluster.FinishedWeights(), TrainedWeights(undisturbed)) << cluster.Logs();
+}
+
 TEST_F(LostStageTest, WithoutOneTheJobSaysWhatItWaitsFor) {
   cluster_.process(NameAt(1)).Kill();
   SYNCLINE_ASSERT_OK(cluster_.WaitUntil([](const ClusterStatusReply& status) {

@@ -44,7 +44,8 @@ absl::Status LinearLayer::Backward(const Pass& pass, const float* x, const float
   if (activation_ != kIdentity) {
     const size_t n = static_cast<size_t>(rows) * units_;
     SYNCLINE_RETURN_IF_ERROR(device_->Run(&Backend::activation_backward, activation_, n,
-                                          BeforeActivation(pass), y, dy, dy));
+                                          activation_ == kGelu ? BeforeActivation(pass) : nullptr, y,
+                                          dy, dy));
   }
   if (bias_) {
     SYNCLINE_RETURN_IF_ERROR(

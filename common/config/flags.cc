@@ -117,6 +117,7 @@ SYNCLINE_VALUE(worker_threads);
 SYNCLINE_VALUE(device);
 SYNCLINE_SWITCH(allow_tf32);
 SYNCLINE_SWITCH(allow_bf16);
+SYNCLINE_VALUE(aggregation);
 SYNCLINE_VALUE(memory_limit);
 SYNCLINE_VALUE(pipeline_stages);
 SYNCLINE_VALUE(pipeline_layers);

@@ -244,6 +244,14 @@ void CheckStageLayers(const JobManifest& job, FieldLog* log) {
   }
 }
 
+bool HoldsBack(const JobManifest& job) {
+  bool holds_back = job.push_codec() == TOPK || job.push_codec() == ONEBIT;
+  for (const TensorCodec& own : job.tensor_codecs()) {
+    holds_back = holds_back || own.push() == TOPK || own.push() == ONEBIT;
+  }
+  return holds_back;
+}
+
 // What a replica of the model on several workers does not go together with.
 void CheckPipeline(const JobManifest& job, FieldLog* log) {
   const Pipeline& pipeline = job.pipeline();
@@ -269,11 +277,21 @@ void CheckPipeline(const JobManifest& job, FieldLog* log) {
   needs(job.backup_workers() == 0, "backup_workers 0");
   needs(job.optimizer().clip_norm() == 0 || job.sync_mode() == SYNC,
         "sync_mode sync with optimizer.clip_norm: no worker sees a whole gradient");
-  bool holds_back = job.push_codec() == TOPK || job.push_codec() == ONEBIT;
-  for (const TensorCodec& own : job.tensor_codecs()) {
-    holds_back = holds_back || own.push() == TOPK || own.push() == ONEBIT;
-  }
-  needs(!holds_back, "a push codec other than topk and onebit, which leave something for a worker's next push");
+  needs(!HoldsBack(job), "a push codec other than topk and onebit, which leave something for a worker's next push");
+}
+
+void CheckAllReduce(const JobManifest& job, FieldLog* log) {
+  if (job.aggregation() != AGGREGATION_ALLREDUCE) return;
+  const auto needs = [&](bool fine, const char* what) {
+    if (!fine) log->AddProblem("aggregation", absl::StrCat("allreduce needs ", what));
+  };
+  needs(job.sync_mode() == SYNC, "sync_mode sync: otherwise no step has a sum of all workers' gradients");
+  needs(job.pipeline().stages() <= 1, "pipeline.stages 1");
+  needs(job.pipeline().micro_batches() <= 1, "pipeline.micro_batches 1");
+  needs(job.local_steps() <= 1, "local_steps 1");
+  needs(!job.local_aggregation(), "local_aggregation false: both sum before the shards do");
+  needs(job.backup_workers() == 0, "backup_workers 0: a sum has every worker's gradient");
+  needs(!HoldsBack(job), "a push codec other than topk and onebit, which leave something for a worker's next push");
 }
 
 void CheckCluster(const JobManifest& job, FieldLog* log) {
@@ -312,6 +330,7 @@ void CheckCluster(const JobManifest& job, FieldLog* log) {
                     "would leave out all its processes; take one of them out");
   }
   CheckPipeline(job, log);
+  CheckAllReduce(job, log);
   if (job.checkpoint().interval_steps() > 0 && job.checkpoint().directory().empty()) {
     log->AddProblem("checkpoint.directory",
                     "missing; checkpoint.interval_steps needs a folder to write to");

@@ -267,5 +267,29 @@ TEST(ManifestRulesTest, PipelinesHaveStagesOfSomeLayers) {
   });
 }
 
+TEST(ManifestRulesTest, AllReduceIsOfAllWorkersInStep) {
+  const auto allreduce = [](JobManifest* j) { j->set_aggregation(AGGREGATION_ALLREDUCE); };
+  JobManifest good = GoodJob();
+  allreduce(&good);
+  SYNCLINE_EXPECT_OK(Check(good));
+  ExpectErrors({
+      {"aggregation: allreduce needs sync_mode sync: otherwise no step has a sum",
+       [&](JobManifest* j) {
+         allreduce(j);
+         j->set_sync_mode(BOUNDED);
+       }},
+      {"aggregation: allreduce needs backup_workers 0",
+       [&](JobManifest* j) {
+         allreduce(j);
+         j->set_backup_workers(1);
+       }},
+      {"aggregation: allreduce needs a push codec other than topk",
+       [&](JobManifest* j) {
+         allreduce(j);
+         j->set_push_codec(ONEBIT);
+       }},
+  });
+}
+
 }  // namespace
 }  // namespace syncline

@@ -12,10 +12,11 @@
 namespace syncline {
 namespace {
 
-const Strategy kStrategies[] = {{"ps-sync", SYNC, false},
-                                {"ps-bounded", BOUNDED, false},
-                                {"ps-async", ASYNC, false},
-                                {"pipeline", SYNC, true}};
+const Strategy kStrategies[] = {{"ps-sync", SYNC, Strategy::kShards},
+                                {"ps-bounded", BOUNDED, Strategy::kShards},
+                                {"ps-async", ASYNC, Strategy::kShards},
+                                {"allreduce", SYNC, Strategy::kAllReduce},
+                                {"pipeline", SYNC, Strategy::kPipeline}};
 constexpr uint32_t kMicroBatches = 4;
 
 TableRow Row(const std::string& name, const ClusterStatusReply& status) {
@@ -63,13 +64,15 @@ absl::StatusOr<std::vector<Strategy>> ParseStrategies(absl::string_view names) {
 
 void TrainBy(const Strategy& strategy, JobManifest* job) {
   job->set_sync_mode(strategy.mode);
+  job->set_aggregation(strategy.kind == Strategy::kAllReduce ? AGGREGATION_ALLREDUCE : AGGREGATION_PS);
+  const bool in_stages = strategy.kind == Strategy::kPipeline;
   Pipeline* const pipeline = job->mutable_pipeline();
-  const uint32_t stages = strategy.pipeline ? std::max(pipeline->stages(), 1u) : 1;
+  const uint32_t stages = in_stages ? std::max(pipeline->stages(), 1u) : 1;
   // A replica of the model, on however many workers, takes batch_size samples.
-  const uint32_t workers_each = strategy.pipeline && stages == 1 ? job->workers() : stages;
+  const uint32_t workers_each = in_stages && stages == 1 ? job->workers() : stages;
   job->set_batch_size(std::max(job->batch_size() * workers_each / std::max(pipeline->stages(), 1u), 1u));
-  if (strategy.pipeline && pipeline->stages() <= 1) pipeline->set_micro_batches(std::min(kMicroBatches, job->batch_size()));
-  if (!strategy.pipeline) pipeline->set_micro_batches(1);
+  if (in_stages && pipeline->stages() <= 1) pipeline->set_micro_batches(std::min(kMicroBatches, job->batch_size()));
+  if (!in_stages) pipeline->set_micro_batches(1);
   if (workers_each != pipeline->stages()) pipeline->set_layers("auto");
   pipeline->set_stages(workers_each);
 }

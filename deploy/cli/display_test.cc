@@ -163,7 +163,7 @@ TEST(CompareTableTest, StrategiesAreReadOrRefused) {
 }
 
 TEST(CompareTableTest, EveryWayTakesAsManySamplesAStep) {
-  const auto strategies = *ParseStrategies("ps-bounded,pipeline");
+  const auto strategies = *ParseStrategies("ps-bounded,pipeline,allreduce");
   JobManifest job;
   job.set_workers(4);
   job.set_batch_size(32);
@@ -188,6 +188,11 @@ TEST(CompareTableTest, EveryWayTakesAsManySamplesAStep) {
   EXPECT_EQ(job.batch_size(), 16u);
   EXPECT_EQ(job.pipeline().layers(), "auto");
   EXPECT_EQ(job.sync_mode(), BOUNDED);
+  EXPECT_EQ(job.aggregation(), AGGREGATION_PS);
+  TrainBy(strategies[2], &job);
+  EXPECT_EQ(job.batch_size(), 16u);
+  EXPECT_EQ(job.aggregation(), AGGREGATION_ALLREDUCE);
+  EXPECT_EQ(job.sync_mode(), SYNC);
 }
 
 }  // namespace

@@ -196,6 +196,9 @@ absl::Status CoordinatorImpl::Replace(const JoinWorkerRequest& request) {
   std::optional<Rank> leader;
   if (request.has_team()) {
     absl::MutexLock lock(&mu_);
+    if (teams_.Leader(request.team()) != request.life()) {
+      return absl::AbortedError(absl::StrCat("another process leads team ", request.team(), ", or nobody yet"));
+    }
     leader = members_.LeaderOf(request.team());
   }
   if (leader) SYNCLINE_RETURN_IF_ERROR(RemoveWorker(*leader, false));
@@ -396,7 +399,7 @@ absl::StatusOr<HeartbeatReply> CoordinatorImpl::Heartbeat(const HeartbeatRequest
   }
   if (TooMany(rank)) reply.set_stopping(true);
   // A team cannot be in two places.
-  reply.set_stand_in(members_.First() == rank && team_size() == 1 && Orphan().has_value());
+  reply.set_stand_in(members_.First() == rank && !PushesTogether(job_) && Orphan().has_value());
   if (map_) reply.set_map_epoch(map_->epoch());
   members_.Touch(rank, options_.now());
   members_.Report(rank, request.progress());
@@ -479,7 +482,7 @@ std::string CoordinatorImpl::WaitingFor() const {
   }
   if (!map_) return "waiting for a worker to declare the model's tensors";
   if (draining_) return absl::StrCat("waiting for ", live.size(), " workers to leave");
-  if (const auto vacant = teams_.Vacant(TeamCount()); vacant && team_size() > 1 && !ending_) {
+  if (const auto vacant = teams_.Vacant(TeamCount()); vacant && team_size() > 1 && !AllReduces(job_) && !ending_) {
     return absl::StrCat("waiting for a worker to take stage ", vacant->place, " of replica ", vacant->team);
   }
   if (live.empty()) return "waiting for a worker to join";
@@ -488,13 +491,15 @@ std::string CoordinatorImpl::WaitingFor() const {
 
 absl::StatusOr<JoinTeamReply> CoordinatorImpl::JoinTeam(const JoinTeamRequest& request) {
   absl::MutexLock lock(&mu_);
-  if (team_size() == 1) {
+  if (!PushesTogether(job_)) {
     return absl::FailedPreconditionError(
-        absl::StrCat("job ", job_.name(), " has pipeline.stages 1: its workers share no model"));
+        absl::StrCat("job ", job_.name(), " has no teams: pipeline.stages is 1 and aggregation ps"));
   }
   JoinTeamReply reply;
   reply.set_lease_ms(absl::ToInt64Milliseconds(options_.member_lease));
   reply.set_finished(finished_);
+  reply.set_elastic(AllReduces(job_));
+  reply.set_started(started_);
   heard_ = options_.now();
   const auto place = teams_.Join(request, TeamCount(), options_.now());
   if (!place) return reply;

@@ -12,6 +12,7 @@
 
 #include "absl/synchronization/mutex.h"
 #include "common/cluster/rebalance.h"
+#include "common/cluster/team_size.h"
 #include "common/time/steady_notification.h"
 #include "server/coordinator/coordinator.h"
 #include "server/coordinator/data_leases.h"
@@ -30,7 +31,7 @@ namespace syncline {
 class CoordinatorImpl final : public CoordinatorCore {
  public:
   explicit CoordinatorImpl(Options options)
-      : options_(std::move(options)), job_(options_.job), teams_(team_size(), options_.generation << 32) {}
+      : options_(std::move(options)), job_(options_.job), teams_(team_size(), AllReduces(options_.job), options_.generation << 32) {}
   ~CoordinatorImpl() override;
   absl::Status Start();
 
@@ -50,14 +51,14 @@ class CoordinatorImpl final : public CoordinatorCore {
 
  private:
   bool sync() const { return job_.sync_mode() == SYNC; }
-  // Processes that share one model, and how many such teams there are to be.
-  uint32_t team_size() const { return std::max(job_.pipeline().stages(), 1u); }
+  // Processes that are one member together, and how many such teams there are to be.
+  uint32_t team_size() const { return TeamSize(job_); }
   uint32_t TeamCount() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    if (AllReduces(job_)) return 1;
     return (target_workers_ > 0 ? target_workers_ : job_.workers()) / team_size();
   }
-  // A team has one part of a step's samples, other processes of a member one each.
   uint32_t SharesOf(Rank rank) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    return std::max(members_.at(rank).processes / team_size(), 1u);
+    return std::max(members_.at(rank).processes / ProcessesAShare(job_), 1u);
   }
   absl::Status NoteConfiguring(const std::vector<std::string>& addresses) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status CheckName(const JoinWorkerRequest& request) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

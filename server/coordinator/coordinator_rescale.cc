@@ -109,6 +109,9 @@ absl::StatusOr<ScaleReply> CoordinatorImpl::Scale(const ScaleRequest& request) {
   if (draining_ || finished_) {
     return absl::FailedPreconditionError(absl::StrCat("job ", job_.name(), " is over"));
   }
+  if (AllReduces(job_) && request.has_workers()) {
+    return absl::InvalidArgumentError("workers: with aggregation allreduce it stays as the job says");
+  }
   if (request.workers() % team_size() != 0) {
     return absl::InvalidArgumentError(absl::StrCat("workers is ", request.workers(), ": it must be a multiple of ",
                                                    team_size(), ", the job's pipeline.stages"));

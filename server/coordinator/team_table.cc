@@ -37,9 +37,17 @@ void TeamTable::Free(const Place& at) {
 
 std::optional<TeamTable::Place> TeamTable::Vacant(uint32_t teams) const {
   for (uint32_t team = 0; team < teams; ++team) {
+    if (team >= teams_.size()) return Place{team, 0};
+    std::optional<Place> vacant;
+    bool led = false;
     for (uint32_t place = 0; place < size_; ++place) {
-      if (team >= teams_.size() || !teams_[team].processes[place].there) return Place{team, place};
+      const bool there = teams_[team].processes[place].there;
+      led = led || there;
+      if (there) continue;
+      if (!elastic_ || led) return Place{team, place};
+      vacant = Place{team, place};  // the highest one below the leader's
     }
+    if (vacant) return led ? vacant : Place{team, 0};
   }
   return std::nullopt;
 }
@@ -85,6 +93,15 @@ void TeamTable::TouchAll(absl::Time now) {
   for (Team& team : teams_) {
     for (Process& process : team.processes) process.last_seen = std::max(process.last_seen, now);
   }
+}
+
+uint64_t TeamTable::Leader(uint32_t team) const {
+  if (team >= teams_.size()) return 0;
+  for (const Process& process : teams_[team].processes) {
+    if (process.there) return process.process.life();
+    if (!elastic_) break;
+  }
+  return 0;
 }
 
 void TeamTable::Describe(uint32_t team, JoinTeamReply* reply) const {

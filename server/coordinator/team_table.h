@@ -11,8 +11,9 @@
 namespace syncline {
 
 // The places of the processes that share models: `size` in each team. A process keeps its place for as
-// long as it is heard of; one that comes gets the lowest free one, of the first team that has one. Pure:
-// the time comes in. Not thread-safe.
+// long as it is heard of; one that comes gets the lowest free one, of the first team that has one. If teams are
+// elastic, whoever is at the lowest place leads, so one that comes gets one above that where it can. Pure: the time
+// comes in. Not thread-safe.
 //
 // Nothing of it is kept for the next coordinator: processes tell that one where they are.
 class TeamTable {
@@ -23,7 +24,8 @@ class TeamTable {
   };
 
   // `generation`: above all that a coordinator before this one has given out.
-  TeamTable(uint32_t size, uint64_t generation) : size_(size), generation_(generation) {}
+  TeamTable(uint32_t size, bool elastic, uint64_t generation)
+      : size_(size), elastic_(elastic), generation_(generation) {}
 
   // A process was heard of. Its place in one of the first `teams` teams; none if all are taken, and for one
   // that is leaving.
@@ -33,11 +35,13 @@ class TeamTable {
   // As if all had been heard of.
   void TouchAll(absl::Time now);
 
+  // The life of the process that leads a team; 0 if there is none.
+  uint64_t Leader(uint32_t team) const;
   // What the processes of a team are told.
   void Describe(uint32_t team, JoinTeamReply* reply) const;
   // By team, with what the last one at each place has reported; without an address if nobody is there.
   std::vector<TeamStatus> Status() const;
-  // The lowest place of the first `teams` teams that nobody has.
+  // The place of the first `teams` teams that the next one who comes gets.
   std::optional<Place> Vacant(uint32_t teams) const;
 
  private:
@@ -57,6 +61,7 @@ class TeamTable {
   void Grow(uint32_t teams);
 
   const uint32_t size_;
+  const bool elastic_;
   uint64_t generation_;
   std::vector<Team> teams_;
 };

@@ -29,7 +29,7 @@ class TeamTableTest : public ::testing::Test {
   }
 
   absl::Time now_ = absl::FromUnixSeconds(100);
-  TeamTable table_{2, 7};
+  TeamTable table_{2, false, 7};
 };
 
 TEST_F(TeamTableTest, PlacesAreGivenInOrderAndKept) {
@@ -55,6 +55,8 @@ TEST_F(TeamTableTest, WhoIsSilentLosesItsPlaceToWhoComesNext) {
   EXPECT_GT(Generation(0), first);
   EXPECT_EQ(Generation(1), second);
   EXPECT_EQ(table_.Vacant(2)->place, 1u);
+  EXPECT_EQ(table_.Leader(0), 1u);
+  EXPECT_EQ(table_.Leader(7), 0u);
   EXPECT_EQ(Join(Process(9)), "0/1");
   EXPECT_FALSE(table_.Vacant(2).has_value());
   // Whom it was given up for finds it taken.
@@ -72,11 +74,28 @@ TEST_F(TeamTableTest, WhoLeavesFreesItsPlaceAtOnce) {
   EXPECT_EQ(Join(Process(2)), "0/0");
 }
 
+TEST_F(TeamTableTest, AnElasticTeamKeepsItsLeader) {
+  TeamTable table(3, true, 7);
+  EXPECT_EQ(Join(Process(1), &table), "0/0");
+  EXPECT_EQ(Join(Process(2), &table), "0/1");
+  EXPECT_EQ(Join(Process(3), &table), "0/2");
+  JoinTeamRequest leaving = Process(1);
+  leaving.set_leaving(true);
+  Join(leaving, &table);
+  leaving = Process(3);
+  leaving.set_leaving(true);
+  Join(leaving, &table);
+  EXPECT_EQ(table.Leader(0), 2u);
+  EXPECT_EQ(Join(Process(4), &table), "0/2") << "above the one that leads now";
+  EXPECT_EQ(table.Leader(0), 2u);
+  EXPECT_EQ(Join(Process(5), &table), "0/0") << "there is no other";
+}
+
 TEST_F(TeamTableTest, ANewTableLearnsWhereProcessesAre) {
   JoinTeamRequest request = Process(4);
   request.set_team(1);
   request.set_place(1);
-  TeamTable next(2, 1000);
+  TeamTable next(2, false, 1000);
   EXPECT_EQ(Join(request, &next), "1/1");
   EXPECT_EQ(Join(Process(1), &next), "0/0");
   // A place that somebody else has is not taken from it.

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/synchronization/mutex.h"
+#include "common/cluster/team_size.h"
 #include "common/cluster/worker_state.h"
 #include "server/policy/sync_policy.h"
 #include "server/shard/chunk_table.h"
@@ -117,10 +118,10 @@ class ShardImpl final : public Shard {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::StatusOr<std::optional<Recovery>> PlanRecovery(const std::vector<uint32_t>& taken) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // What a commit is refused with for want of a push. Of a pipeline it is said by one process, and the pushes by
+  // What a commit is refused with for want of a push. Of a team it is said by one process, and the pushes by
   // several: after a loss of a shard they may be on their way once more.
   absl::Status AskAgain(const absl::Status& staged) const {
-    if (staged.ok() || options_.job.pipeline().stages() <= 1 || options_.job.replicas() <= 1) return staged;
+    if (staged.ok() || !PushesTogether(options_.job) || options_.job.replicas() <= 1) return staged;
     return absl::UnavailableError(staged.message());
   }
   absl::Status CommitAgain(const Sender& sender, Clock clock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

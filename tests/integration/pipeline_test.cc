@@ -44,7 +44,10 @@ TEST(PipelineTest, AnyNumberOfStagesMakesTheSameWeightsToTheBit) {
   for (const uint32_t stages : {2, 3, 4}) {
     EXPECT_EQ(TrainedWeights(Job(1, stages)), alone) << stages << " stages: a bit differs";
   }
-  JobManifest job = Job(1, 3);
+  JobManifest job = Job(1, 1);
+  job.mutable_pipeline()->set_schedule(PIPELINE_GPIPE);
+  EXPECT_EQ(TrainedWeights(job), alone) << "gpipe on one stage";
+  job = Job(1, 3);
   job.mutable_pipeline()->set_schedule(PIPELINE_GPIPE);
   EXPECT_EQ(TrainedWeights(job), alone) << "gpipe";
   job.mutable_pipeline()->set_recompute(true);

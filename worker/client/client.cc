@@ -230,6 +230,7 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Connect(const ClientOptions& opt
   request.set_processes(static_cast<uint32_t>(options.processes));
   request.set_stand_in(options.stand_in);
   if (options.team) request.set_team(*options.team);
+  request.set_life(options.team_life);
   request.set_replaces_rank(options.replaces_rank);
   request.set_replaces_incarnation(options.replaces_incarnation);
   SYNCLINE_ASSIGN_OR_RETURN(auto joined, CallJoin(options, coordinator.get(), request));

@@ -40,8 +40,9 @@ struct ClientOptions {
   Incarnation replaces_incarnation = 0;
   // Only to make the steps that a lost worker owes (sync).
   bool stand_in = false;
-  // pipeline: the team that the member leads.
+  // The team that the member leads, and this process's life there. Connect says ABORTED if another one leads.
   std::optional<uint32_t> team;
+  uint64_t team_life = 0;
   // Which tensors this process has to do with, by name; null: all. From CreateTensors on, which names them all,
   // tensors are counted among those.
   std::function<bool(const std::string& tensor)> holds;
@@ -144,6 +145,22 @@ class Client {
   // Ends the step. All its pushes must be done. `samples`: how many the gradient is the mean of.
   virtual void Commit(Clock clock, uint64_t samples, const std::vector<Rank>& contributors,
                       CommitDone done) = 0;
+
+  // The pieces that tensors travel in, by number: floats [begin, begin + elements) of a tensor.
+  struct Chunk {
+    size_t tensor = 0;
+    size_t begin = 0;
+    size_t elements = 0;
+  };
+  virtual std::vector<Chunk> chunks() const { return {}; }
+  // As Pull and Push, of some chunks: tensors[t] is where all of tensor t lies, or goes.
+  virtual void PullChunks(Clock, absl::Span<const uint32_t> /*chunks*/, const Destination&, PullDone done) {
+    done(absl::UnimplementedError("no single chunks here"));
+  }
+  virtual void PushChunks(Clock, absl::Span<const uint32_t> /*chunks*/,
+                          absl::Span<const float* const> /*tensors*/, Done done) {
+    done(absl::UnimplementedError("no single chunks here"));
+  }
 
   // A step's end and the next one's beginning.
   struct StepEnd {

@@ -65,6 +65,11 @@ class ClientImpl final : public Client {
   void Push(Clock clock, absl::Span<const Gradient> gradients, Done done) override;
   void Commit(Clock clock, uint64_t samples, const std::vector<Rank>& contributors,
               CommitDone done) override;
+  std::vector<Chunk> chunks() const override;
+  void PullChunks(Clock clock, absl::Span<const uint32_t> chunks, const Destination& to,
+                  PullDone done) override;
+  void PushChunks(Clock clock, absl::Span<const uint32_t> chunks, absl::Span<const float* const> tensors,
+                  Done done) override;
   void PushPull(const StepEnd& step, absl::Span<const Gradient> gradients, const Destination& to,
                 PullDone done) override;
   absl::StatusOr<LeaseReply> Lease(uint64_t samples, Clock from_clock, Clock committed) override;

@@ -114,6 +114,35 @@ void ClientImpl::PullAll(Clock clock, bool observer, const Destination& to, Pull
   for (const Group& group : groups) SendPull(pull, *route, group);
 }
 
+std::vector<Client::Chunk> ClientImpl::chunks() const {
+  std::vector<Chunk> chunks;
+  for (const ChunkInfo& info : first_->router.chunks()) chunks.push_back({info.tensor, info.begin, info.elements});
+  return chunks;
+}
+
+void ClientImpl::PullChunks(Clock clock, absl::Span<const uint32_t> chunks, const Destination& to,
+                            PullDone done) {
+  const absl::Status fits = CheckFits(to);
+  if (!fits.ok()) return done(fits);
+  const RouteTable::Ptr route = routes_->ForPull(clock);
+  const std::vector<Group> groups = route->router.GroupsOfChunks(chunks, MessagesNow());
+  if (groups.empty()) return done(PullOutcome());
+  const Pulling pull = BeginPull(clock, false, groups.size(), to, std::move(done));
+  for (const Group& group : groups) SendPull(pull, *route, group);
+}
+
+void ClientImpl::PushChunks(Clock clock, absl::Span<const uint32_t> chunks,
+                            absl::Span<const float* const> tensors, Done done) {
+  if (first_ == nullptr) return done(absl::FailedPreconditionError("call CreateTensors first"));
+  Outgoing out;
+  out.route = routes_->For(clock);
+  out.tensors.resize(out.route->router.tensors());
+  for (size_t i = 0; i < tensors.size(); ++i) out.tensors[held_tensors_[i]] = tensors[i];
+  out.messages = MessagesNow();
+  out.groups = out.route->router.GroupsOfChunks(chunks, out.messages);
+  SendPushes(clock, out, std::move(done));
+}
+
 void ClientImpl::Push(Clock clock, absl::Span<const Gradient> gradients, Done done) {
   const absl::StatusOr<Outgoing> out = Check(clock, gradients);
   if (!out.ok()) return done(out.status());

@@ -31,22 +31,20 @@
 namespace syncline {
 namespace {
 
-constexpr absl::Duration kPoll = absl::Milliseconds(100);
-
-class Follower {
+class Follower final : public TeamPart {
  public:
-  explicit Follower(const FollowerOptions& options) : options_(options), place_(options.team->view().place) {}
-  ~Follower() { client_.reset(); }  // it may be writing to the network
+  explicit Follower(const TeamPartOptions& options) : options_(options), place_(options.team->view().place) {}
+  ~Follower() override { Forget(); }  // the client may be writing to the network
 
-  absl::StatusOr<FollowerEnd> Run();
+  absl::Status Prepare(const TeamStep& step) override;
+  absl::Status Step(const TeamStep& step, const TeamAttempt& attempt, TeamResult* result) override;
+  absl::Status Evaluate(const TeamStep& step, const TeamAttempt& attempt, TeamResult* result) override;
+  void Told(const TeamStep& step) override;
+  void Forget() override { client_.reset(); }
 
  private:
-  absl::Status Obey(const TeamMessage& order);
-  absl::Status Prepare(const TeamStep& step);
   absl::Status BuildStage(const std::string& layers);
   absl::Status BecomeMember(Rank rank, Incarnation incarnation);
-  absl::Status Step(const TeamStep& step, const TeamAttempt& attempt, TeamResult* result);
-  absl::Status Evaluate(const TeamStep& step, const TeamAttempt& attempt, TeamResult* result);
   absl::StatusOr<Batch> Load(BatchLoader* loader, absl::Span<const uint32_t> samples,
                              const TeamStep& step);
   void StartPull(Clock clock);
@@ -54,7 +52,7 @@ class Follower {
   absl::Status Observe();
   std::shared_ptr<void> Lend(size_t bytes);
 
-  const FollowerOptions options_;
+  const TeamPartOptions options_;
   const uint32_t place_;
   std::unique_ptr<Device> device_;
   std::string layers_;
@@ -241,54 +239,16 @@ absl::Status Follower::Evaluate(const TeamStep& step, const TeamAttempt& attempt
   return absl::OkStatus();
 }
 
-absl::Status Follower::Obey(const TeamMessage& order) {
-  const TeamAttempt attempt = AttemptOf(order);
-  // The leader may have heard of the team as it is now before this process.
-  const auto heard = [&](const Team::View& view) {
-    return !view.has_place || view.place != place_ || view.generation >= attempt.generation;
-  };
-  SYNCLINE_ASSIGN_OR_RETURN(const Team::View view, options_.team->Await(heard, options_.stop));
-  if (view.generation != attempt.generation) return absl::AbortedError("the order is of a team that is past");
-  SYNCLINE_RETURN_IF_ERROR(Prepare(order.step()));
-  options_.team->mailbox()->BeginAttempt(attempt);
-  TeamMessage done;
-  SYNCLINE_RETURN_IF_ERROR(order.kind() == TeamMessage::STEP
-                               ? Step(order.step(), attempt, done.mutable_result())
-                               : Evaluate(order.step(), attempt, done.mutable_result()));
-  done.set_kind(TeamMessage::DONE);
-  done.set_generation(attempt.generation);
-  done.set_attempt(attempt.number);
-  options_.team->Send(0, done);
+void Follower::Told(const TeamStep& step) {
   // With bounded and staleness 0 a pull waits until the leader has committed, which it may never do.
   const bool ahead = options_.job.sync_mode() != BOUNDED || options_.job.staleness() > 0;
-  if (ahead && order.step().has_next_clock()) StartPull(order.step().next_clock());
-  return absl::OkStatus();
-}
-
-absl::StatusOr<FollowerEnd> Follower::Run() {
-  while (true) {
-    const Team::View view = options_.team->view();
-    if (view.finished) return FollowerEnd::kOver;
-    if (!view.has_place || view.place != place_) return FollowerEnd::kMoved;
-    if (options_.stop && options_.stop()) return FollowerEnd::kStopped;
-    const std::optional<TeamMessage> order = options_.team->mailbox()->TakeOrder(kPoll);
-    if (!order) continue;
-    if (order->kind() == TeamMessage::END) {
-      if (order->over()) return FollowerEnd::kOver;
-      client_.reset();
-      continue;
-    }
-    const absl::Status obeyed = Obey(*order);
-    if (obeyed.ok() || absl::IsAborted(obeyed) || absl::IsCancelled(obeyed)) continue;
-    if (!absl::IsFailedPrecondition(obeyed)) return obeyed;
-    // The member that it was a part of is none any more: the next leader says which one comes after it.
-    spdlog::warn("step not made: {}", std::string(obeyed.message()));
-    client_.reset();
-  }
+  if (ahead && step.has_next_clock()) StartPull(step.next_clock());
 }
 
 }  // namespace
 
-absl::StatusOr<FollowerEnd> RunFollower(const FollowerOptions& options) { return Follower(options).Run(); }
+std::unique_ptr<TeamPart> MakePipelineFollower(const TeamPartOptions& options) {
+  return std::make_unique<Follower>(options);
+}
 
 }  // namespace syncline

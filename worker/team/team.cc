@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/rpc/call.h"
 #include "common/rpc/channel.h"
+#include "common/rpc/grpc_status.h"
 #include "common/status/status_macros.h"
 #include "common/wire/protocol_version.h"
 #include "spdlog/spdlog.h"
@@ -43,6 +44,14 @@ Team::~Team() {
   Ask(/*leaving=*/true);
   absl::MutexLock lock(&mu_);
   for (const auto& [life, link] : links_) link->Close();
+}
+
+std::vector<uint32_t> Team::View::places() const {
+  std::vector<uint32_t> there;
+  for (uint32_t p = 0; p < processes.size(); ++p) {
+    if (!processes[p].address().empty()) there.push_back(p);
+  }
+  return there;
 }
 
 Team::View Team::view() const {
@@ -93,6 +102,9 @@ void Team::Ask(bool leaving) {
   const auto reply = Call<JoinTeamReply>(*coordinator_, &Coordinator::Stub::JoinTeam, request,
                                          leaving ? absl::Milliseconds(500) : absl::Seconds(1));
   if (reply.ok() && !leaving) Take(*reply);
+  if (!reply.ok() && !IsTransient(reply.status())) {
+    spdlog::warn("no place in a team: {}", std::string(reply.status().message()));
+  }
 }
 
 void Team::Take(const JoinTeamReply& reply) {
@@ -103,10 +115,9 @@ void Team::Take(const JoinTeamReply& reply) {
   view.place = reply.place();
   view.generation = reply.generation();
   view.processes.assign(reply.processes().begin(), reply.processes().end());
-  view.complete = view.has_place;
-  for (const TeamProcess& process : view.processes) {
-    view.complete = view.complete && !process.address().empty();
-  }
+  const std::vector<uint32_t> there = view.places();
+  view.complete = view.has_place && (there.size() == view.processes.size() || (reply.elastic() && reply.started()));
+  if (reply.elastic() && !there.empty()) view.leader = there.front();
   std::vector<std::unique_ptr<TeamLink>> gone;
   {
     absl::MutexLock lock(&mu_);
@@ -114,7 +125,7 @@ void Team::Take(const JoinTeamReply& reply) {
     // An answer that was long on its way.
     if (view.has_place && view_.has_place && view.generation < view_.generation) return;
     const bool placed = view.has_place && (!view_.has_place || view.place != view_.place || view.team != view_.team);
-    if (placed) spdlog::info("stage {} of replica {}", view.place, view.team);
+    if (placed) spdlog::info("place {} of team {}", view.place, view.team);
     for (auto link = links_.begin(); link != links_.end();) {
       const bool there = std::any_of(view.processes.begin(), view.processes.end(),
                                      [&](const TeamProcess& p) { return p.life() == link->first; });
@@ -139,7 +150,7 @@ std::shared_ptr<Delivery> Team::Send(uint32_t place, TeamMessage head, const Fra
   if (link == nullptr) {
     auto made = TeamLink::Create(to.address(), options_.security);
     if (!made.ok()) {
-      spdlog::warn("no way to stage {}: {}", place, std::string(made.status().message()));
+      spdlog::warn("no way to place {}: {}", place, std::string(made.status().message()));
       links_.erase(to.life());
       delivery->done_.Notify();
       return delivery;

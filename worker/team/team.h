@@ -57,7 +57,13 @@ class Team {
     uint64_t generation = 0;
     std::vector<TeamProcess> processes;  // by place
     bool has_place = false;
-    bool complete = false;  // every place is taken
+    // Every place is taken; or the team is elastic, and has begun.
+    bool complete = false;
+    uint32_t leader = 0;  // the place of the process that leads
+
+    bool leads() const { return has_place && place == leader; }
+    // Those that are there.
+    std::vector<uint32_t> places() const;
     bool finished = false;  // nothing is left to do
   };
 
@@ -76,6 +82,8 @@ class Team {
   std::shared_ptr<Delivery> Send(uint32_t place, TeamMessage head, const Fragments& data = Fragments());
 
   Mailbox* mailbox() { return &mailbox_; }
+  // No other process's.
+  uint64_t life() const { return life_; }
   // What the coordinator is told of this process.
   void Report(const TeamProgress& progress);
 

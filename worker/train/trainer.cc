@@ -50,7 +50,8 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(Options options) {
   if (StepsLocally(trainer->job_)) {
     SYNCLINE_ASSIGN_OR_RETURN(trainer->stepper_, LocalStepper::Create(trainer->job_, o.network));
   }
-  for (size_t p = 0; p < o.network->parameters().size(); ++p) {
+  const bool pulls = o.team == nullptr || !o.team->moves_tensors();
+  for (size_t p = 0; pulls && p < o.network->parameters().size(); ++p) {
     trainer->values_.push_back(o.network->value(p));
   }
   return trainer;
@@ -185,8 +186,8 @@ absl::Status Trainer::Compute(const StepLease& step) {
     SYNCLINE_RETURN_IF_ERROR(ComputeHere(step));
   } else if (options_.host != nullptr) {
     SYNCLINE_RETURN_IF_ERROR(ComputeTogether(step));
-  } else if (options_.pipeline != nullptr) {
-    SYNCLINE_RETURN_IF_ERROR(ComputeInStages(step));
+  } else if (options_.team != nullptr) {
+    SYNCLINE_RETURN_IF_ERROR(ComputeInTeam(step));
   } else {
     SYNCLINE_ASSIGN_OR_RETURN(const Batch batch, Load(step, 0, step.count()));
     SYNCLINE_RETURN_IF_ERROR(Forward(batch));
@@ -233,16 +234,23 @@ absl::Status Trainer::ComputeTogether(const StepLease& step) {
   return clips_ ? PushClipped(step.clock()) : absl::OkStatus();
 }
 
-// Again and again until no stage was lost in between. What was pushed in a try before is known to the shards by the
+// Again and again until nobody was lost in between. What was pushed in a try before is known to the shards by the
 // clock, and is the same.
-absl::Status Trainer::ComputeInStages(const StepLease& step) {
-  SYNCLINE_ASSIGN_OR_RETURN(const Batch batch, Load(step, 0, step.count()));
+absl::Status Trainer::ComputeInTeam(const StepLease& step) {
+  Batch batch;
+  if (options_.team->moves_tensors()) {
+    // To see whether there is such a step at all.
+    SYNCLINE_ASSIGN_OR_RETURN(const auto pulled, pull_->Wait());
+    if (pulled.verdict != PullReply::GRANTED) return absl::AbortedError("the step was not granted");
+  } else {
+    SYNCLINE_ASSIGN_OR_RETURN(batch, Load(step, 0, step.count()));
+  }
   std::optional<Clock> next;
   if (source_.next() != nullptr) next = source_.next()->clock();
   while (true) {
     pushes_.BeginStep();
     bool granted = true;
-    const auto loss = options_.pipeline->Step(
+    const auto loss = options_.team->Step(
         step, next, batch,
         [&](size_t first, size_t count) {
           const absl::Status there = AwaitValues(first, count);
@@ -374,10 +382,10 @@ void Trainer::NoteTime() {
 }
 
 absl::StatusOr<Network::Evaluation> Trainer::Measure(uint64_t begin, const Batch& batch) {
-  if (options_.pipeline == nullptr) return options_.network->Evaluate(batch);
-  auto result = options_.pipeline->Evaluate(begin, batch, /*fresh=*/begin == 0);
+  if (options_.team == nullptr) return options_.network->Evaluate(batch);
+  auto result = options_.team->Evaluate(begin, batch, /*fresh=*/begin == 0);
   while (absl::IsAborted(result.status())) {
-    result = options_.pipeline->Evaluate(begin, batch, /*fresh=*/true);
+    result = options_.team->Evaluate(begin, batch, /*fresh=*/true);
   }
   return result;
 }

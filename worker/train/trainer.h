@@ -14,13 +14,13 @@
 #include "worker/data/permutation.h"
 #include "worker/local/host_sum.h"
 #include "worker/model/network.h"
-#include "worker/pipeline/leader.h"
 #include "worker/train/batch_loader.h"
 #include "worker/train/busy_time.h"
 #include "worker/train/local_stepper.h"
 #include "worker/train/pull_wait.h"
 #include "worker/train/push_queue.h"
 #include "worker/train/step_source.h"
+#include "worker/train/team_work.h"
 
 namespace syncline {
 
@@ -42,8 +42,8 @@ class Trainer {
     const Device* device = nullptr;
     // local_aggregation: the other processes of this host; otherwise null.
     HostSum* host = nullptr;
-    // pipeline: the network is the first stage, or adds up micro-batches; otherwise null.
-    PipelineLeader* pipeline = nullptr;
+    // A member of several processes, or one that adds up micro-batches; otherwise null.
+    TeamWork* team = nullptr;
     TrainingData data;
     // Asked between steps: true ends the run in good order.
     std::function<bool()> stop;
@@ -73,7 +73,7 @@ class Trainer {
   absl::Status Compute(const StepLease& step);
   absl::Status ComputeTogether(const StepLease& step);
   absl::Status ComputeHere(const StepLease& step);
-  absl::Status ComputeInStages(const StepLease& step);
+  absl::Status ComputeInTeam(const StepLease& step);
   absl::StatusOr<Batch> Load(const StepLease& step, uint64_t first, uint64_t count);
   absl::Status Forward(const Batch& batch);
   absl::Status AwaitValues(size_t first, size_t count);

@@ -1,0 +1,69 @@
+#include "worker/team/team_leader.h"
+
+#include <memory>
+#include <vector>
+
+#include "common/status/status_macros.h"
+
+namespace syncline {
+
+absl::StatusOr<TeamAttempt> TeamLeader::Begin(TeamMessage::Kind kind, TeamStep step) {
+  const auto settled = [](const Team::View& view) {
+    return view.complete || (view.has_place && !view.leads());
+  };
+  SYNCLINE_ASSIGN_OR_RETURN(const Team::View view, options_.team->Await(settled, options_.stop));
+  if (!view.leads()) {
+    return absl::FailedPreconditionError("another process leads: the coordinator has given this one's place away");
+  }
+  const TeamAttempt attempt = {view.generation, ++attempts_};
+  options_.team->mailbox()->BeginAttempt(attempt);
+  step.set_rank(options_.rank);
+  step.set_incarnation(options_.incarnation);
+  TeamMessage order;
+  order.set_kind(kind);
+  order.set_generation(attempt.generation);
+  order.set_attempt(attempt.number);
+  *order.mutable_step() = std::move(step);
+  others_.clear();
+  for (const uint32_t place : view.places()) {
+    if (place == view.place) continue;
+    others_.push_back(place);
+    options_.team->Send(place, order);
+  }
+  return attempt;
+}
+
+absl::StatusOr<TeamResult> TeamLeader::AwaitOthers() {
+  TeamResult all;
+  for (const uint32_t place : others_) {
+    SYNCLINE_ASSIGN_OR_RETURN(const DecodedTeamMessage done,
+                              options_.team->mailbox()->Take(TeamMessage::DONE, place, 0));
+    const TeamResult& result = done.head.result();
+    all.set_loss_sum(all.loss_sum() + result.loss_sum());
+    all.set_correct(all.correct() + result.correct());
+  }
+  return all;
+}
+
+void TeamLeader::End(bool over) {
+  TeamMessage order;
+  order.set_kind(TeamMessage::END);
+  order.set_over(over);
+  std::vector<std::shared_ptr<Delivery>> sent;
+  const Team::View view = options_.team->view();
+  for (const uint32_t place : view.places()) {
+    if (place != view.place) sent.push_back(options_.team->Send(place, order));
+  }
+  for (const auto& delivery : sent) delivery->Wait();
+}
+
+TeamStep StepOf(const StepLease& lease) {
+  TeamStep step;
+  step.set_clock(lease.clock());
+  step.set_epoch(lease.epoch());
+  step.set_begin(lease.begin());
+  step.set_count(lease.count());
+  return step;
+}
+
+}  // namespace syncline

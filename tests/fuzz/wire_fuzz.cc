@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/wire/chunk_message.h"
+#include "common/wire/team_message.h"
 #include "proto/parameter_server.pb.h"
 
 namespace syncline {
@@ -54,5 +55,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (push.ok()) syncline::ExpectSame<syncline::PushRequest>(bytes, push->chunks);
   const auto pull = syncline::DecodePullReply(buffer);
   if (pull.ok()) syncline::ExpectSame<syncline::PullReply>(bytes, pull->chunks);
+  const auto team = syncline::DecodeTeamMessage(buffer);
+  if (team.ok()) {
+    syncline::TeamMessage message;
+    syncline::Expect(message.ParseFromString(bytes), "it is no message");
+    syncline::Expect(message.data() == syncline::Joined(team->data), "data");
+    syncline::Expect(message.part() == team->head.part(), "part");
+  }
   return 0;
 }

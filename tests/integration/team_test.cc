@@ -1,0 +1,123 @@
+// Processes of a team: their places, what they say to each other, and sums among them.
+
+#include <algorithm>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/io/posix_file_system.h"
+#include "common/status/status_matchers.h"
+#include "gtest/gtest.h"
+#include "tests/integration/in_process_cluster.h"
+#include "worker/allreduce/collective.h"
+#include "worker/team/team.h"
+
+namespace syncline {
+namespace {
+
+class TeamTest : public ::testing::TestWithParam<int> {
+ protected:
+  static JobManifest Job(int workers) {
+    JobManifest job = SmallJob(2, 2, 8);
+    job.set_workers(workers);
+    job.set_aggregation(AGGREGATION_ALLREDUCE);
+    return job;
+  }
+
+  // A coordinator and a team of so many, complete.
+  void Start(int count) {
+    cluster_ = std::make_unique<InProcessCluster>(Job(count), "", absl::Seconds(2), &PosixFileSystem(), false);
+    for (int i = 0; i < count; ++i) {
+      Team::Options options;
+      options.coordinator = cluster_->coordinator();
+      options.name = absl::StrCat("process-", i);
+      auto team = Team::Start(options);
+      SYNCLINE_ASSERT_OK(team);
+      teams_.push_back(*std::move(team));
+    }
+    for (const auto& team : teams_) {
+      SYNCLINE_ASSERT_OK(team->Await([](const Team::View& view) { return view.complete; }, nullptr));
+    }
+    // All know of all.
+    uint64_t newest = 0;
+    for (const auto& team : teams_) newest = std::max(newest, team->view().generation);
+    for (const auto& team : teams_) {
+      SYNCLINE_ASSERT_OK(team->Await([&](const Team::View& view) { return view.generation == newest; }, nullptr));
+    }
+  }
+
+  // On a thread for each process.
+  void All(const std::function<void(Team*, const TeamAttempt&)>& body) {
+    ++attempts_;
+    std::vector<std::thread> threads;
+    for (const auto& team : teams_) {
+      threads.emplace_back([&, team = team.get()] {
+        const TeamAttempt attempt = {team->view().generation, attempts_};
+        team->mailbox()->BeginAttempt(attempt);
+        body(team, attempt);
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+  }
+
+  std::unique_ptr<InProcessCluster> cluster_;
+  std::vector<std::unique_ptr<Team>> teams_;
+  uint64_t attempts_ = 0;
+};
+
+TEST_P(TeamTest, SumsAndGathersAnyNumberOfFloats) {
+  const int n = GetParam();
+  ASSERT_NO_FATAL_FAILURE(Start(n));
+  // Less than a float each, short, and of several messages.
+  for (const size_t floats : {size_t{3}, size_t{1000}, size_t{700000}}) {
+    All([&](Team* team, const TeamAttempt& attempt) {
+      const Team::View view = team->view();
+      std::vector<float> vector(floats);
+      for (size_t i = 0; i < floats; ++i) vector[i] = static_cast<float>((i + 1) % 17 * (view.place + 1));
+      Collective::Segments segments;
+      for (int s = 0; s < n; ++s) {
+        const size_t begin = floats * s / n, end = floats * (s + 1) / n, middle = (begin + end) / 2;
+        segments.push_back({{vector.data() + begin, middle - begin}, {vector.data() + middle, end - middle}});
+      }
+      Collective collective(team, attempt, view.places(), view.place);
+      SYNCLINE_ASSERT_OK(collective.ReduceScatter(segments));
+      SYNCLINE_ASSERT_OK(collective.AllGather(segments));
+      const int all = n * (n + 1) / 2;
+      for (size_t i = 0; i < floats; ++i) {
+        ASSERT_EQ(vector[i], static_cast<float>((i + 1) % 17 * all)) << i << " of " << floats;
+      }
+    });
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Of, TeamTest, ::testing::Values(1, 2, 3, 4, 5), ::testing::PrintToStringParamName());
+
+TEST_F(TeamTest, WhoWaitsForOneThatGoesIsTold) {
+  ASSERT_NO_FATAL_FAILURE(Start(3));
+  const uint32_t gone = teams_.back()->view().place;
+  All([&](Team* team, const TeamAttempt& attempt) {
+    if (team->view().place == gone) return;
+    if (team->view().place == (gone + 1) % 3) {
+      // To one that is there it arrives; to nobody, it ends as well.
+      TeamMessage message;
+      message.set_kind(TeamMessage::DONE);
+      message.set_generation(attempt.generation);
+      message.set_attempt(attempt.number);
+      team->Send((gone + 2) % 3, message)->Wait();
+      team->Send(7, message)->Wait();
+    } else {
+      SYNCLINE_EXPECT_OK(team->mailbox()->Take(TeamMessage::DONE, (gone + 1) % 3, 0).status());
+    }
+  });
+  std::thread leaves([this] { teams_.pop_back(); });
+  EXPECT_THAT(teams_[0]->mailbox()->Take(TeamMessage::REDUCE, gone, 0).status(),
+              StatusIs(absl::StatusCode::kAborted));
+  leaves.join();
+  SYNCLINE_EXPECT_OK(teams_[0]->Await([](const Team::View& view) { return view.places().size() == 2; }, nullptr));
+}
+
+}  // namespace
+}  // namespace syncline

@@ -13,6 +13,7 @@
 #include "common/status/status_matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/integration/pipeline_job.h"
 #include "tests/integration/process_cluster.h"
 
 namespace syncline {
@@ -20,34 +21,15 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// Four layers that learn, in ten; the last step of an epoch has 2 samples, fewer than micro-batches.
-JobManifest Job(uint32_t replicas, uint32_t stages) {
-  JobManifest job = SmallJob(20, 32, 98);
-  Model* const model = job.mutable_model();
-  model->clear_layers();
-  for (int i = 0; i < 3; ++i) {
-    model->add_layers()->mutable_linear()->set_units(32);
-    model->add_layers()->mutable_gelu();
-    model->add_layers()->mutable_dropout()->set_rate(0.2);
-  }
-  model->add_layers()->mutable_linear()->set_units(1);
-  job.set_batch_size(16 / replicas);
-  job.set_workers(replicas * stages);
-  job.set_shards(2);
-  job.mutable_pipeline()->set_stages(stages);
-  job.mutable_pipeline()->set_micro_batches(4);
-  return job;
-}
-
 TEST(PipelineTest, AnyNumberOfStagesMakesTheSameWeightsToTheBit) {
-  const Weights alone = TrainedWeights(Job(1, 1));
+  const Weights alone = TrainedWeights(PipelineJob(1, 1));
   for (const uint32_t stages : {2, 3, 4}) {
-    EXPECT_EQ(TrainedWeights(Job(1, stages)), alone) << stages << " stages: a bit differs";
+    EXPECT_EQ(TrainedWeights(PipelineJob(1, stages)), alone) << stages << " stages: a bit differs";
   }
-  JobManifest job = Job(1, 1);
+  JobManifest job = PipelineJob(1, 1);
   job.mutable_pipeline()->set_schedule(PIPELINE_GPIPE);
   EXPECT_EQ(TrainedWeights(job), alone) << "gpipe on one stage";
-  job = Job(1, 3);
+  job = PipelineJob(1, 3);
   job.mutable_pipeline()->set_schedule(PIPELINE_GPIPE);
   EXPECT_EQ(TrainedWeights(job), alone) << "gpipe";
   job.mutable_pipeline()->set_recompute(true);
@@ -55,16 +37,16 @@ TEST(PipelineTest, AnyNumberOfStagesMakesTheSameWeightsToTheBit) {
   EXPECT_EQ(TrainedWeights(job), alone) << "recomputed, on other stages";
   job.set_shared_memory(false);
   job.mutable_optimizer()->set_clip_norm(0.05);
-  JobManifest clipped = Job(1, 1);
+  JobManifest clipped = PipelineJob(1, 1);
   clipped.mutable_optimizer()->set_clip_norm(0.05);
   EXPECT_EQ(TrainedWeights(job), TrainedWeights(clipped)) << "clipped by the norm over all stages";
 }
 
 TEST(PipelineTest, ReplicasOfStagesMakeTheWeightsOfReplicas) {
-  const Weights data_parallel = TrainedWeights(Job(2, 1));
-  EXPECT_EQ(TrainedWeights(Job(2, 2)), data_parallel);
-  EXPECT_LT(Difference(data_parallel, TrainedWeights(Job(1, 1))), 1e-5);
-  JobManifest whole = Job(1, 1);
+  const Weights data_parallel = TrainedWeights(PipelineJob(2, 1));
+  EXPECT_EQ(TrainedWeights(PipelineJob(2, 2)), data_parallel);
+  EXPECT_LT(Difference(data_parallel, TrainedWeights(PipelineJob(1, 1))), 1e-5);
+  JobManifest whole = PipelineJob(1, 1);
   whole.mutable_pipeline()->set_micro_batches(1);
   EXPECT_LT(Difference(data_parallel, TrainedWeights(whole)), 1e-5) << "micro-batches add up to the batch";
 }
@@ -75,7 +57,7 @@ JobManifest Transformer(uint32_t stages) {
   for (int i = 0; i < 160; ++i) absl::StrAppend(&text, "the fox ", i % 7, " and the dog ", i % 5, ". ");
   const std::string file = absl::StrCat(FreshFolder("text"), "/text");
   SYNCLINE_EXPECT_OK(WriteFileAtomically(PosixFileSystem(), file, text));
-  JobManifest job = Job(1, stages);
+  JobManifest job = PipelineJob(1, stages);
   Model* const model = job.mutable_model();
   model->clear_layers();
   model->set_input(16);
@@ -125,23 +107,8 @@ TEST(PipelineTest, ATransformerLearnsTheSameOnAnyNumberOfStages) {
   }
 }
 
-TEST(PipelineTest, EveryPolicyTrains) {
-  for (const SyncMode mode : {BOUNDED, ASYNC}) {
-    for (const uint32_t staleness : {0, 2}) {
-      JobManifest job = Job(2, 2);
-      job.set_sync_mode(mode);
-      job.set_staleness(staleness);
-      InProcessCluster cluster(job);
-      cluster.StartWorkers();
-      const ClusterStatusReply status = cluster.Finish();
-      EXPECT_EQ(status.samples_total(), 98u * 2) << SyncMode_Name(mode);
-      EXPECT_TRUE(status.has_test_loss() || job.data().test().empty());
-    }
-  }
-}
-
 TEST(PipelineTest, AStageHasItsPartOfTheMemory) {
-  JobManifest job = Job(1, 4);
+  JobManifest job = PipelineJob(1, 4);
   for (Layer& layer : *job.mutable_model()->mutable_layers()) {
     if (layer.has_linear() && layer.linear().units() > 1) layer.mutable_linear()->set_units(256);
   }
@@ -171,7 +138,7 @@ TEST(PipelineTest, AStageHasItsPartOfTheMemory) {
 }
 
 TEST(PipelineTest, AModelAboveTheMemoryLimitTrainsOnlyWhenItIsSplit) {
-  JobManifest job = Job(1, 1);
+  JobManifest job = PipelineJob(1, 1);
   for (Layer& layer : *job.mutable_model()->mutable_layers()) {
     if (layer.has_linear() && layer.linear().units() > 1) layer.mutable_linear()->set_units(256);
   }
@@ -193,7 +160,7 @@ TEST(PipelineTest, AModelAboveTheMemoryLimitTrainsOnlyWhenItIsSplit) {
 }
 
 JobManifest LongJob(uint32_t stages) {
-  JobManifest job = Job(1, stages);
+  JobManifest job = PipelineJob(1, stages);
   job.set_epochs(6);
   return job;
 }
@@ -227,7 +194,7 @@ TEST_F(LostStageTest, AnotherWorkerTakesItOverAndNothingIsLost) {
 
 // With copies of the weights, a shard may go too: each stage pushes again what went with it.
 TEST(PipelineTest, ALostShardIsTakenOver) {
-  JobManifest job = Job(1, 3);
+  JobManifest job = PipelineJob(1, 3);
   job.set_epochs(30);
   job.set_shards(3);
   job.set_replicas(2);

@@ -13,20 +13,20 @@ from train_bench import kernels, syncline, torch
 
 ROUNDS = 5
 EPOCHS = 3
-# Eight layers that take equally long, and enough of them that two stages pay.
+# Eight layers that take equally long, large enough that messages are short beside them.
 DEEP = """
 name: deep
 model:
-  input: 512
+  input: 1024
   layers: [{layers}]
   loss: mean_squared_error
 data: {{format: random_linear, samples: 8192}}
-batch_size: 256
+batch_size: 512
 epochs: 2
 optimizer: {{kind: sgd, learning_rate: 0.0001}}
 workers: 1
 shards: 1
-""".format(layers=", ".join(["linear: {units: 512}", "relu"] * 8 + ["linear: {units: 1}"]))
+""".format(layers=", ".join(["linear: {units: 1024}", "relu"] * 8 + ["linear: {units: 1}"]))
 
 
 def report(name, value, unit, reference, **wanted):

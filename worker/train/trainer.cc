@@ -249,7 +249,7 @@ absl::Status Trainer::ComputeInTeam(const StepLease& step) {
   if (source_.next() != nullptr) next = source_.next()->clock();
   while (true) {
     pushes_.BeginStep();
-    bool granted = true;
+    bool granted = true, handed_in = false;
     const auto loss = options_.team->Step(
         step, next, batch,
         [&](size_t first, size_t count) {
@@ -257,7 +257,8 @@ absl::Status Trainer::ComputeInTeam(const StepLease& step) {
           granted = there.ok();
           return there;
         },
-        [&](size_t parameter) {
+        [&](size_t parameter) -> absl::Status {
+          if (!std::exchange(handed_in, true)) SYNCLINE_RETURN_IF_ERROR(HandInStateIfWanted(step));
           if (!clips_) pushes_.Push(step.clock(), {parameter, options_.network->gradient(parameter)});
           return absl::OkStatus();
         });

@@ -3,29 +3,13 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/synchronization/notification.h"
 #include "common/status/status_macros.h"
 #include "spdlog/spdlog.h"
+#include "worker/client/await.h"
 #include "worker/model/model_builder.h"
 #include "worker/train/parameters.h"
 
 namespace syncline {
-namespace {
-
-// Blocks until `begin`, which is given what to call at the end, has ended.
-template <typename Result, typename Begin>
-Result Await(const Begin& begin) {
-  std::optional<Result> result;
-  absl::Notification done;
-  begin([&](Result ended) {
-    result = std::move(ended);
-    done.Notify();
-  });
-  done.WaitForNotification();
-  return *std::move(result);
-}
-
-}  // namespace
 
 absl::StatusOr<std::unique_ptr<AllReduceMember>> AllReduceMember::Create(const Options& options) {
   std::unique_ptr<AllReduceMember> member(new AllReduceMember(options));

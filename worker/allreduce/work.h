@@ -1,9 +1,7 @@
 #ifndef SYNCLINE_WORKER_ALLREDUCE_WORK_H_
 #define SYNCLINE_WORKER_ALLREDUCE_WORK_H_
 
-#include <functional>
 #include <memory>
-#include <string>
 
 #include "worker/allreduce/member.h"
 #include "worker/client/client.h"

@@ -1,6 +1,5 @@
 #include "worker/pipeline/follower.h"
 
-#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <set>
@@ -8,8 +7,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
-#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "absl/types/span.h"
 #include "common/cluster/stage_layout.h"
@@ -17,6 +14,7 @@
 #include "common/status/status_macros.h"
 #include "common/time/steady_now.h"
 #include "spdlog/spdlog.h"
+#include "worker/client/await.h"
 #include "worker/data/dataset_factory.h"
 #include "worker/data/permutation.h"
 #include "worker/model/model_builder.h"
@@ -214,14 +212,8 @@ absl::Status Follower::Observe() {
   if (pull_ != nullptr) pull_->Wait().status().IgnoreError();
   pull_.reset();
   clock_.reset();
-  absl::Status observed;
-  absl::Notification done;
-  client_->Observe({values_, nullptr, true}, [&](absl::Status status) {
-    observed = std::move(status);
-    done.Notify();
-  });
-  done.WaitForNotification();
-  SYNCLINE_RETURN_IF_ERROR(observed);
+  SYNCLINE_RETURN_IF_ERROR(
+      Await<absl::Status>([&](auto done) { client_->Observe({values_, nullptr, true}, done); }));
   return network_->UploadValues();
 }
 

@@ -6,11 +6,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "common/optimizer/local_steps.h"
 #include "common/status/status_macros.h"
 #include "common/time/steady_now.h"
+#include "worker/client/await.h"
 #include "worker/model/model_builder.h"
 #include "worker/train/busy_time.h"
 #include "worker/train/parameters.h"
@@ -351,19 +351,14 @@ absl::Status Trainer::WaitForPushes() {
 
 absl::Status Trainer::Commit(const StepLease& step) {
   const absl::Time begin = SteadyNow();
-  absl::Status committed;
-  absl::Notification done;
   communication_->Begin(begin);
-  options_.client->Commit(step.clock(), step.count(),
-                          {step.contributors().begin(), step.contributors().end()},
-                          [&](const absl::StatusOr<bool>& accepted) {
-                            committed = accepted.status();
-                            done.Notify();
-                          });
-  done.WaitForNotification();
+  const auto accepted = Await<absl::StatusOr<bool>>([&](auto done) {
+    options_.client->Commit(step.clock(), step.count(),
+                            {step.contributors().begin(), step.contributors().end()}, done);
+  });
   communication_->End(SteadyNow());
   progress_.set_push_wait_seconds(progress_.push_wait_seconds() + SecondsSince(begin));
-  return committed;
+  return accepted.status();
 }
 
 // `clock` lags by the commit that may still be under way: what is reported is true.
@@ -393,14 +388,9 @@ absl::StatusOr<Network::Evaluation> Trainer::Measure(uint64_t begin, const Batch
 
 absl::Status Trainer::Evaluate() {
   if (test_ == nullptr) return absl::OkStatus();
-  absl::Status observed;
-  absl::Notification done;
-  options_.client->Observe({values_, nullptr, stepper_ == nullptr}, [&](absl::Status status) {
-    observed = std::move(status);
-    done.Notify();
-  });
-  done.WaitForNotification();
-  SYNCLINE_RETURN_IF_ERROR(observed);
+  SYNCLINE_RETURN_IF_ERROR(Await<absl::Status>([&](auto done) {
+    options_.client->Observe({values_, nullptr, stepper_ == nullptr}, done);
+  }));
   SYNCLINE_RETURN_IF_ERROR(options_.network->UploadValues());
   const uint32_t samples = static_cast<uint32_t>(test_->data().size());
   std::vector<uint32_t> rows;

@@ -13,8 +13,18 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "common/tensor/huge_slab.h"
 
 namespace syncline {
+namespace {
+
+// Never destroyed: buffers may outlive main.
+HugeSlab& TheSlab() {
+  static HugeSlab& slab = *new HugeSlab(Buffer::kSlabBlock);
+  return slab;
+}
+
+}  // namespace
 
 struct Buffer::Block {
   std::atomic<uint32_t> references{1};
@@ -23,11 +33,15 @@ struct Buffer::Block {
   char* data = nullptr;
 
   explicit Block(size_t bytes) : capacity(bytes) {
+    if (capacity == kSlabBlock) {
+      data = TheSlab().Allocate();
+      return;
+    }
     data = static_cast<char*>(std::aligned_alloc(bytes < kHugePage ? kAlignment : kHugePage, bytes));
     if (data == nullptr) throw std::bad_alloc();
     if (bytes >= kHugePage) madvise(data, bytes, MADV_HUGEPAGE);  // advice: failure is harmless
   }
-  ~Block() { std::free(data); }
+  ~Block() { capacity == kSlabBlock ? TheSlab().Free(data) : std::free(data); }
 };
 
 // Freed blocks by capacity, up to a limit of bytes in all. Thread-safe.

@@ -12,7 +12,8 @@ namespace syncline {
 // A counted reference to a block of bytes: copies share the block, the last one gives it back to a
 // process-wide pool. The pool keeps up to kPooledBytes of freed blocks mapped, so that replacing a
 // block by another of its size costs no page faults. Blocks are aligned to a page, those of
-// kHugePage bytes and more to a huge page (and ask for one).
+// kHugePage bytes and more to a huge page (and ask for one); those of kSlabBlock bytes are cut from huge
+// pages.
 //
 // References to one block may be copied and dropped on any threads; one Buffer object is not
 // thread-safe, and whoever writes to the bytes must be their only user (see Unique).
@@ -20,6 +21,8 @@ class Buffer {
  public:
   static constexpr size_t kAlignment = 4096;
   static constexpr size_t kHugePage = size_t{2} << 20;
+  // For what is much in small pieces, looked into here and there: rows of tables.
+  static constexpr size_t kSlabBlock = size_t{32} << 10;
   static constexpr size_t kPooledBytes = size_t{256} << 20;
 
   // Refers to no block; size 0.

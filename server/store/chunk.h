@@ -10,17 +10,9 @@
 #include "common/tensor/buffer.h"
 #include "common/tensor/fragments.h"
 #include "proto/job.pb.h"
+#include "server/store/update_settings.h"
 
 namespace syncline {
-
-// What an update does besides its rule. The gradient is scaled first, then clamped.
-struct UpdateSettings {
-  double learning_rate = 0;
-  // Clipping by global norm: limit / norm where the norm is above the limit, else 1.
-  float gradient_scale = 1;
-  // Clamps each element to [-clip_value, clip_value]; 0: off.
-  float clip_value = 0;
-};
 
 // One of the gradients an update is the weighted sum of: as many floats as the chunk has.
 struct Contribution {

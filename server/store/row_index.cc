@@ -1,0 +1,160 @@
+#include "server/store/row_index.h"
+
+#include <emmintrin.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace syncline {
+namespace {
+
+uint64_t KeyOf(const char* row) {
+  uint64_t key;
+  __builtin_memcpy(&key, row, sizeof(key));  // a row begins with its key
+  return key;
+}
+
+}  // namespace
+
+RowIndex::RowIndex() {
+  static_assert(sizeof(Group) == 64, "a group is a cache line");
+  for (Part& part : parts_) {
+    part.groups.reset(new Group[1]());
+    part.count = 1;
+  }
+}
+
+__attribute__((always_inline)) inline uint32_t RowIndex::Match(const Group& group, uint8_t tag) {
+  const __m128i tags = _mm_load_si128(reinterpret_cast<const __m128i*>(&group));
+  const __m128i equal = _mm_cmpeq_epi8(tags, _mm_set1_epi8(static_cast<char>(tag)));
+  return static_cast<uint32_t>(_mm_movemask_epi8(equal)) & ((1u << kGroup) - 1);
+}
+
+uint32_t RowIndex::FindOne(const RowPages& rows, uint64_t key, uint64_t hash) const {
+  const Part& part = parts_[PartOf(hash)];
+  const uint8_t tag = TagOf(hash);
+  uint32_t at = FirstGroup(hash, part.count);
+  // Erased rows may leave places in groups that others have passed, all around.
+  for (uint32_t left = part.count; left > 0; --left) {
+    const Group& group = part.groups[at];
+    for (uint32_t match = Match(group, tag); match != 0; match &= match - 1) {
+      const uint32_t number = group.numbers[__builtin_ctz(match)];
+      if (KeyOf(rows.At(number)) == key) return number;
+    }
+    if (group.passed == 0) break;
+    at = at + 1 == part.count ? 0 : at + 1;
+  }
+  return kNoRow;
+}
+
+void RowIndex::Find(const RowPages& rows, absl::Span<const uint64_t> keys, size_t row_bytes,
+                    uint32_t* numbers) const {
+  const size_t n = keys.size();
+  uint64_t hashes[kBatch];
+  const Group* groups[kBatch];
+  for (size_t i = 0; i < n; ++i) {
+    hashes[i] = RowHash(keys[i]);
+    const Part& part = parts_[PartOf(hashes[i])];
+    groups[i] = &part.groups[FirstGroup(hashes[i], part.count)];
+    __builtin_prefetch(groups[i]);
+  }
+  // The first row whose tag fits is nearly always the right one.
+  const char* candidates[kBatch];
+  for (size_t i = 0; i < n; ++i) {
+    const uint32_t match = Match(*groups[i], TagOf(hashes[i]));
+    numbers[i] = match != 0 ? groups[i]->numbers[__builtin_ctz(match)] : kNoRow;
+    candidates[i] = match != 0 ? rows.At(numbers[i]) : nullptr;
+    if (match != 0) rows.Prefetch(candidates[i], row_bytes);
+  }
+  for (size_t i = 0; i < n; ++i) {
+    if (candidates[i] == nullptr ? groups[i]->passed == 0 : KeyOf(candidates[i]) == keys[i])
+      continue;
+    numbers[i] = FindOne(rows, keys[i], hashes[i]);
+  }
+}
+
+void RowIndex::Place(uint64_t hash, uint32_t number, Part* part) {
+  for (uint32_t at = FirstGroup(hash, part->count);; at = at + 1 == part->count ? 0 : at + 1) {
+    Group& group = part->groups[at];
+    const uint32_t free = Match(group, 0);
+    if (free == 0) {
+      ++group.passed;
+      continue;
+    }
+    const int place = __builtin_ctz(free);
+    group.tags[place] = TagOf(hash);
+    group.numbers[place] = number;
+    ++part->rows;
+    return;
+  }
+}
+
+void RowIndex::Grow(const RowPages& rows, Part* part) {
+  Part grown;
+  grown.count = part->count + std::max(1u, part->count / 7);
+  grown.groups.reset(new Group[grown.count]());
+  // Some groups ahead the keys are asked for, so that they are there when their turn comes.
+  constexpr uint32_t kAhead = 4;
+  const auto each_row = [part](uint32_t at, const auto& visit) {
+    if (at >= part->count) return;
+    const Group& group = part->groups[at];
+    for (size_t place = 0; place < kGroup; ++place) {
+      if (group.tags[place] != 0) visit(group.numbers[place]);
+    }
+  };
+  const auto prefetch = [&rows](uint32_t number) { __builtin_prefetch(rows.At(number)); };
+  const auto move = [&rows, &grown](uint32_t number) {
+    Place(RowHash(KeyOf(rows.At(number))), number, &grown);
+  };
+  for (uint32_t at = 0; at < kAhead; ++at) each_row(at, prefetch);
+  for (uint32_t at = 0; at < part->count; ++at) {
+    each_row(at + kAhead, prefetch);
+    each_row(at, move);
+  }
+  *part = std::move(grown);
+}
+
+void RowIndex::Insert(const RowPages& rows, uint64_t key, uint32_t number) {
+  const uint64_t hash = RowHash(key);
+  Part& part = parts_[PartOf(hash)];
+  if (part.rows >= part.count * (kGroup * 7 / 8.0)) Grow(rows, &part);
+  Place(hash, number, &part);
+}
+
+template <typename Visit>
+uint32_t* RowIndex::Locate(uint64_t hash, uint32_t number, const Visit& visit, uint8_t** tag) {
+  Part& part = parts_[PartOf(hash)];
+  for (uint32_t at = FirstGroup(hash, part.count);; at = at + 1 == part.count ? 0 : at + 1) {
+    Group& group = part.groups[at];
+    for (uint32_t match = Match(group, TagOf(hash)); match != 0; match &= match - 1) {
+      const int place = __builtin_ctz(match);
+      if (group.numbers[place] != number) continue;
+      *tag = &group.tags[place];
+      return &group.numbers[place];
+    }
+    visit(&group);
+  }
+}
+
+void RowIndex::Erase(uint64_t key, uint32_t number) {
+  const uint64_t hash = RowHash(key);
+  uint8_t* tag;
+  Locate(
+      hash, number, [](Group* group) { --group->passed; }, &tag);
+  *tag = 0;
+  --parts_[PartOf(hash)].rows;
+}
+
+void RowIndex::Renumber(uint64_t key, uint32_t from, uint32_t to) {
+  uint8_t* tag;
+  *Locate(
+      RowHash(key), from, [](Group*) {}, &tag) = to;
+}
+
+size_t RowIndex::bytes() const {
+  size_t groups = 0;
+  for (const Part& part : parts_) groups += part.count;
+  return sizeof(*this) + groups * sizeof(Group);
+}
+
+}  // namespace syncline

@@ -1,0 +1,92 @@
+#ifndef SYNCLINE_SERVER_STORE_ROW_INDEX_H_
+#define SYNCLINE_SERVER_STORE_ROW_INDEX_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "absl/types/span.h"
+#include "server/store/row_hash.h"
+#include "server/store/row_pages.h"
+
+namespace syncline {
+
+// Finds the number of a key's row: a hash table with open addressing, probed with vector
+// instructions.
+//
+// One cache line is a group of 12 rows: a byte of each one's hash, the tags, which are compared all
+// at once (as in Abseil's Swiss tables), and the rows' numbers (as in Folly's F14, whose idea the
+// counter is too: how many rows found this group full and went on to the next; a search ends where
+// none did, so nothing is left behind where a row is erased). The key itself is in the row, and is
+// checked there.
+//
+// The table is 16 parts of their own, by hash. A part that is 7/8 full grows by 1/7, so that a row
+// takes 6.1 to 7 bytes, and no insertion waits for more than a sixteenth to be moved. It never
+// shrinks.
+//
+// Searches go by batches, in which the memory accesses of many keys are under way together. Const
+// methods may run together, others alone.
+class RowIndex {
+ public:
+  static constexpr uint32_t kNoRow = 0xffffffffu;
+  // Keys that are looked for together.
+  static constexpr size_t kBatch = 64;
+
+  RowIndex();
+
+  // The number of each key's row in `rows`, or kNoRow. At most kBatch keys; `numbers` has as many.
+  // The first `row_bytes` of each row are on their way to the cache afterwards.
+  void Find(const RowPages& rows, absl::Span<const uint64_t> keys, size_t row_bytes,
+            uint32_t* numbers) const;
+  uint32_t Find(const RowPages& rows, uint64_t key) const {
+    return FindOne(rows, key, RowHash(key));
+  }
+
+  // Enters row `number`, which is in `rows`; its key must not be in the index.
+  void Insert(const RowPages& rows, uint64_t key, uint32_t number);
+  // Takes row `number` of this key out. It must be in the index.
+  void Erase(uint64_t key, uint32_t number);
+  // The row of this key, now `from`, becomes `to`.
+  void Renumber(uint64_t key, uint32_t from, uint32_t to);
+
+  size_t bytes() const;
+
+ private:
+  static constexpr size_t kParts = 16;
+  static constexpr size_t kGroup = 12;
+
+  struct alignas(64) Group {
+    uint8_t tags[kGroup];  // 0: free
+    uint32_t passed;       // rows of this group and those before that are in one after it
+    uint32_t numbers[kGroup];
+  };
+  struct Part {
+    std::unique_ptr<Group[]> groups;
+    uint32_t count = 0;
+    uint32_t rows = 0;
+  };
+
+  static size_t PartOf(uint64_t hash) { return hash >> 44 & (kParts - 1); }
+  static uint8_t TagOf(uint64_t hash) {
+    const uint8_t tag = hash & 0xff;
+    return tag == 0 ? 0xff : tag;
+  }
+  static uint32_t FirstGroup(uint64_t hash, uint32_t count) {
+    return static_cast<uint32_t>((hash >> 12 & 0xffffffffu) * count >> 32);
+  }
+  // One bit of each place in the group that has this tag.
+  static uint32_t Match(const Group& group, uint8_t tag);
+
+  uint32_t FindOne(const RowPages& rows, uint64_t key, uint64_t hash) const;
+  // Where a row is: calls visit(group) for the groups before it.
+  template <typename Visit>
+  uint32_t* Locate(uint64_t hash, uint32_t number, const Visit& visit, uint8_t** tag);
+  static void Place(uint64_t hash, uint32_t number, Part* part);
+  static void Grow(const RowPages& rows, Part* part);
+
+  Part parts_[kParts];
+};
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_SERVER_STORE_ROW_INDEX_H_

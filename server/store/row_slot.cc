@@ -1,0 +1,272 @@
+#include "server/store/row_slot.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/optimizer/kernels.h"
+#include "common/status/status_macros.h"
+
+namespace syncline {
+namespace {
+
+// Rows handled at a time: enough to have their memory accesses under way together, few enough for
+// the first two caches.
+size_t BatchRows(size_t dim) { return std::min(RowIndex::kBatch, std::max<size_t>(8, 2048 / dim)); }
+
+template <typename Body>
+void ForEachBatch(absl::Span<const uint64_t> keys, size_t batch, const Body& body) {
+  for (size_t begin = 0; begin < keys.size(); begin += batch) {
+    body(begin, keys.subspan(begin, batch));
+  }
+}
+
+}  // namespace
+
+// The decoded rows of a batch, in arrays as rules want them.
+struct RowSlot::Scratch {
+  explicit Scratch(const RowFormat& format) : batch(BatchRows(format.dim())), dim(format.dim()) {
+    size_t floats = 2 * dim;
+    for (int array = 0; array < format.state_arrays(); ++array) floats += format.state_width(array);
+    memory.reset(new float[floats * batch]);
+    gradient_block = memory.get();
+    weights = gradient_block + batch * dim;
+    float* next = weights + batch * dim;
+    for (int array = 0; array < format.state_arrays(); ++array) {
+      state[array] = next;
+      next += batch * format.state_width(array);
+    }
+  }
+
+  RowArrays Rows(size_t rows) {
+    RowArrays arrays{rows, dim, gradients, weights, {}, passed};
+    std::copy_n(state, kMaxRowState, arrays.state);
+    return arrays;
+  }
+
+  const size_t batch;
+  const size_t dim;
+  std::unique_ptr<float[]> memory;
+  float* gradient_block;             // room for a batch's gradients
+  const float* gradients = nullptr;  // where they are
+  float* weights;
+  float* state[kMaxRowState] = {};
+  uint32_t passed[RowIndex::kBatch];
+};
+
+RowSlot::RowSlot(const RowFormat& format, const RowRule* rule, const RowInitializer& initializer)
+    : format_(format), rule_(rule), initializer_(initializer), pages_(format.stride()) {}
+
+void RowSlot::Read(absl::Span<const uint64_t> keys, float* out) const {
+  const size_t dim = format_.dim();
+  const bool catches_up = rule_->catches_up();
+  std::unique_ptr<Scratch> scratch;
+  if (catches_up) scratch = std::make_unique<Scratch>(format_);
+  const size_t bytes = catches_up ? format_.stride() : format_.weights_end();
+  ForEachBatch(keys, BatchRows(dim), [&](size_t begin, absl::Span<const uint64_t> batch) {
+    uint32_t numbers[RowIndex::kBatch];
+    index_.Find(pages_, batch, bytes, numbers);
+    for (size_t i = 0; i < batch.size(); ++i) {
+      float* const to = out + (begin + i) * dim;
+      if (numbers[i] == RowIndex::kNoRow) {
+        initializer_.Fill(batch[i], dim, to);
+      } else {
+        format_.ReadWeights(pages_.At(numbers[i]), to);
+      }
+    }
+    if (catches_up) CatchUp(numbers, batch.size(), out + begin * dim, scratch.get());
+  });
+}
+
+void RowSlot::CatchUp(const uint32_t* numbers, size_t n, float* weights, Scratch* scratch) const {
+  for (size_t i = 0; i < n; ++i) {
+    scratch->passed[i] = 0;
+    if (numbers[i] == RowIndex::kNoRow) continue;
+    const char* const row = pages_.At(numbers[i]);
+    scratch->passed[i] = static_cast<uint32_t>(version_) - RowFormat::Changed(row);
+    for (int array = 0; array < format_.state_arrays(); ++array) {
+      format_.ReadState(row, array, scratch->state[array] + i * format_.state_width(array));
+    }
+  }
+  RowArrays rows = scratch->Rows(n);
+  rows.weights = weights;
+  rule_->CatchUp(version_, rows);
+}
+
+void RowSlot::Update(absl::Span<const RowGradients> pushes, const UpdateSettings& settings) {
+  if (pushes.size() == 1) {
+    Apply(pushes[0], settings);
+  } else if (pushes.size() > 1) {
+    const RowSums sums(pushes, format_.dim());
+    const Fragments gradients = sums.sums();
+    Apply({sums.keys(), &gradients, 1}, settings);
+  }
+  ++version_;
+}
+
+void RowSlot::Apply(const RowGradients& push, const UpdateSettings& settings) {
+  Scratch scratch(format_);
+  FloatReader reader(*push.gradients);
+  ForEachBatch(push.keys, scratch.batch, [&](size_t, absl::Span<const uint64_t> keys) {
+    const size_t n = keys.size() * format_.dim();
+    float* const block = scratch.gradient_block;
+    scratch.gradients = reader.Next(n, block);
+    if (push.weight != 1) {
+      ScaleInto(push.weight, scratch.gradients, block, n);
+      scratch.gradients = block;
+    }
+    if (settings.gradient_scale != 1 || settings.clip_value > 0) {
+      ScaleAndClip(settings.gradient_scale, settings.clip_value, scratch.gradients, block, n);
+      scratch.gradients = block;
+    }
+    ApplyBatch(keys, settings, &scratch);
+  });
+}
+
+void RowSlot::ApplyBatch(absl::Span<const uint64_t> keys, const UpdateSettings& settings,
+                         Scratch* scratch) {
+  uint32_t numbers[RowIndex::kBatch];
+  index_.Find(pages_, keys, format_.stride(), numbers);
+  char* rows[RowIndex::kBatch];
+  for (size_t i = 0; i < keys.size(); ++i) {
+    rows[i] = numbers[i] == RowIndex::kNoRow ? Insert(keys[i]) : pages_.Mutable(numbers[i]);
+    LoadRow(rows[i], i, scratch);
+  }
+  const RowArrays arrays = scratch->Rows(keys.size());
+  if (rule_->catches_up()) rule_->CatchUp(version_, arrays);
+  rule_->Apply({version_ + 1, static_cast<float>(settings.learning_rate)}, arrays);
+  for (size_t i = 0; i < keys.size(); ++i) StoreRow(*scratch, i, rows[i]);
+}
+
+// A row that was never updated: its weights and state are not read.
+char* RowSlot::Insert(uint64_t key) {
+  const auto number = static_cast<uint32_t>(pages_.size());
+  char* const row = pages_.Append();
+  RowFormat::SetKey(key, row);
+  RowFormat::SetUpdates(0, row);
+  index_.Insert(pages_, key, number);
+  return row;
+}
+
+void RowSlot::LoadRow(const char* row, size_t place, Scratch* scratch) const {
+  float* const weights = scratch->weights + place * format_.dim();
+  const bool is_new = RowFormat::Updates(row) == 0;
+  if (is_new) {
+    initializer_.Fill(RowFormat::Key(row), format_.dim(), weights);
+  } else {
+    format_.ReadWeights(row, weights);
+  }
+  scratch->passed[place] = is_new ? 0 : static_cast<uint32_t>(version_) - RowFormat::Changed(row);
+  for (int array = 0; array < format_.state_arrays(); ++array) {
+    const size_t width = format_.state_width(array);
+    float* const state = scratch->state[array] + place * width;
+    if (is_new) {
+      std::fill_n(state, width, rule_->initial_state(array));
+    } else {
+      format_.ReadState(row, array, state);
+    }
+  }
+}
+
+void RowSlot::StoreRow(const Scratch& scratch, size_t place, char* row) const {
+  const uint32_t updates = RowFormat::Updates(row);
+  if (updates != std::numeric_limits<uint32_t>::max()) RowFormat::SetUpdates(updates + 1, row);
+  RowFormat::SetChanged(static_cast<uint32_t>(version_ + 1), row);
+  format_.WriteWeights(scratch.weights + place * format_.dim(), row);
+  for (int array = 0; array < format_.state_arrays(); ++array) {
+    format_.WriteState(scratch.state[array] + place * format_.state_width(array), array, row);
+  }
+}
+
+size_t RowSlot::Erase(absl::Span<const uint64_t> keys) {
+  const size_t before = rows();
+  for (const uint64_t key : keys) {
+    const uint32_t number = index_.Find(pages_, key);
+    if (number == RowIndex::kNoRow) continue;
+    index_.Erase(key, number);
+    const auto last = static_cast<uint32_t>(rows() - 1);
+    if (number != last) {
+      char* const hole = pages_.Mutable(number);
+      std::memcpy(hole, pages_.At(last), format_.stride());
+      index_.Renumber(RowFormat::Key(hole), last, number);
+    }
+    pages_.RemoveLast();
+  }
+  return before - rows();
+}
+
+Fragments RowSlot::Snapshot() const { return pages_.Snapshot(); }
+
+Buffer RowSlot::ChangedSince(uint64_t version) const {
+  const auto changed = [&](size_t row) {
+    const uint32_t after = RowFormat::Changed(At(row)) - static_cast<uint32_t>(version);
+    return static_cast<int32_t>(after) > 0;
+  };
+  size_t count = 0;
+  for (size_t row = 0; row < rows(); ++row) count += changed(row);
+  Buffer copy = Buffer::Allocate(count * format_.stride());
+  char* to = copy.data();
+  for (size_t row = 0; row < rows(); ++row) {
+    if (!changed(row)) continue;
+    std::memcpy(to, At(row), format_.stride());
+    to += format_.stride();
+  }
+  return copy;
+}
+
+absl::Status RowSlot::CheckRows(const Fragments& rows) const {
+  const size_t stride = format_.stride();
+  if (rows.size() % stride != 0) {
+    return absl::InvalidArgumentError(absl::StrCat("rows: ", rows.size(),
+                                                   " bytes are no multiple of the ", stride,
+                                                   " of a row; dim, storage and optimizer of the "
+                                                   "table must be those the rows were saved with"));
+  }
+  FloatReader reader(rows);
+  std::vector<char> row(stride);
+  for (size_t i = 0; i < rows.size() / stride; ++i) {
+    reader.Copy(stride, row.data());
+    if (RowFormat::Updates(row.data()) > 0) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "rows: the one of key ", RowFormat::Key(row.data()),
+        " says it had no update; it must have had one at least: the rows are damaged"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RowSlot::Restore(uint64_t version, const Fragments& rows) {
+  RowSlot restored(format_, rule_, initializer_);
+  SYNCLINE_RETURN_IF_ERROR(restored.Merge(version, rows));
+  if (restored.rows() * format_.stride() != rows.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("rows: a key comes twice, as of ", rows.size() / format_.stride(), " rows ",
+                     restored.rows(),
+                     " have a key of their own; the snapshot is damaged, restore from another"));
+  }
+  version_ = version;
+  pages_ = std::move(restored.pages_);
+  index_ = std::move(restored.index_);
+  return absl::OkStatus();
+}
+
+absl::Status RowSlot::Merge(uint64_t version, const Fragments& rows) {
+  SYNCLINE_RETURN_IF_ERROR(CheckRows(rows));
+  const size_t stride = format_.stride();
+  FloatReader reader(rows);
+  std::vector<char> row(stride);
+  for (size_t left = rows.size() / stride; left > 0; --left) {
+    reader.Copy(stride, row.data());
+    const uint64_t key = RowFormat::Key(row.data());
+    const uint32_t number = index_.Find(pages_, key);
+    char* const to = number == RowIndex::kNoRow ? Insert(key) : pages_.Mutable(number);
+    std::memcpy(to, row.data(), stride);
+  }
+  version_ = version;
+  return absl::OkStatus();
+}
+
+}  // namespace syncline

@@ -1,0 +1,90 @@
+#ifndef SYNCLINE_SERVER_STORE_ROW_SLOT_H_
+#define SYNCLINE_SERVER_STORE_ROW_SLOT_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "common/optimizer/row_rule.h"
+#include "common/tensor/buffer.h"
+#include "common/tensor/fragments.h"
+#include "server/store/row_format.h"
+#include "server/store/row_gradients.h"
+#include "server/store/row_index.h"
+#include "server/store/row_initializer.h"
+#include "server/store/row_pages.h"
+#include "server/store/update_settings.h"
+
+namespace syncline {
+
+// A slot of a sparse table: the rows of the keys that hash to it (row_hash.h), and a version that
+// counts its updates. A row is stored from its first update on; before, it reads as the initializer
+// has it, so nothing is stored that nobody has changed. Snapshots are copy-on-write, page by page.
+//
+// A row's bits depend on its own gradients and the numbers of the updates that had them alone:
+// neither on other rows nor on the order in which rows came. Numbers are the same for any number of
+// slots as long as each slot is given every update, also those that have none of its keys.
+//
+// Const methods may run together, others alone; a snapshot may be read and dropped on any thread.
+class RowSlot {
+ public:
+  // `rule` must outlive the slot.
+  RowSlot(const RowFormat& format, const RowRule* rule, const RowInitializer& initializer);
+
+  const RowFormat& format() const { return format_; }
+  size_t rows() const { return pages_.size(); }
+  // Memory taken: rows and index. What only snapshots hold is not in it.
+  size_t bytes() const { return pages_.bytes() + index_.bytes(); }
+  uint64_t version() const { return version_; }
+
+  // Row 0 … rows() - 1 as stored (RowFormat), valid until the next change.
+  const char* At(size_t row) const { return pages_.At(static_cast<uint32_t>(row)); }
+  // Whether there is a row of this key.
+  bool Contains(uint64_t key) const { return index_.Find(pages_, key) != RowIndex::kNoRow; }
+
+  // The rows' weights, [keys, dim], as the updates up to version() left them. Keys may repeat.
+  void Read(absl::Span<const uint64_t> keys, float* out) const;
+
+  // One update with the sum of the pushes, which may be none or have no keys. New rows are stored.
+  void Update(absl::Span<const RowGradients> pushes, const UpdateSettings& settings);
+
+  // Erases the rows of these keys that there are, and returns how many. Their places are taken by
+  // the last rows.
+  size_t Erase(absl::Span<const uint64_t> keys);
+
+  // All rows as stored, nothing between them, as they are now.
+  Fragments Snapshot() const;
+  // A copy of the rows that updates after `version` touched. Exact as long as no row was left alone
+  // for 2^31 updates.
+  Buffer ChangedSince(uint64_t version) const;
+
+  // Takes another slot's place in its history: `rows` is its snapshot. INVALID_ARGUMENT, and the
+  // slot as it was, if these are no rows of this format or a key comes twice.
+  absl::Status Restore(uint64_t version, const Fragments& rows);
+  // The same for rows that changed since: replaces those, and leaves the others.
+  absl::Status Merge(uint64_t version, const Fragments& rows);
+
+ private:
+  struct Scratch;
+
+  void Apply(const RowGradients& push, const UpdateSettings& settings);
+  void ApplyBatch(absl::Span<const uint64_t> keys, const UpdateSettings& settings,
+                  Scratch* scratch);
+  char* Insert(uint64_t key);
+  void LoadRow(const char* row, size_t place, Scratch* scratch) const;
+  void StoreRow(const Scratch& scratch, size_t place, char* row) const;
+  void CatchUp(const uint32_t* numbers, size_t n, float* weights, Scratch* scratch) const;
+  absl::Status CheckRows(const Fragments& rows) const;
+
+  const RowFormat format_;
+  const RowRule* const rule_;
+  const RowInitializer initializer_;
+  uint64_t version_ = 0;
+  RowPages pages_;
+  RowIndex index_;
+};
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_SERVER_STORE_ROW_SLOT_H_

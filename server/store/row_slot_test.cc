@@ -1,0 +1,344 @@
+#include "server/store/row_slot.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "common/optimizer/adagrad.h"
+#include "common/optimizer/adam.h"
+#include "common/optimizer/elementwise_rows.h"
+#include "common/optimizer/exact_adam.h"
+#include "common/optimizer/ftrl.h"
+#include "common/optimizer/momentum.h"
+#include "common/optimizer/row_wise_adagrad.h"
+#include "common/optimizer/sgd.h"
+#include "common/status/status_matchers.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "server/store/row_hash.h"
+
+namespace syncline {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr size_t kDim = 5;
+
+template <typename Rule, typename... Args>
+std::unique_ptr<const RowRule> Lazy(Args... args) {
+  return std::make_unique<ElementwiseRows>(std::make_unique<Rule>(args...));
+}
+
+std::unique_ptr<const RowRule> MakeRule(const std::string& name) {
+  if (name == "sgd") return Lazy<Sgd>(0.01f);
+  if (name == "momentum") return Lazy<Momentum>(0.9f, true, 0.0f);
+  if (name == "adagrad") return Lazy<Adagrad>(1e-10f, 0.1f, 0.0f);
+  if (name == "adam") return Lazy<Adam>(Adam::Settings{});
+  if (name == "ftrl") return Lazy<Ftrl>(Ftrl::Settings{-0.5, 0.01, 0.1, 1, 0, 0});
+  if (name == "row_wise_adagrad") return std::make_unique<RowWiseAdagrad>(1e-8f, 0.0f, 0.0f);
+  return std::make_unique<ExactAdam>(ExactAdam::Settings{});
+}
+
+RowInitializer Uniform() {
+  Initializer settings;
+  settings.set_kind(Initializer::UNIFORM);
+  settings.set_a(-0.5f);
+  settings.set_b(0.5f);
+  return RowInitializer(settings, 42, "table");
+}
+
+UpdateSettings Rate(double rate) {
+  UpdateSettings settings;
+  settings.learning_rate = rate;
+  return settings;
+}
+
+std::string Bytes(const Fragments& rows) {
+  std::string bytes(rows.size(), 0);
+  if (!bytes.empty()) FloatReader(rows).Copy(rows.size(), bytes.data());
+  return bytes;
+}
+
+// Keys and their gradients, and the same as a push.
+struct Push {
+  RowGradients gradients(float weight = 1) const { return {keys, &fragments, weight}; }
+  void Seal() { fragments = Fragments::Of(values.data(), values.size() * sizeof(float)); }
+
+  std::vector<uint64_t> keys;
+  std::vector<float> values;
+  Fragments fragments;
+};
+
+Push RandomPush(std::mt19937_64* random, size_t count, uint64_t keys) {
+  Push push;
+  std::map<uint64_t, bool> chosen;
+  while (chosen.size() < count) chosen[(*random)() % keys] = true;
+  for (const auto& [key, unused] : chosen) push.keys.push_back(key);
+  std::shuffle(push.keys.begin(), push.keys.end(), *random);
+  for (size_t i = 0; i < count * kDim; ++i) {
+    push.values.push_back(static_cast<float>(static_cast<int>((*random)() % 2001) - 1000) / 500);
+  }
+  push.Seal();
+  return push;
+}
+
+// A row by itself in arrays, in a map: what a slot should be.
+struct ModelRow {
+  std::vector<float> weights;
+  std::vector<std::vector<float>> state;
+  uint32_t changed = 0;
+};
+
+class Model {
+ public:
+  Model(const RowRule* rule, const RowFormat* format) : rule_(rule), format_(format) {}
+
+  void Update(const std::map<uint64_t, std::vector<float>>& gradients, float rate) {
+    for (const auto& [key, gradient] : gradients) {
+      ModelRow& row = rows_.try_emplace(key, NewRow(key)).first->second;
+      uint32_t passed = row.changed == 0 ? 0 : version_ - row.changed;
+      RowArrays arrays{1, kDim, gradient.data(), row.weights.data(), {}, &passed};
+      for (size_t k = 0; k < row.state.size(); ++k) arrays.state[k] = row.state[k].data();
+      if (rule_->catches_up()) rule_->CatchUp(version_, arrays);
+      rule_->Apply({version_ + 1, rate}, arrays);
+      row.changed = static_cast<uint32_t>(version_ + 1);
+      Round(key, ++updates_[key], &row.weights);
+    }
+    ++version_;
+  }
+  std::vector<float> Read(uint64_t key) const {
+    const auto found = rows_.find(key);
+    if (found == rows_.end()) return NewRow(key).weights;
+    ModelRow row = found->second;
+    const uint32_t passed = version_ - row.changed;
+    RowArrays arrays{1, kDim, nullptr, row.weights.data(), {}, &passed};
+    for (size_t k = 0; k < row.state.size(); ++k) arrays.state[k] = row.state[k].data();
+    if (rule_->catches_up()) rule_->CatchUp(version_, arrays);
+    return row.weights;
+  }
+  void Erase(uint64_t key) {
+    rows_.erase(key);
+    updates_.erase(key);
+  }
+  size_t size() const { return rows_.size(); }
+
+ private:
+  ModelRow NewRow(uint64_t key) const {
+    ModelRow row{std::vector<float>(kDim), {}, 0};
+    Uniform().Fill(key, kDim, row.weights.data());
+    for (int k = 0; k < rule_->state_arrays(); ++k) {
+      row.state.emplace_back(rule_->state_width(k, kDim), rule_->initial_state(k));
+    }
+    return row;
+  }
+  // As storing does.
+  void Round(uint64_t key, uint32_t updates, std::vector<float>* weights) const {
+    std::vector<char> row(format_->stride());
+    RowFormat::SetKey(key, row.data());
+    RowFormat::SetUpdates(updates, row.data());
+    format_->WriteWeights(weights->data(), row.data());
+    format_->ReadWeights(row.data(), weights->data());
+  }
+
+  const RowRule* const rule_;
+  const RowFormat* const format_;
+  uint64_t version_ = 0;
+  std::map<uint64_t, ModelRow> rows_;
+  std::map<uint64_t, uint32_t> updates_;
+};
+
+struct Case {
+  std::string rule;
+  RowStorage storage;
+};
+
+class RowSlotTest : public testing::TestWithParam<Case> {
+ protected:
+  RowSlot NewSlot() const { return RowSlot(format_, rule_.get(), Uniform()); }
+
+  const std::unique_ptr<const RowRule> rule_ = MakeRule(GetParam().rule);
+  const RowFormat format_{kDim, GetParam().storage, *rule_};
+};
+
+TEST_P(RowSlotTest, AnyHistoryIsThatOfAMap) {
+  constexpr uint64_t kKeys = 3000;
+  std::mt19937_64 random(1);
+  auto slot = std::make_unique<RowSlot>(NewSlot());
+  Model model(rule_.get(), &format_);
+  std::vector<std::pair<Fragments, std::string>> snapshots;
+  for (int round = 0; round < 120; ++round) {
+    const Push push = RandomPush(&random, 1 + random() % 300, kKeys);
+    std::map<uint64_t, std::vector<float>> gradients;
+    for (size_t i = 0; i < push.keys.size(); ++i) {
+      const auto begin = push.values.begin() + static_cast<int>(i * kDim);
+      gradients[push.keys[i]].assign(begin, begin + kDim);
+    }
+    slot->Update({push.gradients()}, Rate(0.05));
+    model.Update(gradients, 0.05f);
+    if (round % 10 == 3) {
+      std::vector<uint64_t> erased;
+      for (int i = 0; i < 200; ++i) erased.push_back(random() % kKeys);
+      const size_t before = model.size();
+      for (const uint64_t key : erased) model.Erase(key);
+      EXPECT_EQ(slot->Erase(erased), before - model.size());
+    }
+    if (round % 10 == 5) snapshots.emplace_back(slot->Snapshot(), Bytes(slot->Snapshot()));
+    if (round % 30 == 29) {  // moves to another shard
+      auto restored = std::make_unique<RowSlot>(NewSlot());
+      SYNCLINE_ASSERT_OK(restored->Restore(slot->version(), slot->Snapshot()));
+      slot = std::move(restored);
+    }
+    ASSERT_EQ(slot->rows(), model.size());
+    ASSERT_EQ(slot->version(), static_cast<uint64_t>(round + 1));
+  }
+  for (const auto& [rows, then] : snapshots) EXPECT_EQ(Bytes(rows), then);
+  std::vector<uint64_t> keys(kKeys + 50);
+  for (size_t key = 0; key < keys.size(); ++key) keys[key] = key;
+  std::vector<float> read(keys.size() * kDim);
+  slot->Read(keys, read.data());
+  for (const uint64_t key : keys) {
+    const auto begin = read.begin() + static_cast<int>(key * kDim);
+    ASSERT_EQ(std::vector<float>(begin, begin + kDim), model.Read(key)) << key;
+  }
+}
+
+TEST_P(RowSlotTest, OrderAndSlotsChangeNoBit) {
+  constexpr uint64_t kKeys = 2000;
+  constexpr uint32_t kSlots = 7;
+  std::mt19937_64 random(2);
+  RowSlot one = NewSlot();
+  std::vector<std::unique_ptr<RowSlot>> many;
+  for (uint32_t s = 0; s < kSlots; ++s) many.push_back(std::make_unique<RowSlot>(NewSlot()));
+  for (int round = 0; round < 20; ++round) {
+    const Push first = RandomPush(&random, 400, kKeys), second = RandomPush(&random, 300, kKeys);
+    one.Update({first.gradients(0.25f), second.gradients(0.75f)}, Rate(0.05));
+    for (uint32_t s = 0; s < kSlots; ++s) {
+      Push parts[2];
+      for (int p = 0; p < 2; ++p) {  // back to front
+        const Push& whole = p == 0 ? first : second;
+        for (size_t i = whole.keys.size(); i-- > 0;) {
+          if (SlotOfKey(whole.keys[i], kSlots) != s) continue;
+          parts[p].keys.push_back(whole.keys[i]);
+          for (size_t k = 0; k < kDim; ++k) parts[p].values.push_back(whole.values[i * kDim + k]);
+        }
+        parts[p].Seal();
+      }
+      many[s]->Update({parts[0].gradients(0.25f), parts[1].gradients(0.75f)}, Rate(0.05));
+    }
+  }
+  for (uint64_t key = 0; key < kKeys; ++key) {
+    std::vector<float> a(kDim), b(kDim);
+    one.Read({key}, a.data());
+    many[SlotOfKey(key, kSlots)]->Read({key}, b.data());
+    ASSERT_EQ(a, b) << key;
+  }
+}
+
+TEST_P(RowSlotTest, WhatChangedSinceBringsACopyUpToDate) {
+  std::mt19937_64 random(3);
+  RowSlot slot = NewSlot(), copy = NewSlot();
+  for (int round = 0; round < 10; ++round) {
+    for (int i = 0; i < 3; ++i)
+      slot.Update({RandomPush(&random, 100, 1000).gradients()}, Rate(0.1));
+    const Buffer changed = slot.ChangedSince(copy.version());
+    EXPECT_LE(changed.size(), 300 * format_.stride());
+    SYNCLINE_ASSERT_OK(copy.Merge(slot.version(), changed.Share()));
+    EXPECT_EQ(copy.version(), slot.version());
+  }
+  EXPECT_EQ(slot.ChangedSince(slot.version()).size(), 0u);
+  EXPECT_EQ(Bytes(copy.Snapshot()).size(), Bytes(slot.Snapshot()).size());
+  for (uint64_t key = 0; key < 1000; ++key) {
+    std::vector<float> a(kDim), b(kDim);
+    slot.Read({key}, a.data());
+    copy.Read({key}, b.data());
+    ASSERT_EQ(a, b) << key;
+  }
+}
+
+std::vector<Case> Cases() {
+  std::vector<Case> cases;
+  for (const char* rule :
+       {"sgd", "momentum", "adagrad", "adam", "ftrl", "row_wise_adagrad", "exact_adam"}) {
+    cases.push_back({rule, RowStorage::kFloat32});
+  }
+  for (const auto storage : {RowStorage::kFloat16, RowStorage::kBfloat16, RowStorage::kInt8}) {
+    cases.push_back({"adagrad", storage});
+    cases.push_back({"exact_adam", storage});
+  }
+  return cases;
+}
+
+INSTANTIATE_TEST_SUITE_P(Rules, RowSlotTest, testing::ValuesIn(Cases()));
+
+class OneRowSlotTest : public testing::Test {
+ protected:
+  const std::unique_ptr<const RowRule> rule_ = Lazy<Sgd>(0.0f);
+  const RowFormat format_{2, RowStorage::kFloat32, *rule_};
+  RowSlot slot_{format_, rule_.get(), RowInitializer()};
+};
+
+TEST_F(OneRowSlotTest, ScalesThenClamps) {
+  const std::vector<uint64_t> keys = {0, ~uint64_t{0}};
+  const std::vector<float> values = {2, -8, 20, 1};
+  const Fragments gradients = Fragments::Of(values.data(), values.size() * sizeof(float));
+  UpdateSettings settings = Rate(1);
+  settings.gradient_scale = 0.5f;
+  settings.clip_value = 3;
+  slot_.Update({{keys, &gradients, 1}}, settings);
+  std::vector<float> read(4);
+  slot_.Read(keys, read.data());
+  EXPECT_EQ(read, std::vector<float>({-1, 3, -3, -0.5f}));
+}
+
+TEST_F(OneRowSlotTest, LookingStoresNothing) {
+  std::vector<float> read(4);
+  slot_.Read({5, 5}, read.data());
+  EXPECT_EQ(slot_.rows(), 0u);
+  EXPECT_FALSE(slot_.Contains(5));
+  slot_.Update({}, Rate(1));
+  EXPECT_EQ(slot_.rows(), 0u);
+  EXPECT_EQ(slot_.version(), 1u);
+}
+
+TEST_F(OneRowSlotTest, RowsThatAreNoneAreRefused) {
+  std::string row(format_.stride(), 1);
+  const auto rows = [](const std::string& bytes) {
+    return Fragments::Of(bytes.data(), bytes.size());
+  };
+  SYNCLINE_ASSERT_OK(slot_.Restore(4, rows(row)));
+  EXPECT_EQ(slot_.version(), 4u);
+  EXPECT_THAT(slot_.Restore(9, rows(row + "x")).message(),
+              HasSubstr("no multiple of the 24 of a row"));
+  EXPECT_THAT(slot_.Restore(9, rows(row + row)).message(), HasSubstr("a key comes twice"));
+  std::string never = row;
+  RowFormat::SetUpdates(0, never.data());
+  EXPECT_THAT(slot_.Merge(9, rows(never)).message(), HasSubstr("had no update"));
+  EXPECT_EQ(slot_.version(), 4u);
+  EXPECT_EQ(Bytes(slot_.Snapshot()), row);
+}
+
+TEST_F(OneRowSlotTest, SnapshotsAreReadWhileRowsChange) {
+  std::vector<uint64_t> keys(3000);
+  for (size_t key = 0; key < keys.size(); ++key) keys[key] = key;
+  const std::vector<float> values(keys.size() * 2, 1.0f);
+  const Fragments gradients = Fragments::Of(values.data(), values.size() * sizeof(float));
+  slot_.Update({{keys, &gradients, 1}}, Rate(1));
+  for (uint32_t round = 1; round <= 20; ++round) {
+    std::thread reader([rows = slot_.Snapshot(), round] {
+      const std::string bytes = Bytes(rows);
+      for (size_t row = 0; row < bytes.size(); row += 24) {
+        ASSERT_EQ(RowFormat::Updates(bytes.data() + row), round);
+      }
+    });
+    slot_.Update({{keys, &gradients, 1}}, Rate(1));
+    reader.join();
+  }
+}
+
+}  // namespace
+}  // namespace syncline

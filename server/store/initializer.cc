@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "server/store/mix.h"
+#include "common/hash/mix.h"
 
 namespace syncline {
 namespace {

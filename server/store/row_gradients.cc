@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "common/optimizer/kernels.h"
-#include "server/store/row_hash.h"
+#include "common/table/row_hash.h"
 
 namespace syncline {
 namespace {

@@ -1,33 +1,15 @@
 #include "server/store/row_index.h"
 
-#include <emmintrin.h>
-
 #include <algorithm>
 #include <utility>
 
 namespace syncline {
-namespace {
-
-uint64_t KeyOf(const char* row) {
-  uint64_t key;
-  __builtin_memcpy(&key, row, sizeof(key));  // a row begins with its key
-  return key;
-}
-
-}  // namespace
-
 RowIndex::RowIndex() {
   static_assert(sizeof(Group) == 64, "a group is a cache line");
   for (Part& part : parts_) {
     part.groups.reset(new Group[1]());
     part.count = 1;
   }
-}
-
-__attribute__((always_inline)) inline uint32_t RowIndex::Match(const Group& group, uint8_t tag) {
-  const __m128i tags = _mm_load_si128(reinterpret_cast<const __m128i*>(&group));
-  const __m128i equal = _mm_cmpeq_epi8(tags, _mm_set1_epi8(static_cast<char>(tag)));
-  return static_cast<uint32_t>(_mm_movemask_epi8(equal)) & ((1u << kGroup) - 1);
 }
 
 uint32_t RowIndex::FindOne(const RowPages& rows, uint64_t key, uint64_t hash) const {
@@ -45,32 +27,6 @@ uint32_t RowIndex::FindOne(const RowPages& rows, uint64_t key, uint64_t hash) co
     at = at + 1 == part.count ? 0 : at + 1;
   }
   return kNoRow;
-}
-
-void RowIndex::Find(const RowPages& rows, absl::Span<const uint64_t> keys, size_t row_bytes,
-                    uint32_t* numbers) const {
-  const size_t n = keys.size();
-  uint64_t hashes[kBatch];
-  const Group* groups[kBatch];
-  for (size_t i = 0; i < n; ++i) {
-    hashes[i] = RowHash(keys[i]);
-    const Part& part = parts_[PartOf(hashes[i])];
-    groups[i] = &part.groups[FirstGroup(hashes[i], part.count)];
-    __builtin_prefetch(groups[i]);
-  }
-  // The first row whose tag fits is nearly always the right one.
-  const char* candidates[kBatch];
-  for (size_t i = 0; i < n; ++i) {
-    const uint32_t match = Match(*groups[i], TagOf(hashes[i]));
-    numbers[i] = match != 0 ? groups[i]->numbers[__builtin_ctz(match)] : kNoRow;
-    candidates[i] = match != 0 ? rows.At(numbers[i]) : nullptr;
-    if (match != 0) rows.Prefetch(candidates[i], row_bytes);
-  }
-  for (size_t i = 0; i < n; ++i) {
-    if (candidates[i] == nullptr ? groups[i]->passed == 0 : KeyOf(candidates[i]) == keys[i])
-      continue;
-    numbers[i] = FindOne(rows, keys[i], hashes[i]);
-  }
 }
 
 void RowIndex::Place(uint64_t hash, uint32_t number, Part* part) {

@@ -1,12 +1,14 @@
 #ifndef SYNCLINE_SERVER_STORE_ROW_INDEX_H_
 #define SYNCLINE_SERVER_STORE_ROW_INDEX_H_
 
+#include <emmintrin.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 
 #include "absl/types/span.h"
-#include "server/store/row_hash.h"
+#include "common/table/row_hash.h"
 #include "server/store/row_pages.h"
 
 namespace syncline {
@@ -29,15 +31,13 @@ namespace syncline {
 class RowIndex {
  public:
   static constexpr uint32_t kNoRow = 0xffffffffu;
-  // Keys that are looked for together.
-  static constexpr size_t kBatch = 64;
-
   RowIndex();
 
-  // The number of each key's row in `rows`, or kNoRow. At most kBatch keys; `numbers` has as many.
-  // The first `row_bytes` of each row are on their way to the cache afterwards.
-  void Find(const RowPages& rows, absl::Span<const uint64_t> keys, size_t row_bytes,
-            uint32_t* numbers) const;
+  // Calls visit(i, number) for each key, in order, with the number of its row in `rows` or kNoRow.
+  // The first `row_bytes` of that row, at least 8, have been asked for some keys before.
+  template <typename Visit>
+  void ForEach(const RowPages& rows, absl::Span<const uint64_t> keys, size_t row_bytes,
+               const Visit& visit) const;
   uint32_t Find(const RowPages& rows, uint64_t key) const {
     return FindOne(rows, key, RowHash(key));
   }
@@ -66,6 +66,16 @@ class RowIndex {
     uint32_t rows = 0;
   };
 
+  // A key that is being looked for.
+  struct Search {
+    uint64_t hash;
+    const Group* group;  // the first it may be in
+    const char* row;     // with its tag there, or null
+    uint32_t number;
+  };
+  // Searches under way together are twice as many.
+  static constexpr size_t kAhead = 24;
+
   static size_t PartOf(uint64_t hash) { return hash >> 44 & (kParts - 1); }
   static uint8_t TagOf(uint64_t hash) {
     const uint8_t tag = hash & 0xff;
@@ -75,7 +85,21 @@ class RowIndex {
     return static_cast<uint32_t>((hash >> 12 & 0xffffffffu) * count >> 32);
   }
   // One bit of each place in the group that has this tag.
-  static uint32_t Match(const Group& group, uint8_t tag);
+  static uint32_t Match(const Group& group, uint8_t tag) {
+    const __m128i tags = _mm_load_si128(reinterpret_cast<const __m128i*>(&group));
+    const __m128i equal = _mm_cmpeq_epi8(tags, _mm_set1_epi8(static_cast<char>(tag)));
+    return static_cast<uint32_t>(_mm_movemask_epi8(equal)) & ((1u << kGroup) - 1);
+  }
+  static uint64_t KeyOf(const char* row) {
+    uint64_t key;
+    __builtin_memcpy(&key, row, sizeof(key));  // a row begins with its key
+    return key;
+  }
+
+  // The three steps of a search, between which what they ask for is on its way.
+  void FindGroup(uint64_t key, Search* search) const;
+  void FindRow(const RowPages& rows, size_t row_bytes, Search* search) const;
+  uint32_t FindKey(const RowPages& rows, uint64_t key, const Search& search) const;
 
   uint32_t FindOne(const RowPages& rows, uint64_t key, uint64_t hash) const;
   // Where a row is: calls visit(group) for the groups before it.
@@ -86,6 +110,49 @@ class RowIndex {
 
   Part parts_[kParts];
 };
+
+inline void RowIndex::FindGroup(uint64_t key, Search* search) const {
+  search->hash = RowHash(key);
+  const Part& part = parts_[PartOf(search->hash)];
+  search->group = &part.groups[FirstGroup(search->hash, part.count)];
+  __builtin_prefetch(search->group);
+}
+
+// The first row whose tag fits is nearly always the right one.
+inline void RowIndex::FindRow(const RowPages& rows, size_t row_bytes, Search* search) const {
+  const uint32_t match = Match(*search->group, TagOf(search->hash));
+  search->row = nullptr;
+  search->number = kNoRow;
+  if (match == 0) return;
+  search->number = search->group->numbers[__builtin_ctz(match)];
+  search->row = rows.At(search->number);
+  RowPages::Prefetch(search->row, row_bytes);
+}
+
+inline uint32_t RowIndex::FindKey(const RowPages& rows, uint64_t key, const Search& search) const {
+  if (search.row == nullptr ? search.group->passed == 0 : KeyOf(search.row) == key) {
+    return search.number;
+  }
+  return FindOne(rows, key, search.hash);
+}
+
+template <typename Visit>
+void RowIndex::ForEach(const RowPages& rows, absl::Span<const uint64_t> keys, size_t row_bytes,
+                       const Visit& visit) const {
+  constexpr size_t kUnderWay = 64;
+  static_assert(2 * kAhead < kUnderWay);
+  Search searches[kUnderWay];
+  const size_t n = keys.size();
+  for (size_t i = 0; i < n + 2 * kAhead; ++i) {
+    if (i < n) FindGroup(keys[i], &searches[i % kUnderWay]);
+    if (i >= kAhead && i < n + kAhead) {
+      FindRow(rows, row_bytes, &searches[(i - kAhead) % kUnderWay]);
+    }
+    if (i < 2 * kAhead) continue;
+    const size_t done = i - 2 * kAhead;
+    visit(done, FindKey(rows, keys[done], searches[done % kUnderWay]));
+  }
+}
 
 }  // namespace syncline
 

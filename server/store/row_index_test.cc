@@ -37,17 +37,15 @@ class RowIndexTest : public testing::Test {
     rows_.RemoveLast();
   }
   void ExpectAllFound(std::vector<uint64_t> asked) {
-    for (size_t begin = 0; begin < asked.size(); begin += RowIndex::kBatch) {
-      const auto batch = absl::MakeConstSpan(asked).subspan(begin, RowIndex::kBatch);
-      uint32_t numbers[RowIndex::kBatch];
-      index_.Find(rows_, batch, sizeof(uint64_t), numbers);
-      for (size_t i = 0; i < batch.size(); ++i) {
-        const auto found = model_.find(batch[i]);
-        const uint32_t expected = found == model_.end() ? RowIndex::kNoRow : found->second;
-        ASSERT_EQ(numbers[i], expected) << batch[i];
-        ASSERT_EQ(index_.Find(rows_, batch[i]), expected) << batch[i];
-      }
-    }
+    size_t next = 0;
+    index_.ForEach(rows_, asked, sizeof(uint64_t), [&](size_t i, uint32_t number) {
+      ASSERT_EQ(i, next++);
+      const auto found = model_.find(asked[i]);
+      const uint32_t expected = found == model_.end() ? RowIndex::kNoRow : found->second;
+      ASSERT_EQ(number, expected) << asked[i];
+      ASSERT_EQ(index_.Find(rows_, asked[i]), expected) << asked[i];
+    });
+    ASSERT_EQ(next, asked.size());
   }
 
   RowPages rows_{sizeof(uint64_t)};

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "common/hash/mix.h"
 #include "common/tensor/vectorise.h"
-#include "server/store/mix.h"
 
 namespace syncline {
 namespace {

@@ -16,7 +16,9 @@ namespace {
 
 // Rows handled at a time: enough to have their memory accesses under way together, few enough for
 // the first two caches.
-size_t BatchRows(size_t dim) { return std::min(RowIndex::kBatch, std::max<size_t>(8, 2048 / dim)); }
+constexpr size_t kMostRows = 64;
+
+size_t BatchRows(size_t dim) { return std::min(kMostRows, std::max<size_t>(8, 2048 / dim)); }
 
 template <typename Body>
 void ForEachBatch(absl::Span<const uint64_t> keys, size_t batch, const Body& body) {
@@ -55,46 +57,50 @@ struct RowSlot::Scratch {
   const float* gradients = nullptr;  // where they are
   float* weights;
   float* state[kMaxRowState] = {};
-  uint32_t passed[RowIndex::kBatch];
+  uint32_t passed[kMostRows];
 };
 
 RowSlot::RowSlot(const RowFormat& format, const RowRule* rule, const RowInitializer& initializer)
     : format_(format), rule_(rule), initializer_(initializer), pages_(format.stride()) {}
 
+void RowSlot::Find(absl::Span<const uint64_t> keys, uint32_t* numbers) const {
+  index_.ForEach(pages_, keys, sizeof(uint64_t),
+                 [numbers](size_t i, uint32_t number) { numbers[i] = number; });
+}
+
 void RowSlot::Read(absl::Span<const uint64_t> keys, float* out) const {
-  const size_t dim = format_.dim();
-  const bool catches_up = rule_->catches_up();
-  std::unique_ptr<Scratch> scratch;
-  if (catches_up) scratch = std::make_unique<Scratch>(format_);
-  const size_t bytes = catches_up ? format_.stride() : format_.weights_end();
-  ForEachBatch(keys, BatchRows(dim), [&](size_t begin, absl::Span<const uint64_t> batch) {
-    uint32_t numbers[RowIndex::kBatch];
-    index_.Find(pages_, batch, bytes, numbers);
-    for (size_t i = 0; i < batch.size(); ++i) {
-      float* const to = out + (begin + i) * dim;
-      if (numbers[i] == RowIndex::kNoRow) {
-        initializer_.Fill(batch[i], dim, to);
-      } else {
-        format_.ReadWeights(pages_.At(numbers[i]), to);
-      }
-    }
-    if (catches_up) CatchUp(numbers, batch.size(), out + begin * dim, scratch.get());
+  if (rule_->catches_up()) return ReadAndCatchUp(keys, out);
+  index_.ForEach(pages_, keys, format_.weights_end(), [&](size_t i, uint32_t number) {
+    ReadRow(keys[i], number, out + i * format_.dim());
   });
 }
 
-void RowSlot::CatchUp(const uint32_t* numbers, size_t n, float* weights, Scratch* scratch) const {
-  for (size_t i = 0; i < n; ++i) {
-    scratch->passed[i] = 0;
-    if (numbers[i] == RowIndex::kNoRow) continue;
-    const char* const row = pages_.At(numbers[i]);
-    scratch->passed[i] = static_cast<uint32_t>(version_) - RowFormat::Changed(row);
-    for (int array = 0; array < format_.state_arrays(); ++array) {
-      format_.ReadState(row, array, scratch->state[array] + i * format_.state_width(array));
-    }
+void RowSlot::ReadRow(uint64_t key, uint32_t number, float* out) const {
+  if (number == RowIndex::kNoRow) {
+    initializer_.Fill(key, format_.dim(), out);
+  } else {
+    format_.ReadWeights(pages_.At(number), out);
   }
-  RowArrays rows = scratch->Rows(n);
-  rows.weights = weights;
-  rule_->CatchUp(version_, rows);
+}
+
+void RowSlot::ReadAndCatchUp(absl::Span<const uint64_t> keys, float* out) const {
+  Scratch scratch(format_);
+  ForEachBatch(keys, scratch.batch, [&](size_t begin, absl::Span<const uint64_t> batch) {
+    float* const weights = out + begin * format_.dim();
+    index_.ForEach(pages_, batch, format_.stride(), [&](size_t i, uint32_t number) {
+      ReadRow(batch[i], number, weights + i * format_.dim());
+      scratch.passed[i] = 0;
+      if (number == RowIndex::kNoRow) return;
+      const char* const row = pages_.At(number);
+      scratch.passed[i] = static_cast<uint32_t>(version_) - RowFormat::Changed(row);
+      for (int array = 0; array < format_.state_arrays(); ++array) {
+        format_.ReadState(row, array, scratch.state[array] + i * format_.state_width(array));
+      }
+    });
+    RowArrays rows = scratch.Rows(batch.size());
+    rows.weights = weights;
+    rule_->CatchUp(version_, rows);
+  });
 }
 
 void RowSlot::Update(absl::Span<const RowGradients> pushes, const UpdateSettings& settings) {
@@ -129,9 +135,10 @@ void RowSlot::Apply(const RowGradients& push, const UpdateSettings& settings) {
 
 void RowSlot::ApplyBatch(absl::Span<const uint64_t> keys, const UpdateSettings& settings,
                          Scratch* scratch) {
-  uint32_t numbers[RowIndex::kBatch];
-  index_.Find(pages_, keys, format_.stride(), numbers);
-  char* rows[RowIndex::kBatch];
+  uint32_t numbers[kMostRows];
+  index_.ForEach(pages_, keys, format_.stride(),
+                 [&numbers](size_t i, uint32_t number) { numbers[i] = number; });
+  char* rows[kMostRows];
   for (size_t i = 0; i < keys.size(); ++i) {
     rows[i] = numbers[i] == RowIndex::kNoRow ? Insert(keys[i]) : pages_.Mutable(numbers[i]);
     LoadRow(rows[i], i, scratch);

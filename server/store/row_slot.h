@@ -40,8 +40,8 @@ class RowSlot {
 
   // Row 0 … rows() - 1 as stored (RowFormat), valid until the next change.
   const char* At(size_t row) const { return pages_.At(static_cast<uint32_t>(row)); }
-  // Whether there is a row of this key.
-  bool Contains(uint64_t key) const { return index_.Find(pages_, key) != RowIndex::kNoRow; }
+  // The number of each key's row, or RowIndex::kNoRow. `numbers` has as many as there are keys.
+  void Find(absl::Span<const uint64_t> keys, uint32_t* numbers) const;
 
   // The rows' weights, [keys, dim], as the updates up to version() left them. Keys may repeat.
   void Read(absl::Span<const uint64_t> keys, float* out) const;
@@ -74,7 +74,8 @@ class RowSlot {
   char* Insert(uint64_t key);
   void LoadRow(const char* row, size_t place, Scratch* scratch) const;
   void StoreRow(const Scratch& scratch, size_t place, char* row) const;
-  void CatchUp(const uint32_t* numbers, size_t n, float* weights, Scratch* scratch) const;
+  void ReadRow(uint64_t key, uint32_t number, float* out) const;
+  void ReadAndCatchUp(absl::Span<const uint64_t> keys, float* out) const;
   absl::Status CheckRows(const Fragments& rows) const;
 
   const RowFormat format_;

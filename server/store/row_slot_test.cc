@@ -18,9 +18,9 @@
 #include "common/optimizer/row_wise_adagrad.h"
 #include "common/optimizer/sgd.h"
 #include "common/status/status_matchers.h"
+#include "common/table/row_hash.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "server/store/row_hash.h"
 
 namespace syncline {
 namespace {
@@ -197,7 +197,12 @@ TEST_P(RowSlotTest, AnyHistoryIsThatOfAMap) {
     ASSERT_EQ(slot->version(), static_cast<uint64_t>(round + 1));
   }
   for (const auto& [rows, then] : snapshots) EXPECT_EQ(Bytes(rows), then);
-  std::vector<uint64_t> keys(kKeys + 50);
+  std::vector<uint64_t> keys(slot->rows());
+  for (size_t row = 0; row < keys.size(); ++row) keys[row] = RowFormat::Key(slot->At(row));
+  std::vector<uint32_t> numbers(keys.size());
+  slot->Find(keys, numbers.data());
+  for (size_t row = 0; row < keys.size(); ++row) ASSERT_EQ(numbers[row], row);
+  keys.resize(kKeys + 50);
   for (size_t key = 0; key < keys.size(); ++key) keys[key] = key;
   std::vector<float> read(keys.size() * kDim);
   slot->Read(keys, read.data());
@@ -299,7 +304,9 @@ TEST_F(OneRowSlotTest, LookingStoresNothing) {
   std::vector<float> read(4);
   slot_.Read({5, 5}, read.data());
   EXPECT_EQ(slot_.rows(), 0u);
-  EXPECT_FALSE(slot_.Contains(5));
+  uint32_t number;
+  slot_.Find({5}, &number);
+  EXPECT_EQ(number, RowIndex::kNoRow);
   slot_.Update({}, Rate(1));
   EXPECT_EQ(slot_.rows(), 0u);
   EXPECT_EQ(slot_.version(), 1u);

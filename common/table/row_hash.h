@@ -1,9 +1,9 @@
-#ifndef SYNCLINE_SERVER_STORE_ROW_HASH_H_
-#define SYNCLINE_SERVER_STORE_ROW_HASH_H_
+#ifndef SYNCLINE_COMMON_TABLE_ROW_HASH_H_
+#define SYNCLINE_COMMON_TABLE_ROW_HASH_H_
 
 #include <cstdint>
 
-#include "server/store/mix.h"
+#include "common/hash/mix.h"
 
 namespace syncline {
 
@@ -23,4 +23,4 @@ inline uint32_t SlotOfKey(uint64_t key, uint32_t slots) { return SlotOfHash(RowH
 
 }  // namespace syncline
 
-#endif  // SYNCLINE_SERVER_STORE_ROW_HASH_H_
+#endif  // SYNCLINE_COMMON_TABLE_ROW_HASH_H_

@@ -1,5 +1,5 @@
-#ifndef SYNCLINE_SERVER_STORE_MIX_H_
-#define SYNCLINE_SERVER_STORE_MIX_H_
+#ifndef SYNCLINE_COMMON_HASH_MIX_H_
+#define SYNCLINE_COMMON_HASH_MIX_H_
 
 #include <cstdint>
 #include <string>
@@ -31,4 +31,4 @@ __attribute__((always_inline)) inline double UnitInterval(uint64_t random) {
 
 }  // namespace syncline
 
-#endif  // SYNCLINE_SERVER_STORE_MIX_H_
+#endif  // SYNCLINE_COMMON_HASH_MIX_H_

@@ -50,8 +50,17 @@ struct RowSlot::Scratch {
     return arrays;
   }
 
+  // Rows that were refused leave gaps in the gradients, which those behind them fill.
+  void MoveGradient(size_t from, size_t to) {
+    if (from == to) return;
+    if (gradients != gradient_block) std::copy_n(gradients, batch_rows * dim, gradient_block);
+    gradients = gradient_block;
+    std::copy_n(gradients + from * dim, dim, gradient_block + to * dim);
+  }
+
   const size_t batch;
   const size_t dim;
+  size_t batch_rows = 0;  // with gradients
   std::unique_ptr<float[]> memory;
   float* gradient_block;             // room for a batch's gradients
   const float* gradients = nullptr;  // where they are
@@ -60,8 +69,13 @@ struct RowSlot::Scratch {
   uint32_t passed[kMostRows];
 };
 
-RowSlot::RowSlot(const RowFormat& format, const RowRule* rule, const RowInitializer& initializer)
-    : format_(format), rule_(rule), initializer_(initializer), pages_(format.stride()) {}
+RowSlot::RowSlot(const RowFormat& format, const RowRule* rule, const RowInitializer& initializer,
+                 const AdmissionPolicy& admission)
+    : format_(format),
+      rule_(rule),
+      initializer_(initializer),
+      admission_(admission),
+      pages_(format.stride()) {}
 
 void RowSlot::Find(absl::Span<const uint64_t> keys, uint32_t* numbers) const {
   index_.ForEach(pages_, keys, sizeof(uint64_t),
@@ -120,6 +134,7 @@ void RowSlot::Apply(const RowGradients& push, const UpdateSettings& settings) {
   ForEachBatch(push.keys, scratch.batch, [&](size_t, absl::Span<const uint64_t> keys) {
     const size_t n = keys.size() * format_.dim();
     float* const block = scratch.gradient_block;
+    scratch.batch_rows = keys.size();
     scratch.gradients = reader.Next(n, block);
     if (push.weight != 1) {
       ScaleInto(push.weight, scratch.gradients, block, n);
@@ -139,14 +154,20 @@ void RowSlot::ApplyBatch(absl::Span<const uint64_t> keys, const UpdateSettings& 
   index_.ForEach(pages_, keys, format_.stride(),
                  [&numbers](size_t i, uint32_t number) { numbers[i] = number; });
   char* rows[kMostRows];
+  size_t kept = 0;
   for (size_t i = 0; i < keys.size(); ++i) {
-    rows[i] = numbers[i] == RowIndex::kNoRow ? Insert(keys[i]) : pages_.Mutable(numbers[i]);
-    LoadRow(rows[i], i, scratch);
+    const bool is_new = numbers[i] == RowIndex::kNoRow;
+    if (is_new && !admission_.Admit(keys[i])) continue;
+    admitted_ += is_new;
+    rows[kept] = is_new ? Insert(keys[i]) : pages_.Mutable(numbers[i]);
+    LoadRow(rows[kept], kept, scratch);
+    scratch->MoveGradient(i, kept);
+    ++kept;
   }
-  const RowArrays arrays = scratch->Rows(keys.size());
+  const RowArrays arrays = scratch->Rows(kept);
   if (rule_->catches_up()) rule_->CatchUp(version_, arrays);
   rule_->Apply({version_ + 1, static_cast<float>(settings.learning_rate)}, arrays);
-  for (size_t i = 0; i < keys.size(); ++i) StoreRow(*scratch, i, rows[i]);
+  for (size_t i = 0; i < kept; ++i) StoreRow(*scratch, i, rows[i]);
 }
 
 // A row that was never updated: its weights and state are not read.
@@ -203,6 +224,7 @@ size_t RowSlot::Erase(absl::Span<const uint64_t> keys) {
     }
     pages_.RemoveLast();
   }
+  erased_ += before - rows();
   return before - rows();
 }
 

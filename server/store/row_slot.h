@@ -3,12 +3,15 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "common/optimizer/row_rule.h"
 #include "common/tensor/buffer.h"
 #include "common/tensor/fragments.h"
+#include "server/store/row_admission.h"
 #include "server/store/row_format.h"
 #include "server/store/row_gradients.h"
 #include "server/store/row_index.h"
@@ -29,14 +32,23 @@ namespace syncline {
 // Const methods may run together, others alone; a snapshot may be read and dropped on any thread.
 class RowSlot {
  public:
+  // What happened to rows since the slot was made here.
+  struct Counters {
+    uint64_t admitted = 0;  // stored by an update
+    uint64_t refused = 0;   // pushes of keys that were not
+    uint64_t erased = 0;
+  };
+
   // `rule` must outlive the slot.
-  RowSlot(const RowFormat& format, const RowRule* rule, const RowInitializer& initializer);
+  RowSlot(const RowFormat& format, const RowRule* rule, const RowInitializer& initializer,
+          const AdmissionPolicy& admission = {});
 
   const RowFormat& format() const { return format_; }
   size_t rows() const { return pages_.size(); }
   // Memory taken: rows and index. What only snapshots hold is not in it.
   size_t bytes() const { return pages_.bytes() + index_.bytes(); }
   uint64_t version() const { return version_; }
+  Counters counters() const { return {admitted_, admission_.refused(), erased_}; }
 
   // Row 0 … rows() - 1 as stored (RowFormat), valid until the next change.
   const char* At(size_t row) const { return pages_.At(static_cast<uint32_t>(row)); }
@@ -46,7 +58,8 @@ class RowSlot {
   // The rows' weights, [keys, dim], as the updates up to version() left them. Keys may repeat.
   void Read(absl::Span<const uint64_t> keys, float* out) const;
 
-  // One update with the sum of the pushes, which may be none or have no keys. New rows are stored.
+  // One update with the sum of the pushes, which may be none or have no keys. Stores rows of the
+  // new keys that are admitted, and drops the gradients of those that are not.
   void Update(absl::Span<const RowGradients> pushes, const UpdateSettings& settings);
 
   // Erases the rows of these keys that there are, and returns how many. Their places are taken by
@@ -60,10 +73,15 @@ class RowSlot {
   Buffer ChangedSince(uint64_t version) const;
 
   // Takes another slot's place in its history: `rows` is its snapshot. INVALID_ARGUMENT, and the
-  // slot as it was, if these are no rows of this format or a key comes twice.
+  // slot as it was, if these are no rows of this format or a key comes twice. What waits for
+  // admission travels by itself.
   absl::Status Restore(uint64_t version, const Fragments& rows);
   // The same for rows that changed since: replaces those, and leaves the others.
   absl::Status Merge(uint64_t version, const Fragments& rows);
+
+  // RowAdmission::State and Restore.
+  std::string AdmissionState() const { return admission_.State(); }
+  absl::Status RestoreAdmission(absl::string_view state) { return admission_.Restore(state); }
 
  private:
   struct Scratch;
@@ -81,7 +99,10 @@ class RowSlot {
   const RowFormat format_;
   const RowRule* const rule_;
   const RowInitializer initializer_;
+  RowAdmission admission_;
   uint64_t version_ = 0;
+  uint64_t admitted_ = 0;
+  uint64_t erased_ = 0;
   RowPages pages_;
   RowIndex index_;
 };

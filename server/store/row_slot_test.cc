@@ -312,6 +312,34 @@ TEST_F(OneRowSlotTest, LookingStoresNothing) {
   EXPECT_EQ(slot_.version(), 1u);
 }
 
+TEST_F(OneRowSlotTest, KeysThatAreNotAdmittedChangeNothing) {
+  AdmissionPolicy policy;
+  policy.min_count = 2;
+  RowSlot slot(format_, rule_.get(), RowInitializer(), policy);
+  const std::vector<uint64_t> known = {1, 4};
+  const std::vector<uint64_t> keys = {0, 1, 2, 3, 4};
+  const std::vector<float> values = {1, 1, 2, 2, 3, 3, 4, 4, 5, 5};
+  const Fragments two = Fragments::Of(values.data(), 4 * sizeof(float));
+  const Fragments five = Fragments::Of(values.data(), 10 * sizeof(float));
+  slot.Update({{known, &two, 1}}, Rate(1));
+  EXPECT_EQ(slot.rows(), 0u);
+  slot.Update({{keys, &five, 1}}, Rate(1));
+  EXPECT_EQ(slot.rows(), 2u);
+  std::vector<float> read(10);
+  slot.Read(keys, read.data());
+  EXPECT_EQ(read, std::vector<float>({0, 0, -2, -2, 0, 0, 0, 0, -5, -5}));
+
+  RowSlot restored(format_, rule_.get(), RowInitializer(), policy);
+  SYNCLINE_ASSERT_OK(restored.Restore(slot.version(), slot.Snapshot()));
+  SYNCLINE_ASSERT_OK(restored.RestoreAdmission(slot.AdmissionState()));
+  restored.Update({{keys, &five, 1}}, Rate(1));
+  EXPECT_EQ(restored.rows(), 5u);
+  EXPECT_EQ(slot.counters().admitted, 2u);
+  EXPECT_EQ(slot.counters().refused, 5u);
+  EXPECT_EQ(slot.Erase({1, 2}), 1u);
+  EXPECT_EQ(slot.counters().erased, 1u);
+}
+
 TEST_F(OneRowSlotTest, RowsThatAreNoneAreRefused) {
   std::string row(format_.stride(), 1);
   const auto rows = [](const std::string& bytes) {

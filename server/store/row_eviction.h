@@ -1,0 +1,37 @@
+#ifndef SYNCLINE_SERVER_STORE_ROW_EVICTION_H_
+#define SYNCLINE_SERVER_STORE_ROW_EVICTION_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "server/store/row_slot.h"
+
+namespace syncline {
+
+// Which rows of a slot give way when there are more than `capacity`.
+enum class EvictionOrder {
+  kOldest,     // last touched the most updates ago
+  kLeastUsed,  // touched by the fewest updates
+  kSmallest,   // the least Euclidean norm of the weights
+};
+
+// Which rows of a slot are erased. 0 turns a rule off.
+struct EvictionPolicy {
+  // Those that the last max_age updates of the slot did not touch; below 2^32.
+  uint64_t max_age = 0;
+  // Those whose weights have a norm below this.
+  double min_norm = 0;
+  // If there are more rows than this: so many, first by `order`, that an eighth of it is free.
+  size_t capacity = 0;
+  EvictionOrder order = EvictionOrder::kOldest;
+};
+
+// The keys of the rows to erase now (RowSlot::Erase), for whoever also has to tell others: a
+// function of the slot's rows, in whatever order they lie, and its version. Rows that are equal in
+// the order go by key. Goes over all rows, unless `capacity` is the only rule and is kept.
+std::vector<uint64_t> RowsToEvict(const RowSlot& slot, const EvictionPolicy& policy);
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_SERVER_STORE_ROW_EVICTION_H_

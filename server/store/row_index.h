@@ -73,8 +73,8 @@ class RowIndex {
     const char* row;     // with its tag there, or null
     uint32_t number;
   };
-  // Searches under way together are twice as many.
-  static constexpr size_t kAhead = 24;
+  // Searches under way together.
+  static constexpr size_t kBatch = 64;
 
   static size_t PartOf(uint64_t hash) { return hash >> 44 & (kParts - 1); }
   static uint8_t TagOf(uint64_t hash) {
@@ -139,18 +139,14 @@ inline uint32_t RowIndex::FindKey(const RowPages& rows, uint64_t key, const Sear
 template <typename Visit>
 void RowIndex::ForEach(const RowPages& rows, absl::Span<const uint64_t> keys, size_t row_bytes,
                        const Visit& visit) const {
-  constexpr size_t kUnderWay = 64;
-  static_assert(2 * kAhead < kUnderWay);
-  Search searches[kUnderWay];
-  const size_t n = keys.size();
-  for (size_t i = 0; i < n + 2 * kAhead; ++i) {
-    if (i < n) FindGroup(keys[i], &searches[i % kUnderWay]);
-    if (i >= kAhead && i < n + kAhead) {
-      FindRow(rows, row_bytes, &searches[(i - kAhead) % kUnderWay]);
+  Search searches[kBatch];
+  for (size_t begin = 0; begin < keys.size(); begin += kBatch) {
+    const absl::Span<const uint64_t> batch = keys.subspan(begin, kBatch);
+    for (size_t i = 0; i < batch.size(); ++i) FindGroup(batch[i], &searches[i]);
+    for (size_t i = 0; i < batch.size(); ++i) FindRow(rows, row_bytes, &searches[i]);
+    for (size_t i = 0; i < batch.size(); ++i) {
+      visit(begin + i, FindKey(rows, batch[i], searches[i]));
     }
-    if (i < 2 * kAhead) continue;
-    const size_t done = i - 2 * kAhead;
-    visit(done, FindKey(rows, keys[done], searches[done % kUnderWay]));
   }
 }
 

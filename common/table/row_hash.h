@@ -10,8 +10,8 @@ namespace syncline {
 // Where the row of a key is: 64 bits, of which each user takes its own. Part of what checkpoints
 // and shard maps mean, so it never changes.
 //   63 … 48  the slot of the table
-//   47 … 44  the part of the slot's index
-//   43 … 12  the group in it
+//   47 … 43  the part of the slot's index
+//   42 … 11  the group in it
 //    7 … 0   the tag in the group
 __attribute__((always_inline)) inline uint64_t RowHash(uint64_t key) { return Mix(key); }
 

@@ -73,7 +73,7 @@ void RowIndex::Grow(const RowPages& rows, Part* part) {
 void RowIndex::Insert(const RowPages& rows, uint64_t key, uint32_t number) {
   const uint64_t hash = RowHash(key);
   Part& part = parts_[PartOf(hash)];
-  if (part.rows >= part.count * (kGroup * 7 / 8.0)) Grow(rows, &part);
+  if (part.rows >= part.count * (kGroup * 0.9)) Grow(rows, &part);
   Place(hash, number, &part);
 }
 

@@ -87,7 +87,8 @@ TEST_F(RowIndexTest, TheSameRowsInAndOutForEver) {
     Erase(random_() % keys_.size());
     Insert(key);
   }
-  EXPECT_LE(static_cast<double>(index_.bytes()), 1.3 * static_cast<double>(bytes));
+  // Each part has had its largest share of the rows by then.
+  EXPECT_LE(static_cast<double>(index_.bytes()), 1.6 * static_cast<double>(bytes));
   std::vector<uint64_t> asked = keys_;
   for (int i = 0; i < 10000; ++i) asked.push_back(random_());
   ExpectAllFound(asked);
@@ -100,7 +101,7 @@ TEST_F(RowIndexTest, BytesOfARow) {
     if (key < 20000) continue;
     most = std::max(most, static_cast<double>(index_.bytes()) / static_cast<double>(rows_.size()));
   }
-  EXPECT_LE(most, 7.05);
+  EXPECT_LE(most, 6.85);
 }
 
 }  // namespace

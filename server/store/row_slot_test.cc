@@ -21,6 +21,7 @@
 #include "common/table/row_hash.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "server/store/row_model.h"
 
 namespace syncline {
 namespace {
@@ -87,71 +88,6 @@ Push RandomPush(std::mt19937_64* random, size_t count, uint64_t keys) {
   return push;
 }
 
-// A row by itself in arrays, in a map: what a slot should be.
-struct ModelRow {
-  std::vector<float> weights;
-  std::vector<std::vector<float>> state;
-  uint32_t changed = 0;
-};
-
-class Model {
- public:
-  Model(const RowRule* rule, const RowFormat* format) : rule_(rule), format_(format) {}
-
-  void Update(const std::map<uint64_t, std::vector<float>>& gradients, float rate) {
-    for (const auto& [key, gradient] : gradients) {
-      ModelRow& row = rows_.try_emplace(key, NewRow(key)).first->second;
-      uint32_t passed = row.changed == 0 ? 0 : version_ - row.changed;
-      RowArrays arrays{1, kDim, gradient.data(), row.weights.data(), {}, &passed};
-      for (size_t k = 0; k < row.state.size(); ++k) arrays.state[k] = row.state[k].data();
-      if (rule_->catches_up()) rule_->CatchUp(version_, arrays);
-      rule_->Apply({version_ + 1, rate}, arrays);
-      row.changed = static_cast<uint32_t>(version_ + 1);
-      Round(key, ++updates_[key], &row.weights);
-    }
-    ++version_;
-  }
-  std::vector<float> Read(uint64_t key) const {
-    const auto found = rows_.find(key);
-    if (found == rows_.end()) return NewRow(key).weights;
-    ModelRow row = found->second;
-    const uint32_t passed = version_ - row.changed;
-    RowArrays arrays{1, kDim, nullptr, row.weights.data(), {}, &passed};
-    for (size_t k = 0; k < row.state.size(); ++k) arrays.state[k] = row.state[k].data();
-    if (rule_->catches_up()) rule_->CatchUp(version_, arrays);
-    return row.weights;
-  }
-  void Erase(uint64_t key) {
-    rows_.erase(key);
-    updates_.erase(key);
-  }
-  size_t size() const { return rows_.size(); }
-
- private:
-  ModelRow NewRow(uint64_t key) const {
-    ModelRow row{std::vector<float>(kDim), {}, 0};
-    Uniform().Fill(key, kDim, row.weights.data());
-    for (int k = 0; k < rule_->state_arrays(); ++k) {
-      row.state.emplace_back(rule_->state_width(k, kDim), rule_->initial_state(k));
-    }
-    return row;
-  }
-  // As storing does.
-  void Round(uint64_t key, uint32_t updates, std::vector<float>* weights) const {
-    std::vector<char> row(format_->stride());
-    RowFormat::SetKey(key, row.data());
-    RowFormat::SetUpdates(updates, row.data());
-    format_->WriteWeights(weights->data(), row.data());
-    format_->ReadWeights(row.data(), weights->data());
-  }
-
-  const RowRule* const rule_;
-  const RowFormat* const format_;
-  uint64_t version_ = 0;
-  std::map<uint64_t, ModelRow> rows_;
-  std::map<uint64_t, uint32_t> updates_;
-};
-
 struct Case {
   std::string rule;
   RowStorage storage;
@@ -169,7 +105,7 @@ TEST_P(RowSlotTest, AnyHistoryIsThatOfAMap) {
   constexpr uint64_t kKeys = 3000;
   std::mt19937_64 random(1);
   auto slot = std::make_unique<RowSlot>(NewSlot());
-  Model model(rule_.get(), &format_);
+  RowModel model(rule_.get(), &format_, Uniform());
   std::vector<std::pair<Fragments, std::string>> snapshots;
   for (int round = 0; round < 120; ++round) {
     const Push push = RandomPush(&random, 1 + random() % 300, kKeys);

@@ -67,7 +67,7 @@ SampleShape ShapeAfter(const Model& model, const Layer& layer, SampleShape shape
       return {1, width};
     }
     case Layer::kSum:
-      return {1, static_cast<int>(layer.sum().has_dim() ? layer.sum().dim() : 1)};
+      return {1, SumDim(layer.sum())};
     case Layer::kFactorization:
       return {1, 1};
     case Layer::kInteraction: {

@@ -36,6 +36,8 @@ int RowsOf(const SparseFeatures& sparse);
 // InvalidArgument: there is no such part.
 absl::StatusOr<std::vector<InputPart>> BranchParts(const Model& model, const Branch& branch);
 
+inline int SumDim(const Sum& sum) { return sum.has_dim() ? static_cast<int>(sum.dim()) : 1; }
+
 // What a layer gives for what it gets.
 SampleShape ShapeAfter(const Model& model, const Layer& layer, SampleShape shape);
 // What a branch gets, and gives.

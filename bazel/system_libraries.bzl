@@ -54,6 +54,7 @@ _LIBRARIES = {
     "spdlog": struct(modules = ["spdlog"], package = "libspdlog-dev"),
     "yaml_cpp": struct(modules = ["yaml-cpp"], package = "libyaml-cpp-dev"),
     "zlib": struct(modules = ["zlib"], package = "zlib1g-dev"),
+    "zstd": struct(modules = ["libzstd"], package = "libzstd-dev"),
 }
 
 # Abseil, with its locks made visible to ThreadSanitizer.

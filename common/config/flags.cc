@@ -62,6 +62,7 @@ SYNCLINE_VALUE(name);
 SYNCLINE_VALUE(model_input);
 SYNCLINE_VALUE(model_layers);
 SYNCLINE_VALUE(model_loss);
+SYNCLINE_VALUE(model_sparse);
 SYNCLINE_VALUE(data_format);
 SYNCLINE_VALUE(data_train);
 SYNCLINE_VALUE(data_train_labels);
@@ -74,6 +75,8 @@ SYNCLINE_SWITCH(data_header);
 SYNCLINE_VALUE(data_separator);
 SYNCLINE_VALUE(data_samples);
 SYNCLINE_VALUE(data_test_fraction);
+SYNCLINE_VALUE(data_columns);
+SYNCLINE_VALUE(data_label_above);
 SYNCLINE_VALUE(batch_size);
 SYNCLINE_VALUE(epochs);
 SYNCLINE_VALUE(max_steps);
@@ -131,6 +134,7 @@ SYNCLINE_VALUE(local_steps);
 SYNCLINE_VALUE(outer_learning_rate);
 SYNCLINE_VALUE(outer_momentum);
 SYNCLINE_VALUE(tensor_codecs);
+SYNCLINE_VALUE(tables);
 SYNCLINE_SWITCH(local_aggregation);
 
 namespace syncline {

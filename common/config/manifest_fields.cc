@@ -24,11 +24,12 @@ constexpr ManifestField kFields[] = {
     {"name", nullptr, Any(), false,
      "Names the job in logs, metrics and checkpoints: 1 to 63 of a-z, 0-9 and -."},
 
-    {"model.input", nullptr, In(1, kMaxWidth), false,
-     "Features of one sample, e.g. 784 for images of 28 x 28."},
+    {"model.input", nullptr, In(0, kMaxWidth), false,
+     "Features of one sample, e.g. 784 for images of 28 x 28. Default what data.format criteo or data.columns says."},
     {"model.layers", nullptr, Any(), false,
      "Layers in order from the input, as a YAML list: [linear: {units: 512}, relu, ...]. Kinds: "
-     "linear, relu, gelu, tanh, sigmoid, dropout, layer_norm, embedding, attention, residual."},
+     "linear, relu, gelu, tanh, sigmoid, dropout, layer_norm, embedding, attention, residual, parallel, sum, "
+     "factorization, interaction."},
     {"model.layers.linear.units", nullptr, In(1, kMaxWidth), false, "Outputs of the layer."},
     {"model.layers.linear.bias", nullptr, Any(), false, "Whether a bias is added. Default true."},
     {"model.layers.dropout.rate", nullptr, ShareBelowOne(), false,
@@ -39,13 +40,24 @@ constexpr ManifestField kFields[] = {
     {"model.layers.embedding.units", nullptr, In(1, 1 << 16), false, "Width of a token's row."},
     {"model.layers.attention.heads", nullptr, In(1, 1 << 16), false, "They share out the width evenly."},
     {"model.layers.residual.layers", nullptr, Any(), false, "Layers whose output is added to what they get."},
+    {"model.layers.parallel.branches", nullptr, Any(), false,
+     "Layers for different parts of the input, side by side: [{of: dense, layers: [...]}, {of: items}, ...]."},
+    {"model.layers.sum.dim", nullptr, In(1, 1 << 16), false, "Width of the vectors that are summed. Default 1."},
+    {"model.layers.sum.bias", nullptr, Any(), false, "Whether a bias is added. Default true."},
+    {"model.layers.factorization.dim", nullptr, In(1, 1 << 16), false, "Width of the vectors."},
+    {"model.layers.interaction.dim", nullptr, In(1, 1 << 16), false, "Width of the vectors."},
+    {"model.sparse", nullptr, Any(), false,
+     "Rows of tables that a sample's keys name and layers get after the features, as a YAML list: [{table: items, "
+     "fields: \"0-3, 7\", pooling: none, name: items}, ...]; pooling none, sum or mean."},
+    {"model.sparse.dim", nullptr, In(1, 1 << 16), false, "The table's, from which it is filled in."},
     {"model.loss", "softmax_cross_entropy", Any(), false,
      "softmax_cross_entropy (labels are classes), mean_squared_error (one output) or logistic (one "
      "output, labels 0 and 1)."},
 
-    {"data.format", nullptr, Any(), false, "idx, csv, libsvm, random_linear or text."},
+    {"data.format", nullptr, Any(), false, "idx, csv, libsvm, random_linear, text or criteo."},
     {"data.train", nullptr, Any(), true,
-     "Training file: images for idx, the table for csv and libsvm, plain text for text. May be gzipped."},
+     "Training file: images for idx, the table for csv, libsvm and criteo, plain text for text. May be packed by gzip "
+     "or zstd; with categorical fields it may be several, as in day_*.zst."},
     {"data.train_labels", nullptr, Any(), true, "Labels of data.train; idx only."},
     {"data.test", nullptr, Any(), true,
      "Held-out file that the final accuracy or loss is measured on. None if empty."},
@@ -60,8 +72,13 @@ constexpr ManifestField kFields[] = {
     {"data.samples", nullptr, In(1, 4294967295.0), false,
      "random_linear: how many samples are drawn."},
     {"data.test_fraction", nullptr, ShareBelowOne(), false,
-     "csv, libsvm and text without a test file: the share of the samples held out, by seed; of a text its end. "
+     "csv, libsvm, text and criteo without a test file: the share of the samples held out, by seed; of a text its end. "
      "Default 0."},
+    {"data.columns", nullptr, Any(), false,
+     "csv: what each column is: label, float, category, NAME=category or skip, as in \"label, skip, float, category\". "
+     "Default: all are floats but label_column."},
+    {"data.label_above", nullptr, Any(), false,
+     "csv with columns: the label is 1 if the column is above this, otherwise 0."},
 
     {"batch_size", "128", In(1, 1 << 20), false, "Samples per worker and step."},
     {"epochs", "1", In(1, 1e6), false, "Passes over the training data."},
@@ -172,6 +189,26 @@ constexpr ManifestField kFields[] = {
     {"outer_learning_rate", "0.7", Above(0), false,
      "local_steps: of the shards' Nesterov momentum on the workers' mean change."},
     {"outer_momentum", "0.9", ShareBelowOne(), false, "local_steps: its momentum."},
+
+    {"tables", nullptr, Any(), false,
+     "Tables of rows by key for model.sparse, as a YAML list: [{name: items, dim: 16, storage: fp32, initializer: {...}, "
+     "optimizer: {kind: adagrad, learning_rate: 0.05}, admission: {...}, eviction: {...}, capacity: 0}, ...]."},
+    {"tables.dim", nullptr, In(1, 1 << 16), false, "Floats of a row."},
+    {"tables.slots", nullptr, In(1, 65536), false, "Parts that keys are cut into by hash. Default 256."},
+    {"tables.optimizer.learning_rate", nullptr, Above(0), false, "Step size. Default 0.01."},
+    {"tables.optimizer.epsilon", nullptr, AtLeast(0), false, "Added to the denominator."},
+    {"tables.optimizer.beta1", nullptr, ShareBelowOne(), false, "adam: decay of the first moment. Default 0.9."},
+    {"tables.optimizer.beta2", nullptr, ShareBelowOne(), false, "adam: decay of the second moment. Default 0.999."},
+    {"tables.optimizer.initial_accumulator", nullptr, AtLeast(0), false, "The accumulators' first value. Default 0."},
+    {"tables.optimizer.ftrl_l1", nullptr, AtLeast(0), false, "ftrl: L1 regularisation. Default 0."},
+    {"tables.optimizer.ftrl_l2", nullptr, AtLeast(0), false, "ftrl: L2 regularisation. Default 0."},
+    {"tables.optimizer.ftrl_beta", nullptr, AtLeast(0), false, "ftrl: added to the accumulator's root. Default 0."},
+    {"tables.optimizer.weight_decay", nullptr, AtLeast(0), false,
+     "Times the row, added to its gradient when one is pushed. Default 0."},
+    {"tables.admission.min_count", nullptr, AtLeast(1), false, "Pulls of a key before it has a row. Default 1."},
+    {"tables.admission.probability", nullptr, NumberRange{0, 1, true, false}, false,
+     "Share of keys that may have a row. Default 1."},
+    {"tables.eviction.min_norm", nullptr, AtLeast(0), false, "Rows of a smaller norm are dropped. Default 0."},
 };
 
 // Whole numbers in full, others as short as they go.

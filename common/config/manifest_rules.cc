@@ -9,10 +9,13 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "common/config/data_rules.h"
 #include "common/config/field_paths.h"
 #include "common/config/manifest_fields.h"
+#include "common/config/model_shape.h"
 #include "common/config/parallelism_rules.h"
 #include "common/config/scalar_field.h"
+#include "common/config/table_rules.h"
 
 namespace syncline {
 namespace {
@@ -42,7 +45,7 @@ void CheckRanges(const JobManifest& job, FieldLog* log) {
   VisitFields(
       job, "", [&](const std::string& path, const Message& message, const FieldDescriptor& field) {
         // Layers within a layer are as others.
-        const std::string schema = absl::StrReplaceAll(SchemaPath(path), {{".residual.layers", ""}});
+        const std::string schema = absl::StrReplaceAll(SchemaPath(path), {{".residual.layers", ""}, {".parallel.branches.layers", ""}});
         const ManifestField* row = FindManifestField(schema);
         if (row == nullptr || row->range.Contains(NumberIn(message, field))) return;
         log->AddProblem(
@@ -82,6 +85,19 @@ void CheckProducts(const JobManifest& job, FieldLog* log) {
                   "one of them");
 }
 
+void CheckLayers(const google::protobuf::RepeatedPtrField<Layer>& layers, const std::string& list, FieldLog* log);
+
+// A branch without layers passes on what it gets.
+void CheckBranches(const Parallel& parallel, const std::string& list, FieldLog* log) {
+  if (parallel.branches().empty()) {
+    log->AddProblem(list, "missing; name at least one, as in `branches: [{of: dense, layers: [relu]}]`");
+  }
+  for (int i = 0; i < parallel.branches_size(); ++i) {
+    const Branch& branch = parallel.branches(i);
+    if (!branch.layers().empty()) CheckLayers(branch.layers(), absl::StrCat(list, "[", i, "].layers"), log);
+  }
+}
+
 void CheckLayers(const google::protobuf::RepeatedPtrField<Layer>& layers, const std::string& list, FieldLog* log) {
   if (layers.empty()) {
     log->AddProblem(list, "missing; name at least one, as in `- linear: {units: 10}`");
@@ -105,6 +121,7 @@ void CheckLayers(const google::protobuf::RepeatedPtrField<Layer>& layers, const 
       log->AddProblem(path + ".attention.heads", "missing or 0; say how many, at least 1");
     }
     if (layer.has_residual()) CheckLayers(layer.residual().layers(), path + ".residual.layers", log);
+    if (layer.has_parallel()) CheckBranches(layer.parallel(), path + ".parallel.branches", log);
   }
 }
 
@@ -119,8 +136,8 @@ void CheckText(const JobManifest& job, FieldLog* log) {
 }
 
 void CheckModel(const Model& model, FieldLog* log) {
-  if (!model.has_input()) {
-    log->AddProblem("model.input", "missing; say how many features a sample has");
+  if (!model.has_input() || (model.input() == 0 && model.sparse().empty())) {
+    log->AddProblem("model.input", "missing or 0; say how many features a sample has, at least 1 without model.sparse");
   }
   CheckLayers(model.layers(), "model.layers", log);
   const uint32_t outputs = ModelOutputs(model);
@@ -134,59 +151,6 @@ void CheckModel(const Model& model, FieldLog* log) {
                     absl::StrCat(EnumValueText(*Loss_descriptor()->FindValueByNumber(model.loss())),
                                  " needs 1 output, and the last layer has ", outputs,
                                  "; end with `- linear: {units: 1}`"));
-  }
-}
-
-// Says which formats a field is for, if this is none of them.
-void CheckBelongs(bool is_set, bool belongs, const char* path, const char* formats, FieldLog* log) {
-  if (is_set && !belongs) {
-    log->AddProblem(path, absl::StrCat("is only for data.format ", formats, "; take it out"));
-  }
-}
-
-void CheckDataFiles(const Data& data, FieldLog* log) {
-  const bool idx = data.format() == IDX;
-  const bool reads_files = data.format() != RANDOM_LINEAR;
-  if (reads_files && data.train().empty()) {
-    log->AddProblem("data.train", "missing; name the file with the training data");
-  }
-  if (idx && data.train_labels().empty()) {
-    log->AddProblem("data.train_labels", "missing; name the file with the labels of data.train");
-  }
-  if (idx && data.test().empty() != data.test_labels().empty()) {
-    log->AddProblem(data.test().empty() ? "data.test" : "data.test_labels",
-                    "missing; data.test and data.test_labels go together");
-  }
-  CheckBelongs(!data.train().empty(), reads_files, "data.train", "idx, csv, libsvm and text", log);
-  CheckBelongs(!data.test().empty(), reads_files, "data.test", "idx, csv, libsvm and text", log);
-  CheckBelongs(!data.train_labels().empty(), idx, "data.train_labels", "idx", log);
-  CheckBelongs(!data.test_labels().empty(), idx, "data.test_labels", "idx", log);
-}
-
-void CheckData(const Data& data, FieldLog* log) {
-  if (!data.has_format()) {
-    return log->AddProblem("data.format", "missing; one of idx, csv, libsvm, random_linear, text");
-  }
-  CheckDataFiles(data, log);
-  const bool csv = data.format() == CSV;
-  CheckBelongs(data.has_label_column(), csv, "data.label_column", "csv", log);
-  CheckBelongs(data.has_header(), csv, "data.header", "csv", log);
-  CheckBelongs(data.has_separator(), csv, "data.separator", "csv", log);
-  CheckBelongs(data.has_test_fraction(), csv || data.format() == LIBSVM || data.format() == TEXT,
-               "data.test_fraction", "csv, libsvm and text", log);
-  CheckBelongs(data.has_samples(), data.format() == RANDOM_LINEAR, "data.samples", "random_linear",
-               log);
-  if (data.format() == RANDOM_LINEAR && !data.has_samples()) {
-    log->AddProblem("data.samples", "missing; say how many samples to draw");
-  }
-  if (csv && (data.separator().size() != 1 || data.separator().find_first_of("\"\r\n.+-eE") == 0 ||
-              absl::ascii_isdigit(data.separator()[0]))) {
-    log->AddProblem("data.separator",
-                    absl::StrCat("\"", absl::CHexEscape(data.separator()),
-                                 "\" is not one ASCII character that no number holds"));
-  }
-  if (data.test_fraction() > 0 && !data.test().empty()) {
-    log->AddProblem("data.test_fraction", "data.test is held out already; set only one of them");
   }
 }
 
@@ -253,20 +217,13 @@ void CheckCluster(const JobManifest& job, FieldLog* log) {
 
 }  // namespace
 
-uint32_t ModelOutputs(const Model& model) {
-  uint32_t outputs = model.input();
-  for (const Layer& layer : model.layers()) {
-    if (layer.has_linear()) outputs = layer.linear().units();
-  }
-  return outputs;
-}
-
 void CheckManifestRules(const JobManifest& job, FieldLog* log) {
   CheckName(job.name(), log);
   CheckRanges(job, log);
   CheckModel(job.model(), log);
-  CheckData(job.data(), log);
+  CheckData(job, log);
   CheckText(job, log);
+  CheckTables(job, log);
   CheckDevice(job.device(), log);
   CheckProducts(job, log);
   CheckCluster(job, log);

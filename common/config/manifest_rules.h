@@ -1,8 +1,6 @@
 #ifndef SYNCLINE_COMMON_CONFIG_MANIFEST_RULES_H_
 #define SYNCLINE_COMMON_CONFIG_MANIFEST_RULES_H_
 
-#include <cstdint>
-
 #include "common/config/field_log.h"
 #include "proto/job.pb.h"
 
@@ -11,9 +9,6 @@ namespace syncline {
 // Checks what a schema can't say: required fields, ranges, names, and fields that must fit
 // together. `job` has its defaults. Each broken rule goes into the log under the field to change.
 void CheckManifestRules(const JobManifest& job, FieldLog* log);
-
-// Outputs of the last layer: units of the last linear one, or the input's features.
-uint32_t ModelOutputs(const Model& model);
 
 }  // namespace syncline
 

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "common/config/manifest_defaults.h"
+#include "common/config/model_shape.h"
 #include "common/status/status_matchers.h"
 
 namespace syncline {

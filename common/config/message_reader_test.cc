@@ -90,7 +90,7 @@ TEST(MessageReaderTest, RefusesOtherChoices) {
   EXPECT_THAT(Read("model: {layers: [rellu]}\n"),
               Refused("f:1:18: model.layers[0]: rellu is not one of linear, relu, gelu, tanh, "
                       "sigmoid, dropout, layer_norm, embedding, "
-                       "attention, residual; did you mean relu?"));
+                       "attention, residual, parallel, sum, factorization, interaction; did you mean relu?"));
   EXPECT_THAT(Read("model: {layers: [relu: {x: 1}]}\n"),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("model.layers[0].relu.x: unknown field")));

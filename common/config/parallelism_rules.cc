@@ -15,6 +15,13 @@ bool Learns(const Layer& layer) {
     const auto& layers = layer.residual().layers();
     return std::any_of(layers.begin(), layers.end(), Learns);
   }
+  if (layer.has_parallel()) {
+    const auto& branches = layer.parallel().branches();
+    return std::any_of(branches.begin(), branches.end(), [](const Branch& branch) {
+      return std::any_of(branch.layers().begin(), branch.layers().end(), Learns);
+    });
+  }
+  if (layer.has_sum()) return layer.sum().bias();
   return layer.has_linear() || layer.has_layer_norm() || layer.has_embedding() || layer.has_attention();
 }
 

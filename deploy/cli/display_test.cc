@@ -61,6 +61,18 @@ TEST(ProgressTest, TheSummaryHasWhatWasMeasuredAndNothingElse) {
   EXPECT_THAT(Summary(status), HasSubstr("test accuracy   88.50 %"));
 }
 
+TEST(ProgressTest, TheSummaryNamesWhatALossMeans) {
+  ClusterStatusReply status = Running();
+  status.set_test_loss(0.25);
+  EXPECT_THAT(Summary(status), HasSubstr("test loss       0.2500\n"));
+  status.mutable_job()->mutable_model()->set_loss(MEAN_SQUARED_ERROR);
+  EXPECT_THAT(Summary(status), HasSubstr("test RMSE       0.5000\n"));
+  status.mutable_job()->mutable_model()->set_loss(LOGISTIC);
+  status.set_test_auc(0.78125);
+  EXPECT_THAT(Summary(status), AllOf(HasSubstr("test AUC        0.7812\n"), HasSubstr("test log loss   0.2500\n"),
+                                     testing::Not(HasSubstr("RMSE"))));
+}
+
 TEST(ProgressTest, ALineSaysWhatHasMoved) {
   ClusterStatusReply status = Running();
   EXPECT_EQ(RescaleLine(status, 2), "1 shards, 2 workers");

@@ -1,6 +1,7 @@
 #include "deploy/cli/progress.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -108,11 +109,18 @@ WorkersTime TimeOf(const ClusterStatusReply& status) {
 
 std::string Summary(const ClusterStatusReply& status) {
   std::string text;
+  const Loss loss = status.job().model().loss();
   if (status.has_test_accuracy()) {
     absl::StrAppendFormat(&text, "test accuracy   %.2f %%\n", 100 * status.test_accuracy());
   }
+  if (status.has_test_auc()) absl::StrAppendFormat(&text, "test AUC        %.4f\n", status.test_auc());
   if (status.has_test_loss()) {
-    absl::StrAppendFormat(&text, "test loss       %.4f\n", status.test_loss());
+    // Of the logistic loss the mean is the log loss.
+    absl::StrAppendFormat(&text, "%s%.4f\n", loss == LOGISTIC ? "test log loss   " : "test loss       ",
+                          status.test_loss());
+    if (loss == MEAN_SQUARED_ERROR) {
+      absl::StrAppendFormat(&text, "test RMSE       %.4f\n", std::sqrt(status.test_loss()));
+    }
   }
   const int points = status.loss_curve_size();
   if (points > 0) {

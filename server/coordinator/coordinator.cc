@@ -417,6 +417,7 @@ absl::StatusOr<LeaveWorkerReply> CoordinatorImpl::LeaveWorker(const LeaveWorkerR
     members_.Report(request.rank(), progress);
     if (leases_ != nullptr) NoteCommitted(request.rank(), request.clock());
     if (progress.has_test_accuracy()) test_accuracy_ = progress.test_accuracy();
+    if (progress.has_test_auc()) test_auc_ = progress.test_auc();
     if (progress.has_test_loss()) test_loss_ = progress.test_loss();
   }
   SYNCLINE_RETURN_IF_ERROR(RemoveWorker(request.rank(), true));
@@ -551,6 +552,7 @@ absl::StatusOr<ClusterStatusReply> CoordinatorImpl::ClusterStatus() {
   reply.set_samples_per_second(curve_.samples_per_second());
   for (const LossPoint& point : curve_.points()) *reply.add_loss_curve() = point;
   if (test_accuracy_) reply.set_test_accuracy(*test_accuracy_);
+  if (test_auc_) reply.set_test_auc(*test_auc_);
   if (test_loss_) reply.set_test_loss(*test_loss_);
   reply.set_last_checkpoint(last_checkpoint_);
   for (TeamStatus& team : teams_.Status()) *reply.add_teams() = std::move(team);

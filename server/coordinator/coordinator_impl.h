@@ -233,6 +233,7 @@ class CoordinatorImpl final : public CoordinatorCore {
   bool finished_ ABSL_GUARDED_BY(mu_) = false;
   std::optional<Rank> evaluator_ ABSL_GUARDED_BY(mu_);
   std::optional<double> test_accuracy_ ABSL_GUARDED_BY(mu_);
+  std::optional<double> test_auc_ ABSL_GUARDED_BY(mu_);
   std::optional<double> test_loss_ ABSL_GUARDED_BY(mu_);
   LossCurve curve_ ABSL_GUARDED_BY(mu_);
   std::string last_checkpoint_ ABSL_GUARDED_BY(mu_);

@@ -154,6 +154,7 @@ void CoordinatorImpl::Replay(const MetadataRecord& record) {
       members_.Report(record.removed().rank(), progress);
       members_.Remove(record.removed().rank());
       if (progress.has_test_accuracy()) test_accuracy_ = progress.test_accuracy();
+      if (progress.has_test_auc()) test_auc_ = progress.test_auc();
       if (progress.has_test_loss()) test_loss_ = progress.test_loss();
       break;
     }

@@ -30,7 +30,7 @@
 namespace syncline {
 
 // Raised whenever a field of the table changes place or meaning.
-constexpr uint32_t kBackendVersion = 5;
+constexpr uint32_t kBackendVersion = 6;
 
 enum BackendCode {
   kBackendOk = 0,
@@ -214,6 +214,37 @@ struct Backend {
   // out[r] = source[indices[r]].
   int (*gather_int32)(BackendDevice* device, int rows, const int32_t* source,
                       const int64_t* indices, int32_t* out);
+
+  // --- rows of a table[*,dim] by number, for each of `fields` of a sample ---
+
+  // y[r, f*dim ..] = table[index[r,f],:], or pooled y[r, 0 ..] = scale * the sum of that over f. An index of -1 stands
+  // for zeros; others are not checked. Rows of y are `stride` floats apart.
+  int (*look_up)(BackendDevice* device, int rows, int fields, int dim, int pooled, float scale,
+                 const int32_t* index, const float* table, size_t stride, float* y);
+  // The gradient of the table's first `used` rows, overwritten, or added to if `add`. Row u was looked up at
+  // places[starts[u]] up to, but not, places[starts[u+1]], each r * fields + f, and is summed in that order.
+  int (*look_up_backward)(BackendDevice* device, int used, int fields, int dim, int pooled, float scale, int add,
+                          const int32_t* starts, const int32_t* places, size_t stride, const float* dy,
+                          float* dtable);
+
+  // --- vectors that lie side by side: x[rows,vectors,dim] ---
+
+  // y[r,:] = the sum over v of x[r,v,:].
+  int (*vector_sum)(BackendDevice* device, int rows, int vectors, int dim, const float* x, float* y);
+  // dx[r,v,:] = dy[r,:].
+  int (*vector_sum_backward)(BackendDevice* device, int rows, int vectors, int dim, const float* dy, float* dx);
+  // y[r] = the sum over w < v of x[r,v,:] . x[r,w,:] (Rendle 2010).
+  int (*factorization)(BackendDevice* device, int rows, int vectors, int dim, const float* x, float* y);
+  int (*factorization_backward)(BackendDevice* device, int rows, int vectors, int dim, const float* x,
+                                const float* dy, float* dx);
+  // y[r,:] = x[r,0,:], then x[r,v,:] . x[r,w,:] for v from 1 on and in it w < v (Naumov et al. 2019).
+  int (*interaction)(BackendDevice* device, int rows, int vectors, int dim, const float* x, float* y);
+  int (*interaction_backward)(BackendDevice* device, int rows, int vectors, int dim, const float* x,
+                              const float* dy, float* dx);
+
+  // to[r,c] = from[r,c], plus what it was if `add`, for c < cols; rows are from_stride and to_stride floats apart.
+  int (*copy_columns)(BackendDevice* device, int rows, int cols, int add, size_t from_stride, const float* from,
+                      size_t to_stride, float* to);
 };
 
 // The one function that a backend's shared library exports, under this name.

@@ -21,9 +21,9 @@ absl::string_view WithoutQuotes(absl::string_view field) {
 }
 
 // Collects the rows of one file.
-class Table {
+class Rows {
  public:
-  Table(const std::string& path, const CsvOptions& options)
+  Rows(const std::string& path, const CsvOptions& options)
       : path_(path), options_(options), columns_(options.features + 1) {
     const int64_t columns = static_cast<int64_t>(columns_);
     const int64_t label = options.label_column;
@@ -96,16 +96,16 @@ class Table {
 
 absl::StatusOr<std::unique_ptr<Dataset>> ReadCsv(const std::string& path,
                                                  const CsvOptions& options) {
-  Table table(path, options);
-  SYNCLINE_RETURN_IF_ERROR(table.CheckLabelColumn());
+  Rows rows(path, options);
+  SYNCLINE_RETURN_IF_ERROR(rows.CheckLabelColumn());
   SYNCLINE_ASSIGN_OR_RETURN(const std::string text, ReadDataFile(path));
   LineReader lines(text);
   if (options.header) lines.Next();
-  while (lines.Next()) SYNCLINE_RETURN_IF_ERROR(table.AddRow(lines));
-  if (table.rows() == 0) {
+  while (lines.Next()) SYNCLINE_RETURN_IF_ERROR(rows.AddRow(lines));
+  if (rows.rows() == 0) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": the file holds no rows"));
   }
-  return table.Finish();
+  return rows.Finish();
 }
 
 }  // namespace syncline

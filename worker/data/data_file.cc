@@ -1,6 +1,6 @@
 #include "worker/data/data_file.h"
 
-#include <zlib.h>
+#include <glob.h>
 
 #include <algorithm>
 #include <memory>
@@ -8,62 +8,57 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "common/io/posix_file_system.h"
+#include "common/status/status_macros.h"
+#include "worker/data/data_stream.h"
 
 namespace syncline {
-namespace {
 
-absl::Status Damaged(const std::string& path, absl::string_view what) {
-  return absl::DataLossError(
-      absl::StrCat(path, ": the gzip file ", what, "; fetch or write it again"));
-}
-
-// Unpacks all members of a gzip file.
-absl::StatusOr<std::string> Unpack(const std::string& packed, const std::string& path) {
-  z_stream stream = {};
-  constexpr int kGzipOnly = 16 + MAX_WBITS;
-  if (inflateInit2(&stream, kGzipOnly) != Z_OK) return absl::ResourceExhaustedError("zlib");
-  const std::unique_ptr<z_stream, int (*)(z_stream*)> ending(&stream, inflateEnd);
-
-  constexpr size_t kPiece = 1 << 30;  // zlib counts in 32 bits
+absl::StatusOr<std::string> ReadDataFile(const std::string& path) {
+  SYNCLINE_ASSIGN_OR_RETURN(const auto stream, OpenDataStream(path));
   std::string bytes;
-  size_t taken = 0;
-  size_t made = 0;
-  while (true) {
+  size_t made = 0, more = 1;
+  while (more > 0) {
     if (made == bytes.size()) bytes.resize(std::max<size_t>(1 << 16, bytes.size() * 2));
-    const size_t give = std::min(packed.size() - taken, kPiece);
-    const size_t room = std::min(bytes.size() - made, kPiece);
-    stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(packed.data())) + taken;
-    stream.avail_in = static_cast<uInt>(give);
-    stream.next_out = reinterpret_cast<Bytef*>(bytes.data()) + made;
-    stream.avail_out = static_cast<uInt>(room);
-    const int result = inflate(&stream, Z_NO_FLUSH);
-    taken += give - stream.avail_in;
-    made += room - stream.avail_out;
-    if (result == Z_STREAM_END && taken == packed.size()) break;
-    if (result == Z_STREAM_END) {
-      if (inflateReset(&stream) != Z_OK) return Damaged(path, "is damaged");
-    } else if (result == Z_BUF_ERROR ||
-               (result == Z_OK && taken == packed.size() && made < bytes.size())) {
-      return Damaged(path, absl::StrCat("ends too early, after ", taken, " bytes"));
-    } else if (result != Z_OK) {
-      return Damaged(path, absl::StrCat("is damaged before byte ", taken));
-    }
+    SYNCLINE_ASSIGN_OR_RETURN(more, stream->Read(bytes.size() - made, bytes.data() + made));
+    made += more;
   }
+  if (made == 0) return absl::InvalidArgumentError(absl::StrCat(path, ": the file is empty"));
   bytes.resize(made);
   return bytes;
 }
 
-}  // namespace
+absl::StatusOr<std::vector<std::string>> DataFiles(const std::string& pattern) {
+  if (PosixFileSystem().Exists(pattern)) return std::vector<std::string>{pattern};
+  glob_t found = {};
+  const std::unique_ptr<glob_t, void (*)(glob_t*)> freeing(&found, globfree);
+  const int result = glob(pattern.c_str(), GLOB_ERR, nullptr, &found);
+  if (result == GLOB_NOMATCH) {
+    return absl::NotFoundError(absl::StrCat(pattern, ": there is no such file, and none that fits it as a pattern"));
+  }
+  if (result != 0) return absl::UnavailableError(absl::StrCat(pattern, ": can't look for files there"));
+  return std::vector<std::string>(found.gl_pathv, found.gl_pathv + found.gl_pathc);
+}
 
-absl::StatusOr<std::string> ReadDataFile(const std::string& path) {
-  absl::StatusOr<std::string> bytes = ReadFile(PosixFileSystem(), path);
-  if (bytes.ok() && bytes->size() >= 2 && (*bytes)[0] == '\x1f' && (*bytes)[1] == '\x8b') {
-    bytes = Unpack(*bytes, path);
+absl::Status ForEachLine(const std::string& path, const std::function<absl::Status(const LineReader&)>& visit) {
+  SYNCLINE_ASSIGN_OR_RETURN(const auto stream, OpenDataStream(path));
+  constexpr size_t kBlock = 1 << 20;
+  std::string block;
+  size_t kept = 0, lines = 0;  // of a line whose end has not been read yet
+  bool empty = true;
+  while (true) {
+    block.resize(kept + kBlock);
+    SYNCLINE_ASSIGN_OR_RETURN(const size_t more, stream->Read(kBlock, &block[kept]));
+    block.resize(kept + more);
+    empty = empty && more == 0;
+    const size_t end = more == 0 ? block.size() : block.rfind('\n') + 1;
+    LineReader reader(absl::string_view(block).substr(0, end), lines);
+    while (reader.Next()) SYNCLINE_RETURN_IF_ERROR(visit(reader));
+    lines = reader.number();
+    if (more == 0) break;
+    block.erase(0, end);
+    kept = block.size();
   }
-  if (bytes.ok() && bytes->empty()) {
-    return absl::InvalidArgumentError(absl::StrCat(path, ": the file is empty"));
-  }
-  return bytes;
+  return empty ? absl::InvalidArgumentError(absl::StrCat(path, ": the file is empty")) : absl::OkStatus();
 }
 
 }  // namespace syncline

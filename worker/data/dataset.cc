@@ -1,6 +1,6 @@
 #include "worker/data/dataset.h"
 
-#include <cstring>
+#include <algorithm>
 
 namespace syncline {
 
@@ -21,13 +21,22 @@ DenseDataset::DenseDataset(std::vector<float> values, size_t features, std::vect
 
 void DenseDataset::CopyFeatures(absl::Span<const uint32_t> samples, float* to) const {
   for (const uint32_t sample : samples) {
-    std::memcpy(to, values_.data() + sample * features_, features_ * sizeof(float));
-    to += features_;
+    to = std::copy_n(values_.data() + sample * features_, features_, to);
+  }
+}
+
+void KeyedDataset::CopyKeys(absl::Span<const uint32_t> samples, uint64_t* to) const {
+  for (const uint32_t sample : samples) {
+    to = std::copy_n(keys_.data() + sample * fields_, fields_, to);
   }
 }
 
 void DatasetSubset::CopyFeatures(absl::Span<const uint32_t> samples, float* to) const {
   whole_->CopyFeatures(Renumber(samples), to);
+}
+
+void DatasetSubset::CopyKeys(absl::Span<const uint32_t> samples, uint64_t* to) const {
+  whole_->CopyKeys(Renumber(samples), to);
 }
 
 void DatasetSubset::CopyClasses(absl::Span<const uint32_t> samples, int32_t* to) const {

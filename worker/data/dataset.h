@@ -20,12 +20,16 @@ class Dataset {
   virtual uint64_t size() const = 0;
   // Features of each.
   virtual size_t features() const = 0;
+  // Categorical fields of each.
+  virtual size_t fields() const { return 0; }
   // Labels of each; more than one only where they are classes.
   virtual size_t labels() const { return 1; }
 
   // Writes the features of samples[i], scaled as the manifest says, to row i of
   // to[samples.size(), features()].
   virtual void CopyFeatures(absl::Span<const uint32_t> samples, float* to) const = 0;
+  // Writes the keys of samples[i] to row i of to[samples.size(), fields()]: one a field (common/hash/feature_key.h).
+  virtual void CopyKeys(absl::Span<const uint32_t>, uint64_t*) const {}
   // Writes the label of samples[i] to to[i]: a class for CopyClasses, which needs labels that are
   // whole numbers, as those of a softmax model are, and writes to to[samples.size(), labels()].
   virtual void CopyClasses(absl::Span<const uint32_t> samples, int32_t* to) const = 0;
@@ -66,6 +70,22 @@ class DenseDataset : public LabelledDataset {
   const size_t features_;
 };
 
+// Rows of floats and keys: 4 bytes a feature, 8 a field and 4 for the label.
+class KeyedDataset : public DenseDataset {
+ public:
+  // `values` is [labels.size(), features], `keys` [labels.size(), fields].
+  KeyedDataset(std::vector<float> values, size_t features, std::vector<uint64_t> keys, size_t fields,
+               std::vector<float> labels, FeatureScale scale)
+      : DenseDataset(std::move(values), features, std::move(labels), scale), keys_(std::move(keys)), fields_(fields) {}
+
+  size_t fields() const override { return fields_; }
+  void CopyKeys(absl::Span<const uint32_t> samples, uint64_t* to) const override;
+
+ private:
+  const std::vector<uint64_t> keys_;
+  const size_t fields_;
+};
+
 // Some samples of another data set, renumbered from 0.
 class DatasetSubset : public Dataset {
  public:
@@ -74,8 +94,10 @@ class DatasetSubset : public Dataset {
 
   uint64_t size() const override { return samples_.size(); }
   size_t features() const override { return whole_->features(); }
+  size_t fields() const override { return whole_->fields(); }
   size_t labels() const override { return whole_->labels(); }
   void CopyFeatures(absl::Span<const uint32_t> samples, float* to) const override;
+  void CopyKeys(absl::Span<const uint32_t> samples, uint64_t* to) const override;
   void CopyClasses(absl::Span<const uint32_t> samples, int32_t* to) const override;
   void CopyTargets(absl::Span<const uint32_t> samples, float* to) const override;
 

@@ -9,7 +9,10 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "common/config/data_columns.h"
+#include "common/config/model_shape.h"
 #include "common/status/status_macros.h"
+#include "worker/data/criteo.h"
 #include "worker/data/csv.h"
 #include "worker/data/data_file.h"
 #include "worker/data/idx.h"
@@ -18,6 +21,7 @@
 #include "worker/data/permutation.h"
 #include "worker/data/random_linear.h"
 #include "worker/data/text.h"
+#include "worker/data/typed_csv.h"
 
 namespace syncline {
 namespace {
@@ -25,28 +29,39 @@ namespace {
 // The epoch whose shuffle chooses what is held out; no training gets that far.
 constexpr uint64_t kHoldOutEpoch = std::numeric_limits<uint64_t>::max();
 
-uint32_t Outputs(const Model& model) {
-  uint32_t outputs = model.input();
-  for (const Layer& layer : model.layers()) {
-    if (layer.has_linear()) outputs = layer.linear().units();
-  }
-  return outputs;
+// Columns whose kinds the manifest says.
+absl::StatusOr<std::unique_ptr<Dataset>> ReadColumns(const Data& data, const std::string& path, FeatureScale scale,
+                                                     const LabelRule& rule) {
+  TypedCsvOptions options;
+  SYNCLINE_ASSIGN_OR_RETURN(options.columns, ParseColumns(data.columns()));
+  if (data.has_label_above()) options.label_above = data.label_above();
+  options.header = data.header();
+  if (!data.separator().empty()) options.separator = data.separator()[0];
+  options.scale = scale;
+  options.rule = rule;
+  SYNCLINE_ASSIGN_OR_RETURN(const std::vector<std::string> files, DataFiles(path));
+  return ReadTypedCsv(files, options);
 }
 
 absl::StatusOr<std::unique_ptr<Dataset>> ReadOne(const JobManifest& job, const std::string& path,
                                                  const std::string& labels) {
   const Data& data = job.data();
   const FeatureScale scale = {data.mean(), data.std()};
-  const LabelRule rule = {job.model().loss(), Outputs(job.model())};
+  const LabelRule rule = {job.model().loss(), ModelOutputs(job.model())};
   const uint32_t features = job.model().input();
   switch (data.format()) {
     case IDX:
       return ReadIdx(path, labels, features, scale, rule);
     case CSV:
+      if (!data.columns().empty()) return ReadColumns(data, path, scale, rule);
       return ReadCsv(path, {features, data.label_column(), data.header(),
                             data.separator().empty() ? ',' : data.separator()[0], scale, rule});
     case LIBSVM:
       return ReadLibsvm(path, features, scale, rule);
+    case CRITEO: {
+      SYNCLINE_ASSIGN_OR_RETURN(const std::vector<std::string> files, DataFiles(path));
+      return ReadCriteo(files, scale, rule);
+    }
     case RANDOM_LINEAR:
       return MakeRandomLinear(static_cast<uint32_t>(data.samples()), features, job.seed(), scale);
     default:
@@ -62,7 +77,7 @@ absl::StatusOr<TrainingData> ReadText(const JobManifest& job) {
   }
   SYNCLINE_ASSIGN_OR_RETURN(const std::string text, ReadDataFile(job.data().train()));
   const Alphabet alphabet(text);
-  const size_t vocabulary = std::min(model.layers(0).embedding().vocabulary(), Outputs(model));
+  const size_t vocabulary = std::min(model.layers(0).embedding().vocabulary(), ModelOutputs(model));
   TrainingData loaded;
   SYNCLINE_ASSIGN_OR_RETURN(loaded.train,
                             MakeText(text, job.data().train(), alphabet, model.input(), vocabulary));

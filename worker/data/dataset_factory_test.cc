@@ -75,5 +75,31 @@ TEST(DatasetFactoryTest, DrawsRandomSamples) {
   EXPECT_EQ(data.train->size(), 100u);
 }
 
+TEST(DatasetFactoryTest, LoadsColumnsOfSeveralFiles) {
+  JobManifest job = CsvJob();
+  job.mutable_model()->set_loss(LOGISTIC);
+  job.mutable_data()->set_columns("label, category");
+  job.mutable_data()->set_label_above(3);
+  job.mutable_data()->clear_label_column();
+  job.mutable_data()->set_test_fraction(0.5);
+  const std::string first = TestFile("part_1.csv", "4,a\n5,b\n"), second = TestFile("part_2.csv", "3,a\n2,c\n");
+  job.mutable_data()->set_train(first.substr(0, first.rfind('/')) + "/part_*.csv");
+  SYNCLINE_ASSERT_OK_AND_ASSIGN(const TrainingData data, LoadTrainingData(job));
+  EXPECT_EQ(data.train->size(), 2u);
+  EXPECT_EQ(data.test->size(), 2u);
+  EXPECT_EQ(data.train->fields(), 1u);
+  EXPECT_EQ(data.train->features(), 0u);
+}
+
+TEST(DatasetFactoryTest, LoadsCriteo) {
+  JobManifest job = CsvJob();
+  job.mutable_model()->set_loss(LOGISTIC);
+  job.mutable_data()->set_format(CRITEO);
+  job.mutable_data()->set_train(TestFile("day.tsv", "1" + std::string(39, '\t') + "\n"));
+  SYNCLINE_ASSERT_OK_AND_ASSIGN(const TrainingData data, LoadTrainingData(job));
+  EXPECT_EQ(data.train->fields(), 26u);
+  EXPECT_EQ(data.train->features(), 13u);
+}
+
 }  // namespace
 }  // namespace syncline

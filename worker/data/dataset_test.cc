@@ -17,6 +17,26 @@ TEST(DenseDatasetTest, ScalesAndGathers) {
   EXPECT_THAT(TargetsOf(data, {1}), ElementsAre(1.0f));
 }
 
+TEST(KeyedDatasetTest, GathersKeys) {
+  const auto data = std::make_shared<KeyedDataset>(std::vector<float>{1, 2, 3}, 1, std::vector<uint64_t>{1, 2, 3, 4, 5, 6},
+                                                   2, std::vector<float>{7, 8, 9}, FeatureScale{});
+  EXPECT_EQ(data->fields(), 2u);
+  EXPECT_THAT(FeaturesOf(*data, {2, 0}), ElementsAre(3, 1));
+  EXPECT_THAT(KeysOf(*data, {2, 0}), ElementsAre(5, 6, 1, 2));
+  const DatasetSubset part(data, {1, 2});
+  EXPECT_EQ(part.fields(), 2u);
+  EXPECT_THAT(KeysOf(part, {1, 0}), ElementsAre(5, 6, 3, 4));
+}
+
+TEST(KeyedDatasetTest, NeedsNoFeatures) {
+  const KeyedDataset data({}, 0, {1, 2}, 1, {7, 8}, {});
+  EXPECT_THAT(FeaturesOf(data, {1}), testing::IsEmpty());
+  EXPECT_THAT(KeysOf(data, {1}), ElementsAre(2));
+  const DenseDataset dense({1}, 1, {0}, {});
+  EXPECT_EQ(dense.fields(), 0u);
+  EXPECT_THAT(KeysOf(dense, {0}), testing::IsEmpty());
+}
+
 TEST(DatasetSubsetTest, Renumbers) {
   const auto whole = std::make_shared<DenseDataset>(std::vector<float>{1, 2, 3}, 1,
                                                     std::vector<float>{7, 8, 9}, FeatureScale{});

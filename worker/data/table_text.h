@@ -13,7 +13,8 @@ namespace syncline {
 // CRLF; empty ones are skipped. The text must outlive the reader.
 class LineReader {
  public:
-  explicit LineReader(absl::string_view text) : rest_(text) {}
+  // `before`: lines of the file that come before the text.
+  explicit LineReader(absl::string_view text, size_t before = 0) : rest_(text), number_(before) {}
 
   // False at the end.
   bool Next();
@@ -25,7 +26,7 @@ class LineReader {
  private:
   absl::string_view rest_;
   absl::string_view line_;
-  size_t number_ = 0;
+  size_t number_;
 };
 
 // Reads a finite number that is the whole of `text`, spaces around it aside.

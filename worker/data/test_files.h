@@ -4,6 +4,7 @@
 // Data files for tests.
 
 #include <zlib.h>
+#include <zstd.h>
 
 #include <cstdlib>
 #include <fstream>
@@ -31,6 +32,13 @@ inline std::string Gzipped(const std::string& bytes) {
   return {std::istreambuf_iterator<char>(stream), {}};
 }
 
+// Likewise of a zstd file.
+inline std::string Zstandard(const std::string& bytes) {
+  std::string packed(ZSTD_compressBound(bytes.size()), '\0');
+  packed.resize(ZSTD_compress(packed.data(), packed.size(), bytes.data(), bytes.size(), 3));
+  return packed;
+}
+
 inline std::vector<float> FeaturesOf(const Dataset& data, std::vector<uint32_t> samples) {
   std::vector<float> features(samples.size() * data.features());
   data.CopyFeatures(samples, features.data());
@@ -47,6 +55,12 @@ inline std::vector<float> TargetsOf(const Dataset& data, std::vector<uint32_t> s
   std::vector<float> targets(samples.size());
   data.CopyTargets(samples, targets.data());
   return targets;
+}
+
+inline std::vector<uint64_t> KeysOf(const Dataset& data, std::vector<uint32_t> samples) {
+  std::vector<uint64_t> keys(samples.size() * data.fields());
+  data.CopyKeys(samples, keys.data());
+  return keys;
 }
 
 }  // namespace syncline

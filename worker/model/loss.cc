@@ -5,6 +5,11 @@
 
 namespace syncline {
 
+Loss LossOf(const Model& model) {
+  if (!model.has_loss() || model.loss() == LOSS_UNSPECIFIED) return SOFTMAX_CROSS_ENTROPY;
+  return model.loss();
+}
+
 absl::Status ModelLoss::CheckBatch(const Batch& batch) const {
   const bool classes = kind_ == SOFTMAX_CROSS_ENTROPY;
   if (classes ? batch.labels != nullptr : batch.targets != nullptr) return absl::OkStatus();

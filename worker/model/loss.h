@@ -9,6 +9,9 @@
 
 namespace syncline {
 
+// The model's loss with its default in place.
+Loss LossOf(const Model& model);
+
 // Samples of one step, in device memory (Device::host_memory(): any memory).
 struct Batch {
   int rows = 0;

@@ -7,31 +7,20 @@
 
 #include "absl/status/statusor.h"
 #include "common/cluster/stage_layout.h"
+#include "common/config/model_shape.h"
 #include "proto/job.pb.h"
 #include "worker/model/layer.h"
 
 namespace syncline {
 
-// Checks a manifest's model. InvalidArgument names the field, its value and what is accepted, e.g.
-// "model.layers[2].linear.units is 0; accepted: 1 to 65536".
-absl::Status ValidateModel(const Model& model);
-
 inline LayerRange AllLayers(const Model& model) { return {0, model.layers_size()}; }
 
 // The layers of a model in order, each named by its place in the manifest ("0.linear"). An
-// activation just after a linear layer becomes part of it. `seed` decides dropout.
+// activation just after a linear layer becomes part of it. `seed` decides dropout. The model is checked first
+// (ValidateModel).
 absl::StatusOr<std::vector<std::unique_ptr<ModelLayer>>> BuildLayers(const Model& model,
                                                                      const LayerRange& range,
                                                                      uint64_t seed);
-
-// A sample between two layers: so many positions (1 unless the model begins with an embedding) of so many units.
-struct SampleShape {
-  int positions = 1;
-  int width = 0;
-  int units() const { return positions * width; }
-};
-// What layer `layer` of a valid model gets; with layers_size(), what the model gives.
-SampleShape ShapeBefore(const Model& model, int layer);
 
 // The tensors that layers of a model learn, in order from the input, without building them on a device.
 absl::StatusOr<std::vector<ParameterSpec>> ModelParameters(const Model& model,
@@ -39,9 +28,6 @@ absl::StatusOr<std::vector<ParameterSpec>> ModelParameters(const Model& model,
 inline absl::StatusOr<std::vector<ParameterSpec>> ModelParameters(const Model& model) {
   return ModelParameters(model, AllLayers(model));
 }
-
-// The model's loss with its default in place.
-Loss LossOf(const Model& model);
 
 }  // namespace syncline
 

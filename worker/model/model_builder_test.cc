@@ -6,6 +6,7 @@
 #include "gmock/gmock.h"
 #include "google/protobuf/text_format.h"
 #include "gtest/gtest.h"
+#include "worker/model/model_validation.h"
 
 namespace syncline {
 namespace {
@@ -97,6 +98,33 @@ TEST(ModelBuilderTest, TransformersAreCheckedWithinToo) {
             "the number of model.layers[1].residual.layers is 0; accepted: 1 to 1000");
   EXPECT_EQ(ErrorOf(embedding + "loss: MEAN_SQUARED_ERROR"),
             "model.loss, with an embedding, is MEAN_SQUARED_ERROR; accepted: softmax_cross_entropy");
+}
+
+TEST(ModelBuilderTest, ParametersOfBranchesAreNamedByTheirPlace) {
+  const auto specs = ModelParameters(Parse(R"(
+      input: 3 sparse { name: "rows" dim: 2 fields: "0-3" }
+      layers { parallel { branches { of: "rows" layers { sum { dim: 2 } } }
+                          branches { layers { relu {} } layers { linear { units: 2 } } } } }
+      layers { sum {} } loss: LOGISTIC)"));
+  SYNCLINE_ASSERT_OK(specs);
+  std::vector<std::string> names;
+  for (const ParameterSpec& spec : *specs) names.push_back(spec.name);
+  EXPECT_THAT(names, ElementsAre("0.parallel.0.0.sum.bias", "0.parallel.1.1.linear.weight",
+                                 "0.parallel.1.1.linear.bias", "1.sum.bias"));
+  EXPECT_THAT((*specs)[1].shape, ElementsAre(2, 11));
+}
+
+TEST(ModelBuilderTest, VectorsMustFit) {
+  EXPECT_EQ(ErrorOf("input: 5 layers { sum { dim: 2 } }"),
+            "model.layers[0].sum.dim is 2; accepted: what divides the width, 5");
+  EXPECT_EQ(ErrorOf("input: 4 layers { linear { units: 4 } } layers { interaction {} }"),
+            "model.layers[1].interaction.dim is 0; accepted: what divides the width, 4");
+  EXPECT_THAT(ErrorOf("input: 4 layers { relu {} } layers { parallel { branches {} } }"),
+              HasSubstr("model.layers[1].parallel is not the model's first layer"));
+  EXPECT_THAT(ErrorOf("input: 4 layers { parallel {} }"), HasSubstr("accepted: at least 1"));
+  EXPECT_THAT(ErrorOf("input: 4 layers { parallel { branches { of: \"rows\" } } }"),
+              HasSubstr("branches[0].of: \"rows\" is not one of dense"));
+  EXPECT_THAT(ErrorOf("layers { linear { units: 1 } }"), HasSubstr("model.input is 0"));
 }
 
 }  // namespace

@@ -38,7 +38,7 @@ class NetworkTest : public ::testing::Test {
         network_->value(p)[i] = Uniform(-0.8f, 0.8f);
       }
     }
-    for (int i = 0; i < kRows * static_cast<int>(model.input()); ++i) {
+    for (size_t i = 0; i < kRows * network_->inputs(); ++i) {
       features_.push_back(Uniform(-1.0f, 1.0f));
     }
     for (size_t i = 0; i < kRows * network_->outputs(); ++i) {
@@ -85,6 +85,28 @@ class NetworkTest : public ::testing::Test {
     }
   }
 
+  // The same for the batch's features.
+  void CheckInputGradient() {
+    std::vector<float> slope(features_.size(), NAN);
+    Network::BackwardOptions options;
+    options.input_gradient = slope.data();
+    SYNCLINE_ASSERT_OK(network_->Forward(batch_));
+    SYNCLINE_ASSERT_OK(network_->Backward(nullptr, options));
+    constexpr float kStep = 4e-3f;
+    double size = 0.0;
+    for (size_t i = 0; i < features_.size(); ++i) {
+      const float kept = std::exchange(features_[i], features_[i] + kStep);
+      const double above = MeanLoss();
+      features_[i] = kept - kStep;
+      const double below = MeanLoss();
+      features_[i] = kept;
+      const double expected = (above - below) / (2.0 * kStep);
+      EXPECT_NEAR(slope[i], expected, 3e-4 + 3e-3 * std::fabs(expected)) << i;
+      size += std::fabs(expected);
+    }
+    EXPECT_GT(size, 1e-3) << "a gradient of zero checks nothing";
+  }
+
   std::mt19937 random_{42};
   std::unique_ptr<Device> device_;
   std::unique_ptr<Network> network_;
@@ -127,6 +149,47 @@ INSTANTIATE_TEST_SUITE_P(
                              "layers { linear { units: 9 } } layers { dropout { rate: 0.4 } } "
                              "layers { linear { units: 3 } }")),
     [](const auto& info) { return std::string(info.param.first); });
+
+// Layers that take vectors side by side, and branches: parameters and what goes on to rows of tables.
+class VectorsTest : public GradientTest {};
+
+TEST_P(VectorsTest, AgreesWithCentralDifferences) {
+  Build(GetParam().second);
+  CheckGradients();
+  CheckInputGradient();
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Layers, VectorsTest,
+    ::testing::Values(
+        std::pair("Sum", "input: 4 layers { linear { units: 6 } } layers { sum { dim: 2 } }"),
+        std::pair("SumWithoutBias",
+                  "input: 4 layers { linear { units: 6 } } layers { sum { dim: 3 bias: false } }"),
+        std::pair("Factorization", "input: 4 layers { linear { units: 9 } } layers { factorization { dim: 3 } } "
+                                   "loss: LOGISTIC"),
+        std::pair("Interaction", "input: 4 layers { linear { units: 9 } } layers { interaction { dim: 3 } } "
+                                 "layers { linear { units: 2 } }"),
+        std::pair("Branches", R"(input: 3 sparse { name: "rows" dim: 2 fields: "0-2" } sparse { name: "pooled" dim: 4
+            fields: "0-5" pooling: POOLING_SUM }
+            layers { parallel {
+              branches { of: "dense, rows" layers { linear { units: 3 } } layers { tanh {} } layers { linear { units: 2 } } }
+              branches { of: "rows" }
+              branches { of: "rows" layers { factorization { dim: 2 } } }
+            } } layers { linear { units: 3 } })"),
+        std::pair("AllToOneBranch", R"(input: 3 sparse { name: "rows" dim: 3 fields: "0, 4" }
+            layers { parallel { branches { layers { interaction { dim: 3 } } layers { linear { units: 2 } } } } })")),
+    [](const auto& info) { return std::string(info.param.first); });
+
+TEST_F(NetworkTest, WhatNoBranchTakesHasNoGradient) {
+  Build(R"(input: 2 sparse { name: "rows" dim: 2 fields: "0" }
+           layers { parallel { branches { of: "dense" layers { linear { units: 2 } } } } })");
+  std::vector<float> slope(features_.size(), NAN);
+  Network::BackwardOptions options;
+  options.input_gradient = slope.data();
+  SYNCLINE_ASSERT_OK(network_->Forward(batch_));
+  SYNCLINE_ASSERT_OK(network_->Backward(nullptr, options));
+  for (size_t i = 0; i < slope.size(); ++i) EXPECT_EQ(slope[i] == 0, i % 4 >= 2) << i;
+}
 
 TEST_F(NetworkTest, GradientsLeaveLastLayerFirstAndValuesArriveFirstLayerFirst) {
   Build(kTwoLayers);

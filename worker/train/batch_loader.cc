@@ -14,6 +14,7 @@ absl::StatusOr<std::unique_ptr<BatchLoader>> BatchLoader::Create(
   using Place = DeviceMemory::Place;
   const size_t rows = static_cast<size_t>(max_rows);
   const size_t features = rows * loader->data_->features() * sizeof(float);
+  loader->keys_.resize(rows * loader->data_->fields());
   const size_t labels = rows * loader->data_->labels() * sizeof(float);  // a class is as large
   SYNCLINE_ASSIGN_OR_RETURN(loader->features_,
                             DeviceMemory::Allocate(device, features, Place::kHost));
@@ -36,6 +37,7 @@ absl::StatusOr<Batch> BatchLoader::Load(absl::Span<const uint32_t> samples) {
         absl::StrCat("a batch of ", samples.size(), " samples, at most ", max_rows_));
   }
   data_->CopyFeatures(samples, features_.floats());
+  data_->CopyKeys(samples, keys_.data());
   if (classes_) {
     data_->CopyClasses(samples, static_cast<int32_t*>(labels_.data()));
   } else {

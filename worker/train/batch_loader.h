@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
@@ -26,6 +27,9 @@ class BatchLoader {
   // whatever was computed on this one is done.
   absl::StatusOr<Batch> Load(absl::Span<const uint32_t> samples);
 
+  // Keys of the samples of the last Load, [samples, data().fields()], in host memory.
+  const uint64_t* keys() const { return keys_.data(); }
+
   const Dataset& data() const { return *data_; }
   int max_rows() const { return max_rows_; }
 
@@ -38,6 +42,7 @@ class BatchLoader {
   const std::shared_ptr<const Dataset> data_;
   const bool classes_;
   const int max_rows_;
+  std::vector<uint64_t> keys_;
   DeviceMemory features_, labels_;                // on the host
   DeviceMemory device_features_, device_labels_;  // empty where device memory is host memory
 };

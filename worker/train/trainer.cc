@@ -37,6 +37,10 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(Options options) {
   std::unique_ptr<Trainer> trainer(new Trainer(std::move(options)));
   const Options& o = trainer->options_;
   const Loss loss = LossOf(trainer->job_.model());
+  if (o.team == nullptr && o.network->inputs() != o.data.train->features()) {
+    return absl::InvalidArgumentError(absl::StrCat("the model takes ", o.network->inputs(),
+                                                   " numbers a sample, and the data has ", o.data.train->features()));
+  }
   SYNCLINE_ASSIGN_OR_RETURN(
       trainer->train_, BatchLoader::Create(o.device, o.data.train, loss,
                                            static_cast<int>(trainer->job_.batch_size())));
@@ -386,6 +390,16 @@ absl::StatusOr<Network::Evaluation> Trainer::Measure(uint64_t begin, const Batch
   return result;
 }
 
+absl::Status Trainer::AddScores(absl::Span<const uint32_t> samples, BinaryScores* scores) const {
+  std::vector<float> logits(samples.size()), labels(samples.size());
+  SYNCLINE_RETURN_IF_ERROR(options_.device->Run(&Backend::copy, kComputeStream, logits.data(),
+                                                options_.network->output(0), sizeof(float) * logits.size()));
+  SYNCLINE_RETURN_IF_ERROR(options_.device->Run(&Backend::synchronize));
+  test_->data().CopyTargets(samples, labels.data());
+  scores->Add(logits, labels);
+  return absl::OkStatus();
+}
+
 absl::Status Trainer::Evaluate() {
   if (test_ == nullptr) return absl::OkStatus();
   SYNCLINE_RETURN_IF_ERROR(Await<absl::Status>([&](auto done) {
@@ -395,6 +409,9 @@ absl::Status Trainer::Evaluate() {
   const uint32_t samples = static_cast<uint32_t>(test_->data().size());
   std::vector<uint32_t> rows;
   double loss = 0, correct = 0;
+  // The logits of a team are on its last stage.
+  const bool scored = LossOf(job_.model()) == LOGISTIC && options_.team == nullptr;
+  BinaryScores scores;
   for (uint32_t begin = 0; begin < samples; begin += rows.size()) {
     rows.resize(std::min<uint32_t>(test_->max_rows(), samples - begin));
     for (size_t i = 0; i < rows.size(); ++i) rows[i] = begin + static_cast<uint32_t>(i);
@@ -402,9 +419,11 @@ absl::Status Trainer::Evaluate() {
     SYNCLINE_ASSIGN_OR_RETURN(const auto result, Measure(begin, batch));
     loss += result.loss_sum;
     correct += result.correct;
+    if (scored) SYNCLINE_RETURN_IF_ERROR(AddScores(rows, &scores));
   }
   progress_.set_test_loss(loss / samples);
   if (LossOf(job_.model()) != MEAN_SQUARED_ERROR) progress_.set_test_accuracy(correct / samples);
+  if (const auto auc = scores.Auc()) progress_.set_test_auc(*auc);
   return absl::OkStatus();
 }
 

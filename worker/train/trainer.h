@@ -13,6 +13,7 @@
 #include "worker/data/dataset_factory.h"
 #include "worker/data/permutation.h"
 #include "worker/local/host_sum.h"
+#include "worker/model/held_out.h"
 #include "worker/model/network.h"
 #include "worker/train/batch_loader.h"
 #include "worker/train/busy_time.h"
@@ -95,6 +96,8 @@ class Trainer {
   Client::OwnState OwnState() const;
   absl::Status Evaluate();
   absl::StatusOr<Network::Evaluation> Measure(uint64_t begin, const Batch& batch);
+  // Adds the logits of what was measured last.
+  absl::Status AddScores(absl::Span<const uint32_t> samples, BinaryScores* scores) const;
   void Report(const StepLease& step);
   void NoteTime();
 

@@ -93,6 +93,35 @@ TEST_F(TrainerTest, PushesEveryGradientOnceAStepThenCommits) {
   EXPECT_THAT(client_->left_at, ElementsAre(3));
   EXPECT_EQ(client_->last_progress.samples(), 24u);
   EXPECT_TRUE(client_->last_progress.has_test_loss()) << "the lease asked for an evaluation";
+  EXPECT_FALSE(client_->last_progress.has_test_auc()) << "a mean squared error ranks nothing";
+}
+
+TEST_F(TrainerTest, LogisticModelsAreScored) {
+  JobManifest job = Job();
+  job.mutable_model()->set_loss(LOGISTIC);
+  Make(job);
+  client_->leases = {Steps(0, 1)};
+  SYNCLINE_ASSERT_OK(Run(job));
+  ASSERT_TRUE(client_->last_progress.has_test_auc());
+  EXPECT_GE(client_->last_progress.test_auc(), 0);
+  EXPECT_LE(client_->last_progress.test_auc(), 1);
+}
+
+TEST_F(TrainerTest, DataMustFitTheNetwork) {
+  JobManifest other = Job();
+  OpenDeviceOptions cpu;
+  cpu.device = "cpu";
+  device_ = *OpenDevice(cpu);
+  other.mutable_model()->set_input(199);
+  network_ = *Network::Create(other.model(), device_.get(), 8, 1);
+  Make(Job());
+  Trainer::Options options;
+  options.client = client_.get();
+  options.network = network_.get();
+  options.device = device_.get();
+  options.data = *LoadTrainingData(Job());
+  EXPECT_THAT(Trainer::Create(options).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("takes 199 numbers a sample, and the data has 200")));
 }
 
 TEST_F(TrainerTest, SmallGradientsTravelTogether) {

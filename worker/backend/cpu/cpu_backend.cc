@@ -55,6 +55,8 @@ Backend MakeTable() {
   AddGathers(&table);
   AddEmbedding(&table);
   AddAttention(&table);
+  AddLookUp(&table);
+  AddVectors(&table);
   return table;
 }
 

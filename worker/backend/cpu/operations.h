@@ -17,6 +17,8 @@ void AddLosses(Backend* table);       // loss.cc: the losses and the counts of c
 void AddGathers(Backend* table);      // gather.cc
 void AddEmbedding(Backend* table);    // embedding.cc: embed, embed_backward
 void AddAttention(Backend* table);    // attention.cc
+void AddLookUp(Backend* table);       // look_up.cc: look_up, look_up_backward
+void AddVectors(Backend* table);      // vectors.cc: vector_sum, factorization, interaction, copy_columns
 
 }  // namespace syncline
 

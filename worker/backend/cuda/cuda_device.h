@@ -78,6 +78,8 @@ void AddCounts(Backend* table);       // count.cu
 void AddGathers(Backend* table);      // gather.cu
 void AddEmbedding(Backend* table);    // embedding.cu
 void AddAttention(Backend* table);    // attention.cu
+void AddLookUp(Backend* table);       // look_up.cu
+void AddVectors(Backend* table);      // vectors.cu
 void AddMemory(Backend* table);       // memory.cu: memory, copies, events
 
 }  // namespace syncline

@@ -5,6 +5,7 @@
 
 #include "worker/backend/counter_random.h"
 #include "worker/backend/host_device.h"
+#include "worker/backend/reference/reference_vectors.h"
 
 namespace syncline {
 namespace {
@@ -369,6 +370,7 @@ Backend MakeTable() {
   table.gather_uint8 = Gather<uint8_t>;
   table.gather_float = Gather<float>;
   table.gather_int32 = GatherInt32;
+  AddReferenceVectors(&table);
   return table;
 }
 

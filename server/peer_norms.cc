@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <set>
 #include <utility>
 
 #include "absl/time/clock.h"
@@ -38,17 +39,19 @@ void PeerNorms::Want(uint64_t step) {
   wanted_.push_back(step);
 }
 
-bool PeerNorms::Asks(const std::string& address) const {
+std::vector<std::string> PeerNorms::PeersOf(uint64_t step) {
   absl::MutexLock lock(&mu_);
-  return !stopping_ && std::any_of(peers_.begin(), peers_.end(), [&](const auto& peers) {
-    return std::find(peers.second.begin(), peers.second.end(), address) != peers.second.end();
-  });
+  if (stopping_ || peers_.empty()) return {};
+  // Steps come in order, so what is before the present map is not needed any more.
+  while (peers_.size() > 1 && std::next(peers_.begin())->first <= step) {
+    peers_.erase(peers_.begin());
+  }
+  return peers_.begin()->second;
 }
 
 void PeerNorms::Run() {
   while (true) {
     uint64_t step;
-    std::vector<std::string> peers;
     {
       absl::MutexLock lock(&mu_);
       const auto due = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
@@ -58,17 +61,12 @@ void PeerNorms::Run() {
       if (stopping_) return;
       step = wanted_.front();
       wanted_.pop_front();
-      // Steps come in order, so what is before the present map is not needed any more.
-      while (peers_.size() > 1 && std::next(peers_.begin())->first <= step) {
-        peers_.erase(peers_.begin());
-      }
-      peers = peers_.begin()->second;
     }
-    for (const std::string& peer : peers) Fetch(step, peer);
+    Collect(step);
   }
 }
 
-absl::Status PeerNorms::Ask(uint64_t step, const std::string& address, StepNormsReply* norms) {
+absl::StatusOr<bool> PeerNorms::Fetch(uint64_t step, const std::string& address) {
   auto& stub = stubs_[address];
   if (stub == nullptr) {
     SYNCLINE_ASSIGN_OR_RETURN(auto channel, MakeChannel(address, security_));
@@ -76,26 +74,30 @@ absl::Status PeerNorms::Ask(uint64_t step, const std::string& address, StepNorms
   }
   StepNormsRequest request;
   request.set_step(step);
-  SYNCLINE_ASSIGN_OR_RETURN(
-      *norms, Call<StepNormsReply>(*stub, &ParameterServer::Stub::StepNorms, request,
-                                   absl::Seconds(5)));
-  return absl::OkStatus();
+  SYNCLINE_ASSIGN_OR_RETURN(const auto norms,
+                            Call<StepNormsReply>(*stub, &ParameterServer::Stub::StepNorms, request,
+                                                 absl::Seconds(5)));
+  return shard_->SetPeerNorms(step, norms);
 }
 
-// A peer that is a moment behind has its norms soon: ask again at once at first, then slower.
-void PeerNorms::Fetch(uint64_t step, const std::string& address) {
-  absl::Duration wait = absl::Microseconds(200);
-  while (Asks(address)) {
-    StepNormsReply norms;
-    absl::Status status = Ask(step, address, &norms);
-    const bool got = status.ok();
-    if (got) status = shard_->SetPeerNorms(step, norms);
-    if (!status.ok() && !IsTransient(status)) {
-      spdlog::error("norms of step {}: {}", step, std::string(status.message()));
+// A peer that is a moment behind has its norms soon: ask again at once at first, then slower. When all have
+// answered and norms are still missing, one has yet to hear that chunks of a lost shard are its own.
+void PeerNorms::Collect(uint64_t step) {
+  std::set<std::string> answered;
+  for (absl::Duration wait = absl::Microseconds(200);; wait = std::min(2 * wait, absl::Milliseconds(100))) {
+    const std::vector<std::string> peers = PeersOf(step);
+    if (peers.empty()) return;
+    for (const std::string& peer : peers) {
+      if (answered.count(peer) > 0) continue;
+      const auto complete = Fetch(step, peer);
+      if (complete.ok() && *complete) return;
+      if (complete.ok()) answered.insert(peer);
+      if (!complete.ok() && !IsTransient(complete.status())) {
+        spdlog::error("norms of step {}: {}", step, std::string(complete.status().message()));
+      }
     }
-    if (got) return;
+    if (answered.size() >= peers.size()) answered.clear();
     absl::SleepFor(wait);
-    wait = std::min(2 * wait, absl::Milliseconds(100));
   }
 }
 

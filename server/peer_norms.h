@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "common/rpc/security.h"
 #include "proto/parameter_server.grpc.pb.h"
@@ -35,10 +35,11 @@ class PeerNorms {
 
  private:
   void Run();
-  void Fetch(uint64_t step, const std::string& address);
-  absl::Status Ask(uint64_t step, const std::string& address, StepNormsReply* norms);
-  // Whether there is a point in asking the shard at `address`.
-  bool Asks(const std::string& address) const;
+  void Collect(uint64_t step);
+  // Whether no norms are missing any more.
+  absl::StatusOr<bool> Fetch(uint64_t step, const std::string& address);
+  // Nobody from the end on.
+  std::vector<std::string> PeersOf(uint64_t step);
 
   const SecurityOptions security_;
   // The thread's own, by address.

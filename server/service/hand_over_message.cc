@@ -19,6 +19,9 @@ grpc::ByteBuffer EncodeChunks(uint64_t map_epoch, bool copies,
     HandOverRequest::Chunk* record = head.add_records();
     record->set_chunk(chunk.chunk);
     record->set_step(chunk.step);
+    if (chunk.last.gradient_scale) record->set_gradient_scale(*chunk.last.gradient_scale);
+    record->set_squared_weights(chunk.last.sums.squared_weights);
+    record->set_squared_update(chunk.last.sums.squared_update);
     for (const AppliedPushes& pushes : chunk.applied) {
       AppliedPush* applied = record->add_applied();
       applied->set_rank(pushes.rank);
@@ -45,6 +48,8 @@ absl::StatusOr<HandedOver> DecodeChunks(const grpc::ByteBuffer& message) {
     ChunkSnapshot chunk;
     chunk.chunk = record.chunk();
     chunk.step = record.step();
+    if (record.has_gradient_scale()) chunk.last.gradient_scale = record.gradient_scale();
+    chunk.last.sums = {record.squared_weights(), record.squared_update()};
     for (const AppliedPush& applied : record.applied()) {
       chunk.applied.push_back({applied.rank(), applied.incarnation(), applied.next()});
     }

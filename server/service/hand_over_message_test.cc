@@ -26,8 +26,8 @@ TEST(HandOverMessageTest, ChunksComeAsTheyWent) {
   const std::vector<float> weights = {1, 2, 3}, slot = {4, 5, 6}, other = {7};
   std::vector<ChunkSnapshot> chunks(2);
   chunks[0] = {5, 9, Fragments::Of(weights.data(), 12), {Fragments::Of(slot.data(), 12)},
-               {{0, 1, 7}, {3, 2, 8}}};
-  chunks[1] = {6, 0, Fragments::Of(other.data(), 4), {Fragments::Of(other.data(), 4)}, {}};
+               {{0, 1, 7}, {3, 2, 8}}, 8, {0.5f, {0.25, 0.125}}};
+  chunks[1] = {6, 0, Fragments::Of(other.data(), 4), {Fragments::Of(other.data(), 4)}, {}, 0, {}};
   const auto handed = DecodeChunks(EncodeChunks(4, true, chunks));
   SYNCLINE_ASSERT_OK(handed.status());
   EXPECT_EQ(handed->map_epoch, 4u);
@@ -42,7 +42,12 @@ TEST(HandOverMessageTest, ChunksComeAsTheyWent) {
   EXPECT_EQ(first.applied[1].rank, 3u);
   EXPECT_EQ(first.applied[1].incarnation, 2u);
   EXPECT_EQ(first.applied[1].next, 8u);
+  EXPECT_EQ(first.step, 8u);
+  EXPECT_EQ(first.last.gradient_scale, 0.5f);
+  EXPECT_EQ(first.last.sums.squared_weights, 0.25);
+  EXPECT_EQ(first.last.sums.squared_update, 0.125);
   EXPECT_EQ(Floats(handed->chunks[1].weights), other);
+  EXPECT_FALSE(handed->chunks[1].last.gradient_scale);
 }
 
 TEST(HandOverMessageTest, PartsThatDoNotFitTogetherAreRefused) {

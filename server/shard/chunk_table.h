@@ -141,8 +141,12 @@ class ChunkTable {
   absl::Status Keep(uint64_t epoch, const std::vector<ChunkSnapshot>& chunks);
   // All that is here.
   std::vector<ChangeMapReply::Holding> Holdings() const;
-  // The steps that are in a chunk that is here; FAILED_PRECONDITION if it is not.
-  absl::StatusOr<Clock> HeldStep(uint32_t chunk) const;
+  // Of a chunk that is here; FAILED_PRECONDITION if it is not.
+  struct Held {
+    Clock steps = 0;  // that are in it
+    std::optional<float> gradient_scale;  // of the last of them
+  };
+  absl::StatusOr<Held> HeldHere(uint32_t chunk) const;
   // Copies, and what was given away, become this shard's own.
   void TakeOver(const std::vector<uint32_t>& chunks);
 
@@ -161,7 +165,8 @@ class ChunkTable {
     explicit Slot(const ChunkInfo& i) : info(i) {}
 
     // `step` is in it: drops what was staged for it and before.
-    void Made(Clock step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+    void Made(Clock step, float scale) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+    void SetSums(const LayerSums& sums);
     void Set(const ChunkSnapshot& from, const UpdateRule* rule) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
 
     const ChunkInfo info;
@@ -171,6 +176,7 @@ class ChunkTable {
     std::optional<Chunk> chunk ABSL_GUARDED_BY(mu);
     // sync: how many steps are in it.
     Clock steps ABSL_GUARDED_BY(mu) = 0;
+    std::optional<float> gradient_scale ABSL_GUARDED_BY(mu);  // of the last of them
     // Of a copy: the map it was sent by.
     uint64_t copied_epoch ABSL_GUARDED_BY(mu) = 0;
     Dedupe dedupe ABSL_GUARDED_BY(mu);

@@ -104,7 +104,7 @@ class Cluster {
       const auto norms = shards_[i]->StepNorms(step);
       for (size_t k = 0; norms.ok() && k < shards_.size(); ++k) {
         if (k == i) continue;
-        SYNCLINE_EXPECT_OK(shards_[k]->SetPeerNorms(step, *norms));
+        SYNCLINE_EXPECT_OK(shards_[k]->SetPeerNorms(step, *norms).status());
       }
     }
   }

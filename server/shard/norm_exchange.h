@@ -2,6 +2,7 @@
 #define SYNCLINE_SERVER_SHARD_NORM_EXCHANGE_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <vector>
 
@@ -16,42 +17,57 @@ namespace syncline {
 // of each of its chunks of a step's mean gradient, and gets the others' from them. The sum is taken
 // in chunk order, so every shard finds the same number, however many there are.
 //
-// A shard can be one step behind another, which waits for its norms; so the step before is kept.
+// A shard can be one step behind another, which waits for its norms; so the step before is kept. One that
+// made a step and is lost can tell nobody its norms: then its copies say what it scaled the gradient by.
 // Thread-safe.
 class NormExchange {
  public:
-  // `chunks`: of all shards together.
-  explicit NormExchange(size_t chunks) : chunks_(chunks) {}
+  // `chunks`: of all shards together. `limit`: clip_norm; 0 or less clips nothing.
+  NormExchange(size_t chunks, double limit) : chunks_(chunks), limit_(limit) {}
 
   // Of steps before this one the shard has no part, and nothing to say.
   void BeginAt(uint64_t step);
   // This shard's own norms; begins `step`, unless it has begun.
   void SetOwn(uint64_t step, const StepNormsReply& own);
+  // A shard that is lost made `step` with this scale. Begins it: nobody's norms are wanted any more.
+  void SetScale(uint64_t step, float scale);
   // Chunks of other shards have become this one's, so it has more to say of `step`: SetOwn says it.
   void Restart(uint64_t step);
-  // Another shard's. Ignored but for the step that was begun last. INVALID_ARGUMENT for chunks that
-  // do not exist.
-  absl::Status AddPeer(uint64_t step, const StepNormsReply& norms);
+  // What another shard says. False while others' norms are missing. Ignored but for the step that was begun last.
+  // INVALID_ARGUMENT for chunks that do not exist, or a scale that is none.
+  absl::StatusOr<bool> AddPeer(uint64_t step, const StepNormsReply& norms);
 
   bool Begun(uint64_t step) const;
-  // The norm over all chunks, once all are known.
-  std::optional<double> Norm(uint64_t step) const;
-  // What other shards want to know: what SetOwn was given for this step or the one before, or all norms of
-  // it where they are known, as the shard they are of may be lost meanwhile. UNAVAILABLE when there is none.
+  // What the step's gradient is to be scaled by, once that is known.
+  std::optional<float> Scale(uint64_t step) const;
+  // What other shards want to know of this step or the one before: what SetOwn was given; all norms, where they
+  // are known, as the shard they are of may be lost meanwhile; or the scale. UNAVAILABLE when there is none.
   absl::StatusOr<StepNormsReply> Own(uint64_t step) const;
 
  private:
-  StepNormsReply Known() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void Add(const StepNormsReply& norms) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  struct Step {
+    explicit Step(uint64_t n) : number(n) {}
+
+    // All that is known.
+    StepNormsReply Known() const;
+    void Add(const StepNormsReply& norms);
+
+    uint64_t number;
+    StepNormsReply own;
+    std::vector<double> squared;  // by chunk; below 0 where not known
+    size_t missing = 0;
+    std::optional<float> scale;  // by a shard that is lost
+  };
+
+  absl::Status Check(uint64_t step, const StepNormsReply& norms) const;
+  void Begin(Step step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const size_t chunks_;
+  const double limit_;
   mutable absl::Mutex mu_;
   uint64_t first_ ABSL_GUARDED_BY(mu_) = 0;
-  std::optional<uint64_t> step_ ABSL_GUARDED_BY(mu_);
-  StepNormsReply own_ ABSL_GUARDED_BY(mu_);
-  std::optional<StepNormsReply> previous_ ABSL_GUARDED_BY(mu_);  // of *step_ - 1
-  std::vector<double> squared_ ABSL_GUARDED_BY(mu_);  // by chunk; below 0 where not known
-  size_t missing_ ABSL_GUARDED_BY(mu_) = 0;
+  std::optional<Step> step_ ABSL_GUARDED_BY(mu_);
+  std::optional<Step> previous_ ABSL_GUARDED_BY(mu_);  // the one before *step_
 };
 
 }  // namespace syncline

@@ -145,10 +145,10 @@ absl::StatusOr<bool> ShardImpl::Commit(const Sender& sender, Clock clock, uint64
   return accepted;
 }
 
-absl::Status ShardImpl::SetPeerNorms(uint64_t step, const StepNormsReply& norms) {
-  SYNCLINE_RETURN_IF_ERROR(norms_.AddPeer(step, norms));
+absl::StatusOr<bool> ShardImpl::SetPeerNorms(uint64_t step, const StepNormsReply& norms) {
+  SYNCLINE_ASSIGN_OR_RETURN(const bool complete, norms_.AddPeer(step, norms));
   Proceed();
-  return absl::OkStatus();
+  return complete;
 }
 
 // The answer to a pull, if it need not wait. Steps are not applied under mu_, so the chunks of a
@@ -254,26 +254,21 @@ void ShardImpl::ApplyReadySteps(Calls* calls) {
       if (replication_.active()) replication_.Changed(chunks_->ids());
       GiveAway(calls);
       TakeSnapshots(calls);
-    } else if (!norms_.Norm(ready->step)) {
+    } else if (!norms_.Scale(ready->step)) {
       return;  // SetPeerNorms goes on
     }
   }
 }
 
 std::optional<float> ShardImpl::ScaleOf(const SyncPolicy::ReadyStep& step, Calls* calls) {
-  const double limit = options_.job.optimizer().clip_norm();
-  if (limit <= 0) return 1.0f;
+  if (const auto known = norms_.Scale(step.step)) return known;
   const bool begun = norms_.Begun(step.step);
   if (!begun) norms_.SetOwn(step.step, chunks_->MeanNorms(step));
-  const std::optional<double> norm = norms_.Norm(step.step);
-  if (!norm) {
-    if (!begun && options_.norms_wanted) {
-      calls->push_back([this, number = step.step] { options_.norms_wanted(number); });
-    }
-    return std::nullopt;
+  const std::optional<float> scale = norms_.Scale(step.step);
+  if (!scale && !begun && options_.norms_wanted) {
+    calls->push_back([this, number = step.step] { options_.norms_wanted(number); });
   }
-  // PyTorch's clip_grad_norm_ has the same small number in it.
-  return *norm > limit ? static_cast<float>(limit / (*norm + 1e-6)) : 1.0f;
+  return scale;
 }
 
 void ShardImpl::AnswerWaiting(Calls* calls) {

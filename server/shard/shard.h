@@ -176,8 +176,9 @@ class Shard {
   // sync with clip_norm: the squared norms of own chunks for `step`, the one that waits for norms
   // or the one before; UNAVAILABLE when it is not ready yet: ask again.
   virtual absl::StatusOr<StepNormsReply> StepNorms(uint64_t step) const = 0;
-  // Another shard's answer; repeated ones are harmless. The step is applied with the last one.
-  virtual absl::Status SetPeerNorms(uint64_t step, const StepNormsReply& norms) = 0;
+  // Another shard's answer; repeated ones are harmless. The step is applied with the last one: false while
+  // others are missing.
+  virtual absl::StatusOr<bool> SetPeerNorms(uint64_t step, const StepNormsReply& norms) = 0;
 
   virtual ShardStatusReply Status() const = 0;
 };

@@ -41,20 +41,32 @@ void ShardImpl::UpdateCopies(bool made) {
 
 void ShardImpl::Replicate() {
   if (!options_.replicate) return;
-  while (auto message = replication_.Next()) {
-    std::vector<uint32_t> chunks;
-    for (const auto& [chunk, since] : message->chunks) chunks.push_back(chunk);
+  while (true) {
+    std::optional<Replication::Message> message;
+    std::vector<ChunkSnapshot> chunks;
     uint64_t epoch;
     {
       absl::MutexLock lock(&mu_);
+      // While a step is made, a chunk may have the state of this one and the weights of the one before. Whoever
+      // makes it comes here next.
+      if (applying_) return;
+      message = replication_.Next();
+      if (!message) return;
       epoch = maps_.newest_epoch();
+      if (staged_) chunks = CopyFor(*message);
     }
-    options_.replicate(message->to, epoch, chunks_->Copy(chunks),
-                       [this, message = *message](bool arrived) {
-                         replication_.Sent(message, arrived);
-                         Proceed();
-                       });
+    if (!staged_) chunks = CopyFor(*message);
+    options_.replicate(message->to, epoch, std::move(chunks), [this, message = *message](bool arrived) {
+      replication_.Sent(message, arrived);
+      Proceed();
+    });
   }
+}
+
+std::vector<ChunkSnapshot> ShardImpl::CopyFor(const Replication::Message& message) const {
+  std::vector<uint32_t> chunks;
+  for (const auto& [chunk, since] : message.chunks) chunks.push_back(chunk);
+  return chunks_->Copy(chunks);
 }
 
 void ShardImpl::WhenSafe(std::function<void(absl::Status)> done) {
@@ -130,8 +142,12 @@ absl::Status ShardImpl::TakeOver(const MapVersion& next, uint32_t shard, Calls* 
   if (options_.map_changes) options_.map_changes(next, shard);
   // Norms that the lost shard would have told are asked of who has its chunks now.
   const Clock step = policy_->clock();
-  if (!taken.empty()) norms_.Restart(step);
-  if (norms_.Begun(step) && !norms_.Norm(step) && options_.norms_wanted) {
+  if (recovery_ && recovery_->scale) {
+    norms_.SetScale(step, *recovery_->scale);
+  } else if (!taken.empty()) {
+    norms_.Restart(step);
+  }
+  if (norms_.Begun(step) && !norms_.Scale(step) && options_.norms_wanted) {
     calls->push_back([this, step] { options_.norms_wanted(step); });
   }
   return absl::OkStatus();
@@ -143,24 +159,23 @@ absl::Status ShardImpl::TakeOver(const MapVersion& next, uint32_t shard, Calls* 
 absl::StatusOr<std::optional<ShardImpl::Recovery>> ShardImpl::PlanRecovery(
     const std::vector<uint32_t>& taken) const {
   const Clock step = policy_->clock();
-  Clock lowest = step, highest = 0;
+  Clock lowest = step;
+  std::optional<float> scale;
   for (const uint32_t chunk : taken) {
-    SYNCLINE_ASSIGN_OR_RETURN(const Clock copied, chunks_->HeldStep(chunk));
-    lowest = std::min(lowest, copied);
-    highest = std::max(highest, copied);
-    if (!staged_ || (copied + 1 >= step && copied <= step + 1)) continue;
-    return absl::FailedPreconditionError(absl::StrCat("the copy of chunk ", chunk, " is of step ", copied,
-                                                      ", this shard collects step ", step));
+    SYNCLINE_ASSIGN_OR_RETURN(const ChunkTable::Held copied, chunks_->HeldHere(chunk));
+    lowest = std::min(lowest, copied.steps);
+    if (copied.steps > step) scale = copied.gradient_scale;
+    // Its norm cannot be worked out any more: its gradient is in the weights.
+    if (copied.steps > step && !scale && options_.job.optimizer().clip_norm() > 0) {
+      return absl::FailedPreconditionError(absl::StrCat("the copy of chunk ", chunk, " does not say what the gradient "
+                                                        "of step ", step, " was scaled by: is it of an older version?"));
+    }
+    if (!staged_ || (copied.steps + 1 >= step && copied.steps <= step + 1)) continue;
+    return absl::FailedPreconditionError(absl::StrCat("the copy of chunk ", chunk, " is of step ",
+                                                      copied.steps, ", this shard collects step ", step));
   }
   if (!staged_ || taken.empty()) return std::optional<Recovery>();
-  // The norm of a step needs the gradients of all chunks, and LAMB those of all of a tensor.
-  const Optimizer& optimizer = options_.job.optimizer();
-  if ((optimizer.clip_norm() > 0 && highest > step) || (optimizer.kind() == LAMB && lowest < highest)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("some copies are of step ", lowest, ", some of step ", highest,
-                     ", and with clip_norm or LAMB they cannot be made one after the other"));
-  }
-  Recovery recovery{taken, std::nullopt, {}};
+  Recovery recovery{taken, std::nullopt, scale, {}};
   if (lowest < step) {
     if (!last_made_ || last_made_->step.step != lowest) {
       return absl::FailedPreconditionError(

@@ -38,7 +38,7 @@ class ShardImpl final : public Shard {
         workers_carry_state_(WorkersCarryState(options_.job)),
         worker_states_(staged_),
         chunks_(std::move(chunks)),
-        norms_(options_.map.owner_size()),
+        norms_(options_.map.owner_size(), options_.job.optimizer().clip_norm()),
         replication_(MessageChunks(options_.map)),
         policy_(std::move(policy)),
         maps_(options_.map, options_.shard, staged_) {
@@ -76,7 +76,7 @@ class ShardImpl final : public Shard {
   absl::StatusOr<StepNormsReply> StepNorms(uint64_t step) const override {
     return norms_.Own(step);
   }
-  absl::Status SetPeerNorms(uint64_t step, const StepNormsReply& norms) override;
+  absl::StatusOr<bool> SetPeerNorms(uint64_t step, const StepNormsReply& norms) override;
   ShardStatusReply Status() const override;
 
  private:
@@ -95,6 +95,8 @@ class ShardImpl final : public Shard {
     std::vector<uint32_t> chunks;
     // A step that was made here before; chunks that were taken over may lack it.
     std::optional<MadeStep> redo;
+    // clip_norm, and the lost shard made the present step: by what it was scaled.
+    std::optional<float> scale;
     // Who has to push them, and to commit, again, and which clock.
     std::map<Rank, Clock> awaited;
     // One of those is gone.
@@ -113,6 +115,7 @@ class ShardImpl final : public Shard {
   static size_t MessageChunks(const ShardMap& map);
   void UpdateCopies(bool made) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Replicate();
+  std::vector<ChunkSnapshot> CopyFor(const Replication::Message& message) const;
   void AnswerSafe(Calls* calls) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status TakeOver(const MapVersion& next, uint32_t shard, Calls* calls)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

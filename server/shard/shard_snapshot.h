@@ -4,10 +4,12 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "common/cluster/ids.h"
+#include "common/optimizer/update_rule.h"
 #include "common/tensor/fragments.h"
 
 namespace syncline {
@@ -17,6 +19,14 @@ struct AppliedPushes {
   Rank rank = 0;
   Incarnation incarnation = 0;
   Clock next = 0;
+};
+
+// How the last update of a chunk was made, as far as other chunks have to do with it.
+struct LastUpdate {
+  // sync with clip_norm: what the step's gradient was scaled by.
+  std::optional<float> gradient_scale;
+  // Layer-wise rules: this chunk's part of its tensor's sums.
+  LayerSums sums;
 };
 
 // One chunk between two updates. The bytes are float32 and shared with the shard copy-on-write:
@@ -30,6 +40,7 @@ struct ChunkSnapshot {
   std::vector<AppliedPushes> applied;
   // sync: how many steps are in it.
   Clock step = 0;
+  LastUpdate last;
 };
 
 // What a worker carries from step to step beside the weights, of some chunks.

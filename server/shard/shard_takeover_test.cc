@@ -1,6 +1,7 @@
 // A shard is lost at every turn of a step, and the one that keeps copies of its chunk goes on from them. Two
 // chunks of one weight each, one on each of two shards, one worker, learning rate 1: a push of -1 adds 1.
 
+#include <cmath>
 #include <functional>
 #include <string>
 #include <utility>
@@ -39,6 +40,7 @@ class ShardTakeoverTest : public TwoShards, public testing::Test {
       options.job.set_sync_mode(mode);
       options.job.mutable_optimizer()->set_clip_norm(clip_norm);
       options.map = MapWithCopies(false);
+      options.seconds = seconds_;
       options.replicate = [this, i](const std::string&, uint64_t epoch,
                                     std::vector<ChunkSnapshot> chunks,
                                     std::function<void(bool)> done) {
@@ -73,6 +75,7 @@ class ShardTakeoverTest : public TwoShards, public testing::Test {
   }
 
   std::vector<Sent> sent_[2];
+  std::function<double()> seconds_;
 };
 
 TEST_F(ShardTakeoverTest, NobodyPullsAStepBeforeTheCopiesHaveIt) {
@@ -130,16 +133,48 @@ TEST_F(ShardTakeoverTest, LostAheadOfTheOther) {
   ExpectPulled(1, 1, 2, 2, 2);
 }
 
-TEST_F(ShardTakeoverTest, TheNormOfAStepIsNotKnownWithoutWhatTheOtherHasMade) {
-  Start(SYNC, 100);
-  PushAll(0);
-  SYNCLINE_ASSERT_OK(Commit(0, 0, 1));
-  StepNormsReply norms;
-  norms.add_chunks(1);
-  norms.add_squared_norms(1);
-  SYNCLINE_ASSERT_OK(shards_[0]->SetPeerNorms(0, norms));
+// Shard 1 lacks the other's norm, which nobody can tell it any more.
+TEST_F(ShardTakeoverTest, LostAheadOfTheOtherWithTheNormOfTheStep) {
+  constexpr double kLimit = 0.5;
+  Start(SYNC, kLimit);
+  Step(0);
+  SYNCLINE_ASSERT_OK(shards_[0]->SetPeerNorms(0, *shards_[1]->StepNorms(0)).status());
   Arrive(0);
-  EXPECT_THAT(LoseShard0(), StatusIs(StatusCode::kFailedPrecondition, HasSubstr("clip_norm")));
+  SYNCLINE_ASSERT_OK(LoseShard0());
+  EXPECT_TRUE(shards_[1]->StepNorms(0)->has_gradient_scale()) << "which a third shard would lack as well";
+  for (const uint32_t chunk : {0u, 1u}) SYNCLINE_ASSERT_OK(Push(1, chunk, 0, 2)) << "as the worker does";
+  SYNCLINE_ASSERT_OK(Commit(1, 0, 2));
+  const auto clipped = static_cast<float>(kLimit / (std::sqrt(2.0) + 1e-6));
+  for (const uint32_t chunk : {0u, 1u}) ExpectPulled(1, chunk, 1, 2, clipped);
+}
+
+TEST_F(ShardTakeoverTest, ACopyThatDoesNotSayItsScaleIsNotEnough) {
+  Start(SYNC, 0.5);
+  Step(0);
+  SYNCLINE_ASSERT_OK(shards_[0]->SetPeerNorms(0, *shards_[1]->StepNorms(0)).status());
+  for (ChunkSnapshot& chunk : sent_[0].at(0).chunks) chunk.last.gradient_scale.reset();
+  Arrive(0);
+  EXPECT_THAT(LoseShard0(), StatusIs(StatusCode::kFailedPrecondition, HasSubstr("scaled by")));
+}
+
+// Between the passes of a layer-wise step a chunk is neither the one before it nor the one after.
+TEST_F(ShardTakeoverTest, NoCopyIsMadeInTheMiddleOfAStep) {
+  bool armed = false;
+  std::optional<size_t> sent;
+  seconds_ = [&] {
+    if (std::exchange(armed, false)) {
+      std::exchange(sent_[0], {}).at(0).done(false);  // so it is to be sent again
+      sent = sent_[0].size();
+    }
+    return 0.0;
+  };
+  Start(SYNC);
+  Step(0);
+  PushAll(1);
+  armed = true;
+  SYNCLINE_ASSERT_OK(Commit(0, 1, 1));
+  EXPECT_EQ(sent, 0u);
+  EXPECT_EQ(sent_[0].size(), 1u) << "but after it";
 }
 
 TEST_F(ShardTakeoverTest, AWorkerThatIsGoneTooIsNotWaitedFor) {

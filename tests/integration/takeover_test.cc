@@ -67,6 +67,12 @@ TEST(TakeoverTest, SyncClippedByTheNormOverAllShards) {
   EXPECT_EQ(WeightsAfterLosses(job), UndisturbedWeights(job));
 }
 
+TEST(TakeoverTest, SyncByTheNormsOfWholeTensors) {
+  JobManifest job = Job();
+  job.mutable_optimizer()->set_kind(LAMB);
+  EXPECT_EQ(WeightsAfterLosses(job), UndisturbedWeights(job));
+}
+
 class TakeoverByMode : public testing::TestWithParam<SyncMode> {};
 
 TEST_P(TakeoverByMode, EveryAcknowledgedPushCountsOnce) {

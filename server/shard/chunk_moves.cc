@@ -1,0 +1,182 @@
+// How chunks of a ChunkTable come and go, and how copies of them are kept.
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/status/status_macros.h"
+#include "server/shard/chunk_table.h"
+
+namespace syncline {
+
+void ChunkTable::Slot::Set(const ChunkSnapshot& from, const UpdateRule* rule) {
+  if (!chunk) chunk.emplace(rule, info.elements);
+  chunk->Restore(from.version, from.weights, from.state);
+  dedupe.Restore(from.applied);
+  steps = from.step;
+  gradient_scale = from.last.gradient_scale;
+  SetSums(from.last.sums);
+}
+
+ChunkSnapshot ChunkTable::SnapshotOf(const Slot& slot) const {
+  ChunkSnapshot snapshot{slot.info.id,          slot.chunk->version(), slot.chunk->weights(), {},
+                         slot.dedupe.applied(), slot.steps,
+                         {slot.gradient_scale, {slot.squared_weights, slot.squared_update}}};
+  for (int i = 0; i < rule_->state_slots(); ++i) snapshot.state.push_back(slot.chunk->state(i));
+  if (options_.job.sync_mode() != SYNC) return snapshot;
+  for (AppliedPushes& applied : snapshot.applied) applied.next = std::min(applied.next, slot.steps);
+  return snapshot;
+}
+
+absl::Status ChunkTable::CheckFits(const ChunkSnapshot& chunk, const ChunkInfo& info) const {
+  const size_t bytes = info.elements * sizeof(float);
+  const size_t slots = rule_->state_slots();
+  const auto fits = [bytes](const Fragments& f) { return f.size() == bytes; };
+  if (fits(chunk.weights) && chunk.state.size() == slots &&
+      std::all_of(chunk.state.begin(), chunk.state.end(), fits)) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      "the snapshot has no chunk ", info.id, " of ", bytes, " bytes with ", slots,
+      " optimizer slots of that size: restore with the model and optimizer it was written by"));
+}
+
+void ChunkTable::Expect(const std::vector<uint32_t>& chunks) {
+  for (const uint32_t id : chunks) {
+    Slot* slot = Find(id);
+    absl::MutexLock lock(&slot->mu);
+    const bool there = slot->tenure == Tenure::kOwned || slot->tenure == Tenure::kLeaving;
+    if (!there) slot->tenure = Tenure::kArriving;
+  }
+  ListOwned();
+}
+
+void ChunkTable::ExpectNone() {
+  for (const auto& slot : slots_) {
+    absl::MutexLock lock(&slot->mu);
+    if (slot->tenure != Tenure::kArriving) continue;
+    slot->tenure = slot->chunk ? Tenure::kCopy : Tenure::kAbsent;
+  }
+  ListOwned();
+}
+
+std::vector<ChunkSnapshot> ChunkTable::Leave(const std::vector<uint32_t>& chunks) {
+  std::vector<ChunkSnapshot> snapshots;
+  for (const uint32_t id : chunks) {
+    Slot* slot = Find(id);
+    absl::MutexLock lock(&slot->mu);
+    if (slot->tenure != Tenure::kOwned) continue;
+    slot->tenure = Tenure::kLeaving;
+    slot->staged.clear();
+    snapshots.push_back(SnapshotOf(*slot));
+  }
+  ListOwned();
+  return snapshots;
+}
+
+absl::Status ChunkTable::Arrive(const std::vector<ChunkSnapshot>& chunks) {
+  for (const ChunkSnapshot& chunk : chunks) {
+    SYNCLINE_RETURN_IF_ERROR(Elements(chunk.chunk).status());
+    const Slot* slot = Find(chunk.chunk);
+    SYNCLINE_RETURN_IF_ERROR(CheckFits(chunk, slot->info));
+    absl::MutexLock lock(&slot->mu);
+    if (slot->tenure == Tenure::kArriving || slot->tenure == Tenure::kOwned) continue;
+    return absl::FailedPreconditionError(
+        absl::StrCat("chunk ", chunk.chunk, " is not expected here: is its sender an old one?"));
+  }
+  for (const ChunkSnapshot& chunk : chunks) {
+    Slot* slot = Find(chunk.chunk);
+    absl::MutexLock lock(&slot->mu);
+    if (slot->tenure == Tenure::kOwned) continue;
+    slot->Set(chunk, rule_.get());
+    slot->tenure = Tenure::kOwned;
+  }
+  ListOwned();
+  return absl::OkStatus();
+}
+
+void ChunkTable::Release(const ShardMap& map, uint32_t shard) {
+  for (const auto& slot : slots_) {
+    absl::MutexLock lock(&slot->mu);
+    if (slot->tenure != Tenure::kLeaving && slot->tenure != Tenure::kCopy) continue;
+    if (IsBackup(map, slot->info.id, shard)) {
+      slot->tenure = Tenure::kCopy;
+      continue;
+    }
+    slot->tenure = Tenure::kAbsent;
+    slot->chunk.reset();
+    slot->dedupe.Restore({});
+    slot->copied_epoch = 0;
+  }
+  ListOwned();
+}
+
+std::vector<ChunkSnapshot> ChunkTable::Copy(absl::Span<const uint32_t> chunks) const {
+  std::vector<ChunkSnapshot> snapshots;
+  for (const uint32_t id : chunks) {
+    const Slot* slot = Find(id);
+    absl::MutexLock lock(&slot->mu);
+    if (slot->tenure != Tenure::kOwned && slot->tenure != Tenure::kLeaving) continue;
+    snapshots.push_back(SnapshotOf(*slot));
+  }
+  return snapshots;
+}
+
+absl::Status ChunkTable::Keep(uint64_t epoch, const std::vector<ChunkSnapshot>& chunks) {
+  for (const ChunkSnapshot& chunk : chunks) {
+    SYNCLINE_RETURN_IF_ERROR(Elements(chunk.chunk).status());
+    const Slot* slot = Find(chunk.chunk);
+    SYNCLINE_RETURN_IF_ERROR(CheckFits(chunk, slot->info));
+    if (slot->tenure != Tenure::kOwned) continue;
+    return absl::FailedPreconditionError(
+        absl::StrCat("chunk ", chunk.chunk, " is this shard's own: is the sender of a copy an old one?"));
+  }
+  bool first = false;
+  for (const ChunkSnapshot& chunk : chunks) {
+    Slot* slot = Find(chunk.chunk);
+    absl::MutexLock lock(&slot->mu);
+    // A message that was long on its way.
+    const bool late = slot->chunk && epoch == slot->copied_epoch &&
+                      (chunk.version < slot->chunk->version() || chunk.step < slot->steps);
+    if (late || epoch < slot->copied_epoch) continue;
+    slot->Set(chunk, rule_.get());
+    slot->copied_epoch = epoch;
+    if (slot->tenure != Tenure::kAbsent) continue;
+    slot->tenure = Tenure::kCopy;
+    first = true;
+  }
+  if (first) ListOwned();
+  return absl::OkStatus();
+}
+
+std::vector<ChangeMapReply::Holding> ChunkTable::Holdings() const {
+  std::vector<ChangeMapReply::Holding> holdings;
+  for (const auto& slot : slots_) {
+    absl::MutexLock lock(&slot->mu);
+    if (!slot->chunk) continue;
+    ChangeMapReply::Holding& holding = holdings.emplace_back();
+    holding.set_chunk(slot->info.id);
+    holding.set_owned(slot->tenure == Tenure::kOwned);
+    holding.set_step(slot->steps);
+    holding.set_version(slot->chunk->version());
+  }
+  return holdings;
+}
+
+absl::StatusOr<ChunkTable::Held> ChunkTable::HeldHere(uint32_t chunk) const {
+  const Slot* slot = Find(chunk);
+  absl::MutexLock lock(&slot->mu);
+  if (slot->chunk) return Held{slot->steps, slot->gradient_scale};
+  return absl::FailedPreconditionError(absl::StrCat("there is no copy of chunk ", chunk, " here"));
+}
+
+void ChunkTable::TakeOver(const std::vector<uint32_t>& chunks) {
+  for (const uint32_t id : chunks) {
+    Slot* slot = Find(id);
+    absl::MutexLock lock(&slot->mu);
+    slot->tenure = Tenure::kOwned;
+  }
+  ListOwned();
+}
+
+}  // namespace syncline

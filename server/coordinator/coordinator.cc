@@ -103,7 +103,7 @@ absl::StatusOr<RegisterShardReply> CoordinatorImpl::RegisterShard(
   if (shard == nullptr) shard = &registered_.emplace_back(Registered{request.address()});
   // Another process at the same address has nothing of what the one before held.
   if (shard->life != request.life()) {
-    const bool lost = shard->life != 0 && InMap(request.address());
+    const bool lost = shard->life != 0 && Matters(request.address());
     *shard = {request.address()};
     shard->life = request.life();
     shard->emptied = lost;
@@ -300,8 +300,8 @@ absl::StatusOr<CreateTensorsReply> CoordinatorImpl::CreateTensors(
       return reply;
     }
     addresses = WantedShards();
-    if (addresses.size() < job_.shards()) return absl::UnavailableError(WaitingFor());
-    addresses.resize(job_.shards());
+    if (addresses.size() < FirstShards()) return absl::UnavailableError(WaitingFor());
+    addresses.resize(FirstShards());
     SYNCLINE_RETURN_IF_ERROR(NoteConfiguring(addresses));
   }
   SYNCLINE_ASSIGN_OR_RETURN(const ShardMap map, PlanMap(tensors, addresses));
@@ -473,8 +473,8 @@ std::string CoordinatorImpl::WaitingFor() const {
   if (!restarted_.empty() && !(map_ && started_)) return restarted_;
   if (!trouble_.empty()) return trouble_;
   const size_t shards = WantedShards().size();
-  if (!map_ && shards < job_.shards()) {
-    return absl::StrCat("waiting for shards: ", shards, " of ", job_.shards(), " have registered");
+  if (!map_ && shards < FirstShards()) {
+    return absl::StrCat("waiting for shards: ", shards, " of ", FirstShards(), " have registered");
   }
   const std::vector<Rank> live = members_.Live();
   if (!started_) {

@@ -95,6 +95,10 @@ class CoordinatorImpl final : public CoordinatorCore {
   // Without copies a shard that is away for a while is worth waiting for.
   absl::Duration ShardLease() const { return (job_.replicas() > 1 ? 1 : 2) * options_.member_lease; }
   bool InMap(const std::string& address) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Whether the shard at `address` has chunks, or is to have some.
+  bool Matters(const std::string& address) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // How many shards the job begins with, also anew.
+  uint32_t FirstShards() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Those that have chunks, or are to have some, and were not heard of for `silence`, or are there without them.
   std::vector<std::string> LostShards(absl::Duration silence) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -161,6 +165,7 @@ class CoordinatorImpl final : public CoordinatorCore {
   // Prepares every shard and keeps that; takes it back if that fails.
   absl::Status BeginChange(const ShardMap& map, MapChange* change, const MapChange::Links& links)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mu_);
+  absl::Status PrepareAgain(const MapVersion& pending, MapChange* change) ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mu_);
   // Every shard is prepared for the change: from here on it is gone through with.
   absl::Status ConfirmChange(MapChange* change, const ShardMap& map, const ShardMap& next)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mu_);

@@ -187,6 +187,19 @@ void CoordinatorImpl::KeepBalance() {
   }
 }
 
+// One that the coordinator before decided on, it seems: where that could not be kept, it has taken the change back,
+// and no shard knows of it. Those that do stay as they are.
+absl::Status CoordinatorImpl::PrepareAgain(const MapVersion& pending, MapChange* change) {
+  SYNCLINE_RETURN_IF_ERROR(change->Prepare(pending.from_step(), 0));
+  if (change->from_step() == pending.from_step()) return absl::OkStatus();
+  absl::MutexLock lock(&mu_);
+  return DecideOn(change->version());
+}
+
+uint32_t CoordinatorImpl::FirstShards() const {
+  return target_ > 0 ? std::min(target_, job_.shards()) : job_.shards();
+}
+
 // NOT_FOUND if there is nothing to move.
 absl::Status CoordinatorImpl::RescaleOnce() {
   ShardMap map, next;
@@ -216,7 +229,7 @@ absl::Status CoordinatorImpl::RescaleOnce() {
     // Nobody joins or leaves until every shard knows.
     absl::MutexLock control(&control_mu_);
     if (Superseded(attempt)) return absl::NotFoundError("the job has begun anew");
-    if (!pending) SYNCLINE_RETURN_IF_ERROR(BeginChange(map, &change, links));
+    SYNCLINE_RETURN_IF_ERROR(pending ? PrepareAgain(*pending, &change) : BeginChange(map, &change, links));
     SYNCLINE_RETURN_IF_ERROR(ConfirmChange(&change, map, next));
   }
   return FinishChange(&change, map, next, attempt);

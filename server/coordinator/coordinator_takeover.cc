@@ -17,13 +17,16 @@ namespace syncline {
 std::vector<std::string> CoordinatorImpl::LostShards(absl::Duration silence) const {
   std::vector<std::string> lost;
   for (const Registered& shard : registered_) {
-    const std::string& address = shard.address;
-    // One that joins or leaves has chunks that are on their way.
-    const bool matters = InMap(address) || (pending_ && HasShard(pending_->map(), address)) ||
-                         (before_ && HasShard(*before_, address));
-    if (matters && (shard.emptied || shard.given_up || Silent(shard, silence))) lost.push_back(address);
+    const bool gone = shard.emptied || shard.given_up || Silent(shard, silence);
+    if (gone && Matters(shard.address)) lost.push_back(shard.address);
   }
   return lost;
+}
+
+// One that joins or leaves has chunks that are on their way.
+bool CoordinatorImpl::Matters(const std::string& address) const {
+  return InMap(address) || (pending_ && HasShard(pending_->map(), address)) ||
+         (before_ && HasShard(*before_, address));
 }
 
 bool CoordinatorImpl::TakingOver() const { return pending_ && pending_->take_over(); }
@@ -206,7 +209,7 @@ absl::Status CoordinatorImpl::RestartJob(const std::string& why) {
   SYNCLINE_RETURN_IF_ERROR(BeginAnew(from));
   absl::MutexLock lock(&mu_);
   restarted_ = absl::StrCat(why, ": going on from ", from.empty() ? "the beginning" : from,
-                            " once there are ", job_.shards(), " shards and ", job_.workers(),
+                            " once there are ", FirstShards(), " shards and ", job_.workers(),
                             " workers");
   spdlog::warn("{}", restarted_);
   MetadataRecord scaled;

@@ -230,6 +230,29 @@ TEST_F(CoordinatorTest, AShardIsLostWhileTheyAreConfigured) {
   EXPECT_EQ(attempts_["third"], 2u);
 }
 
+// It waited for the two of the manifest, of which the second was a spare one.
+TEST_F(CoordinatorTest, AJobThatWasScaledDownBeginsAnewWithFewerShards) {
+  Start(ASYNC, 1);
+  RegisterShards();
+  Join();
+  SYNCLINE_ASSERT_OK(Declare().status());
+  ScaleRequest scale;
+  scale.set_shards(1);
+  SYNCLINE_ASSERT_OK(core_->Scale(scale).status());
+  shards_gone_ = true;
+  for (int i = 0; i < 12; ++i) {
+    PassUnheard(absl::Seconds(1));
+    Beat("ahead");
+    core_->Tick();
+  }
+  shards_gone_ = false;
+  Join();
+  const auto declared = Declare();
+  SYNCLINE_ASSERT_OK(declared.status());
+  EXPECT_EQ(declared->map().shards_size(), 1);
+  EXPECT_EQ(declared->map().epoch() >> 32, 1u) << "anew";
+}
+
 TEST_F(CoordinatorTest, EveryWorkerMustHaveTheSameData) {
   Start(SYNC);
   RegisterShards();

@@ -1,30 +1,37 @@
 #include "server/coordinator/map_change.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/status/status_macros.h"
+#include "server/coordinator/in_parallel.h"
 
 namespace syncline {
 
 absl::StatusOr<MapChange::Told> MapChange::TellAll(ChangeMapRequest::Phase phase, Stock* replies) {
+  const std::vector<Links::value_type> shards(shards_.begin(), shards_.end());
+  const auto& addresses = next_.map().shards();
+  std::vector<absl::StatusOr<ChangeMapReply>> answers(shards.size());
+  InParallel(shards.size(), [&](size_t i) {
+    ChangeMapRequest request;
+    request.set_phase(phase);
+    *request.mutable_next() = next_;
+    const auto place = std::find(addresses.begin(), addresses.end(), shards[i].first);
+    request.set_shard(static_cast<uint32_t>(place - addresses.begin()));
+    answers[i] = shards[i].second->ChangeMap(request);
+  });
   Told told;
   absl::Status status;
-  ChangeMapRequest request;
-  request.set_phase(phase);
-  *request.mutable_next() = next_;
-  const auto& addresses = next_.map().shards();
-  for (const auto& [address, shard] : shards_) {
-    const auto place = std::find(addresses.begin(), addresses.end(), address);
-    request.set_shard(static_cast<uint32_t>(place - addresses.begin()));
-    const auto reply = shard->ChangeMap(request);
+  for (size_t i = 0; i < shards.size(); ++i) {
+    const auto& reply = answers[i];
     status.Update(reply.status());
     if (!reply.ok()) continue;
     told.accepted = told.accepted && reply->accepted();
     told.lowest_step = std::min(told.lowest_step, reply->step());
     told.highest_step = std::max(told.highest_step, reply->step());
     told.arriving += reply->arriving();
-    if (replies != nullptr) (*replies)[address] = *reply;
+    if (replies != nullptr) (*replies)[shards[i].first] = *reply;
   }
   if (!status.ok()) return status;
   return told;

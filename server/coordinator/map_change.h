@@ -57,7 +57,7 @@ class MapChange {
     uint64_t highest_step = 0;
     uint64_t arriving = 0;
   };
-  // Tells everybody, also after an error; the first one is returned. `replies` may be null.
+  // Tells everybody at once, also after an error; the first one is returned. `replies` may be null.
   absl::StatusOr<Told> TellAll(ChangeMapRequest::Phase phase, Stock* replies = nullptr);
 
   MapVersion next_;

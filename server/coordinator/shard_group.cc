@@ -1,26 +1,17 @@
 #include "server/coordinator/shard_group.h"
 
 #include <algorithm>
-#include <functional>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/status/status_macros.h"
+#include "server/coordinator/in_parallel.h"
 
 namespace syncline {
 namespace {
 
 absl::Status At(size_t shard, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat("shard ", shard, ": ", status.message()));
-}
-
-// Runs body(i) for each shard on a thread of its own; they wait for the network, not for a core.
-void InParallel(size_t count, const std::function<void(size_t)>& body) {
-  std::vector<std::thread> threads;
-  for (size_t i = 1; i < count; ++i) threads.emplace_back([&body, i] { body(i); });
-  if (count > 0) body(0);
-  for (std::thread& thread : threads) thread.join();
 }
 
 }  // namespace

@@ -117,6 +117,7 @@ absl::Status MapState::Check(uint64_t epoch, Clock clock, Call call) const {
   }
   // What was made before this map is only being asked for again.
   if (by_step_ && clock < now_.version.from_step()) return absl::OkStatus();
+  if (!by_step_ && call != Call::kCommit) return absl::OkStatus();
   bool right = epoch >= map().epoch();
   if (confirmed() && by_step_ && right) {
     const Clock from = from_step();

@@ -16,9 +16,11 @@ namespace syncline {
 //
 // In sync a change holds from a step on. A push or commit of that step goes by the new map; a pull by
 // either, as the shard that gives a chunk away can still be read: so chunks travel while workers compute.
+// Elsewhere an older map will do for pushes and pulls of chunks that are here, of which there may be many under
+// way; whoever commits by one has shards to tell that it does not know of.
 class MapState {
  public:
-  enum class Call { kPull, kPush };
+  enum class Call { kPull, kPush, kCommit };
 
   // `shard`: its place in `map.shards`, or past its end. `by_step`: sync.
   MapState(ShardMap map, uint32_t shard, bool by_step);

@@ -130,7 +130,7 @@ absl::StatusOr<bool> ShardImpl::Commit(const Sender& sender, Clock clock, uint64
   {
     absl::ReaderMutexLock members(&members_mu_);
     absl::MutexLock lock(&mu_);
-    SYNCLINE_RETURN_IF_ERROR(CheckSender(sender, clock, MapState::Call::kPush));
+    SYNCLINE_RETURN_IF_ERROR(CheckSender(sender, clock, MapState::Call::kCommit));
     const bool first = policy_->members().Find(sender.rank())->clock <= clock;
     // A step being applied has forgotten some of what was staged; a commit is too late for it.
     if (staged_ && samples > 0 && first && !applying_ && clock == policy_->clock()) {

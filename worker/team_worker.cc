@@ -110,6 +110,7 @@ absl::Status RunInTeam(const WorkerOptions& options, const JobManifest& job, Pro
   place.name = options.name.empty() ? Client::DefaultName() : options.name;
   place.listen = options.listen;
   place.advertise = options.advertise;
+  place.shared_memory = job.shared_memory();
   SYNCLINE_ASSIGN_OR_RETURN(const std::unique_ptr<Team> team, Team::Start(place));
   for (int joins = 1;;) {
     const auto settled = [](const Team::View& view) { return view.has_place || view.finished; };

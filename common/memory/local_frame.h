@@ -28,7 +28,8 @@ struct LocalFrame {
     kPull = 4,
     kCommit = 5,
     kPing = 6,
-    kPushPull = 7
+    kPushPull = 7,
+    kDeliver = 8  // a TeamMessage; answered, without a body, when nobody looks at its data any more
   };
 
   uint64_t call = 0;

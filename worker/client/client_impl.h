@@ -56,6 +56,7 @@ class ClientImpl final : public Client {
     lent_.push_back(std::move(memory));
   }
   int shards_on_this_host() const override;
+  int shards() const override { return static_cast<int>(routes_->newest()->shards.size()); }
   void Pull(Clock clock, const Destination& to, PullDone done) override {
     PullAll(clock, false, to, std::move(done));
   }

@@ -32,7 +32,7 @@ absl::Status Obey(Team* team, TeamPart* part, const std::function<bool()>& stop,
   }
   TeamMessage done = MessageOf(TeamMessage::DONE, attempt);
   const absl::Status made = Make(team->mailbox(), part, order, done.mutable_result());
-  done.set_failed(!made.ok());
+  done.set_failed(static_cast<int32_t>(made.code()));
   // What others have sent for it is not wanted any more: they may be waiting for their memory.
   if (!made.ok()) team->mailbox()->BeginAttempt({attempt.generation, attempt.number + 1});
   team->Send(view.leader, done);

@@ -11,6 +11,13 @@ bool IsOrder(TeamMessage::Kind kind) {
   return kind == TeamMessage::STEP || kind == TeamMessage::EVALUATE || kind == TeamMessage::END;
 }
 
+// FAILED_PRECONDITION where the member is none any more; otherwise the step is tried again.
+absl::Status FailedElsewhere(int32_t code) {
+  const bool given_up = code == static_cast<int32_t>(absl::StatusCode::kFailedPrecondition);
+  return {given_up ? absl::StatusCode::kFailedPrecondition : absl::StatusCode::kAborted,
+          "another process of the team could not make the step"};
+}
+
 }  // namespace
 
 bool Mailbox::New(uint64_t life, uint64_t number) {
@@ -39,7 +46,7 @@ void Mailbox::Put(DecodedTeamMessage message) {
   }
   const TeamAttempt attempt = AttemptOf(head);
   if (attempt < attempt_ || attempt.generation < generation_) return;
-  if (head.failed()) failed_ = attempt;
+  if (head.failed() != 0) failed_ = {attempt, FailedElsewhere(head.failed())};
   const Key key = {head.kind(), head.place(), head.part()};
   messages_[attempt][key] = std::move(message);
 }
@@ -56,9 +63,7 @@ absl::Status Mailbox::Going() const {
   if (generation_ != attempt_.generation) {
     return absl::AbortedError("somebody of the team came or went: the step is begun anew");
   }
-  if (failed_ && !(*failed_ < attempt_) && !(attempt_ < *failed_)) {
-    return absl::AbortedError("another process of the team could not make the step");
-  }
+  if (!(failed_.first < attempt_) && !(attempt_ < failed_.first)) SYNCLINE_RETURN_IF_ERROR(failed_.second);
   if (!orders_.empty() && attempt_ < AttemptOf(orders_.back())) {
     return absl::AbortedError("the leader of the team has given another order");
   }

@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <tuple>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -51,8 +52,9 @@ class Mailbox {
 
   // The message of this kind for the present attempt, from `place`, of its part `part`. Waits;
   // ABORTED once the team is another one than the attempt's, the leader has ordered another
-  // attempt, or one of the others says that this one has failed. When its data has been read,
-  // CheckIntact says whether that counts.
+  // attempt, or one of the others says that this one has failed: FAILED_PRECONDITION if that was
+  // because the member is none any more. When its data has been read, CheckIntact says whether that
+  // counts.
   absl::StatusOr<DecodedTeamMessage> Take(TeamMessage::Kind kind, uint32_t place, uint64_t part);
   // The same without waiting: none if it is not there yet.
   absl::StatusOr<std::optional<DecodedTeamMessage>> TakeIfThere(TeamMessage::Kind kind, uint32_t place, uint64_t part);
@@ -82,7 +84,7 @@ class Mailbox {
   uint64_t generation_ ABSL_GUARDED_BY(mu_) = 0;
   TeamAttempt attempt_ ABSL_GUARDED_BY(mu_);
   std::map<uint64_t, Seen> seen_ ABSL_GUARDED_BY(mu_);  // by life
-  std::optional<TeamAttempt> failed_ ABSL_GUARDED_BY(mu_);
+  std::pair<TeamAttempt, absl::Status> failed_ ABSL_GUARDED_BY(mu_);  // elsewhere
   Messages messages_ ABSL_GUARDED_BY(mu_);
   std::deque<TeamMessage> orders_ ABSL_GUARDED_BY(mu_);
   SteadyCondition ordered_;

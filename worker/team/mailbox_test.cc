@@ -94,13 +94,17 @@ TEST_F(MailboxTest, AnAttemptThatFailedElsewhereEndsAndTheNextOneDoesNot) {
   box_.SetGeneration(3);
   box_.BeginAttempt({3, 1});
   DecodedTeamMessage failed = Message(TeamMessage::DONE, 1, 1, 0);
-  failed.head.set_failed(true);
+  failed.head.set_failed(static_cast<int32_t>(absl::StatusCode::kUnavailable));
   std::thread other([&] { box_.Put(failed); });
   EXPECT_THAT(box_.Take(TeamMessage::DONE, 2, 0).status(), StatusIs(absl::StatusCode::kAborted));
   other.join();
   box_.BeginAttempt({3, 2});
   box_.Put(Message(TeamMessage::ACTIVATION, 2, 2, 0));
   EXPECT_EQ(NumberOf(0), 2u);
+  failed = Message(TeamMessage::DONE, 3, 2, 0);
+  failed.head.set_failed(static_cast<int32_t>(absl::StatusCode::kFailedPrecondition));
+  box_.Put(failed);
+  EXPECT_THAT(box_.Take(TeamMessage::DONE, 2, 0).status(), StatusIs(absl::StatusCode::kFailedPrecondition));
 }
 
 TEST_F(MailboxTest, TellsWhatIsThereWithoutWaiting) {

@@ -32,7 +32,7 @@ class GradientSum {
   GradientSum(const Buckets* buckets, Collective* collective, Summed summed)
       : buckets_(*buckets), collective_(collective), summed_(std::move(summed)), made_(buckets->buckets.size()) {}
 
-  // The gradient of a parameter is there. Adds what has come from the others, and does not wait. Errors as of Collective.
+  // The gradient of a parameter is there. Adds what has come from the others, and does not wait. Errors as Collective.
   absl::Status Made(size_t parameter);
   // All were made: adds up the rest.
   absl::Status Finish();

@@ -121,7 +121,7 @@ absl::Status AllReduceMember::LayOut(const Team::View& view) {
   if (layout_ && layout_->places == places && layout_->me == me) return absl::OkStatus();
   share_there_.reset();
   const std::vector<SumBucket> buckets = CutBuckets(client_->chunks(), places.size());
-  Layout& layout = layout_.emplace();
+  AllReduceLayout& layout = layout_.emplace();
   layout.places = places;
   layout.me = me;
   layout.share = ShareOf(buckets, me);

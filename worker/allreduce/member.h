@@ -23,6 +23,15 @@
 
 namespace syncline {
 
+// What of an all-reduce depends on who is in the team.
+struct AllReduceLayout {
+  std::vector<uint32_t> places;
+  size_t me = 0;                // of them
+  std::vector<uint32_t> share;  // chunks
+  CollectivePlan gather;
+  GradientSum::Buckets sum;
+};
+
 // One process of an all-reduce. A step, on each of n processes:
 //
 //   pull its share of the weights (1/n) from the shards, gather the others' from the other processes; or pull all,
@@ -48,7 +57,7 @@ class AllReduceMember {
   // Becomes part of a member, if it is not yet.
   absl::Status BecomeMember(Rank rank, Incarnation incarnation);
   void Forget();
-  // Whether all shards, and the other processes, read and write this one's memory, and each had better pull all weights.
+  // Whether all shards and the other processes are on this host, so that each had better pull all weights.
   bool PullsAll() const;
 
   // One try of a step. The loss, summed over this process's part. ABORTED if somebody of the team came or went.
@@ -63,14 +72,6 @@ class AllReduceMember {
   TeamProgress progress() const { return progress_; }
 
  private:
-  // What depends on who is in the team.
-  struct Layout {
-    std::vector<uint32_t> places;
-    size_t me = 0;
-    std::vector<uint32_t> share;  // chunks
-    CollectivePlan gather;
-    GradientSum::Buckets sum;
-  };
   // Pushes under way: shared with their callbacks.
   struct Pushes;
 
@@ -97,7 +98,7 @@ class AllReduceMember {
   std::optional<EpochOrder> order_;
   std::unique_ptr<BatchLoader> train_;
   TeamProgress progress_;
-  std::optional<Layout> layout_;
+  std::optional<AllReduceLayout> layout_;
   std::unique_ptr<Client> client_;  // goes before the network, which it may be writing to
   std::shared_ptr<Pushes> pushes_;
   // A pull of all weights under way, for which clock; and the clock whose weights are there: this process's share at

@@ -27,9 +27,12 @@ absl::StatusOr<std::unique_ptr<HostLink>> HostLink::Attach(const std::shared_ptr
                                    kTimeout);
   };
   LentBlocks blocks = {word};
-  for (auto& block : memory->blocks()) {
-    host->lent_.push_back(block);
-    blocks.push_back(std::move(block));
+  {
+    absl::MutexLock lock(&host->mu_);
+    for (auto& block : memory->blocks()) {
+      host->lent_.push_back(block);
+      blocks.push_back(std::move(block));
+    }
   }
   SYNCLINE_ASSIGN_OR_RETURN(host->link_, LocalLink::Attach(ask, Sender(), blocks, {}));
   if (host->link_ == nullptr) return nullptr;

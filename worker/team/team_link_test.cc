@@ -50,8 +50,9 @@ class TeamLinkTest : public ::testing::Test {
     return sent->status;
   }
   absl::StatusOr<DecodedTeamMessage> Take() { return mailbox_.Take(TeamMessage::ACTIVATION, 0, ++taken_); }
-  static const float* FloatsOf(const DecodedTeamMessage& message) {
-    return reinterpret_cast<const float*>(message.data.pieces()[0].data);
+  static float FirstOf(const DecodedTeamMessage& message) {
+    float scratch;
+    return *FloatReader(message.data).Next(1, &scratch);
   }
 
   std::unique_ptr<SharedBlocks> memory_;
@@ -71,7 +72,7 @@ TEST_F(TeamLinkTest, OnOneHostDataIsReadWhereItLiesAndStaysUntilThen) {
   SYNCLINE_ASSERT_OK(message);
   ASSERT_EQ(message->data.size(), (kFloats - 5) * sizeof(float));
   floats[5] = 3;
-  EXPECT_EQ(FloatsOf(*message)[0], 3) << "it is the sender's memory";
+  EXPECT_EQ(FirstOf(*message), 3) << "it is the sender's memory";
   EXPECT_FALSE(sent->done.HasBeenNotified());
   SYNCLINE_EXPECT_OK(message->CheckIntact());
   message = absl::CancelledError("let go");
@@ -128,7 +129,7 @@ TEST_F(TeamLinkTest, WithoutSharedMemoryOnEitherSideItGoesThroughTheNetwork) {
     const auto message = Take();
     SYNCLINE_ASSERT_OK(message);
     ASSERT_EQ(message->data.size(), kFloats * sizeof(float));
-    EXPECT_EQ(FloatsOf(*message)[0], 4) << "a copy";
+    EXPECT_EQ(FirstOf(*message), 4) << "a copy";
     SYNCLINE_EXPECT_OK(message->CheckIntact());
     link_.reset();
   }

@@ -11,6 +11,7 @@
 
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
+#include "common/memory/local_plane.h"
 #include "common/obs/status_page.h"
 #include "common/rpc/call.h"
 #include "common/rpc/channel.h"
@@ -26,7 +27,6 @@
 #include "server/hand_over.h"
 #include "server/peer_norms.h"
 #include "server/replicator.h"
-#include "server/service/local_plane.h"
 #include "server/service/parameter_service.h"
 #include "server/service/shard_host.h"
 #include "server/service/tensor_calls.h"

@@ -8,7 +8,7 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "common/cluster/stage_layout.h"
-#include "common/memory/shared_memory.h"
+#include "common/memory/shared_blocks.h"
 #include "common/status/status_macros.h"
 #include "common/time/steady_notification.h"
 #include "spdlog/spdlog.h"
@@ -28,18 +28,6 @@
 
 namespace syncline {
 namespace {
-
-// Memory that shards on this host can read and write (if the job wants that), and other processes.
-std::shared_ptr<void> Lend(Client* client, size_t bytes, std::shared_ptr<SharedMemory>* first) {
-  const auto memory = SharedMemory::Create(bytes);
-  if (!memory.ok()) {
-    spdlog::warn("tensors go through the network: {}", std::string(memory.status().message()));
-    return nullptr;
-  }
-  if (client->job().shared_memory()) client->Lend(*memory);
-  if (*first == nullptr) *first = *memory;
-  return std::shared_ptr<void>(*memory, (*memory)->data());
-}
 
 // Makes the steps that lost workers owe, beside a membership of this process, whenever `client` is asked
 // to: by a membership of its own, with a network of its own.
@@ -132,16 +120,20 @@ absl::Status Train(const WorkerOptions& options, ProgressBoard* board, Role role
   SYNCLINE_ASSIGN_OR_RETURN(training.data, LoadTrainingData(job));
   spdlog::info("{} samples of {} features", training.data.train->size(),
                training.data.train->features());
-  Network::HostMemory lent;
-  std::shared_ptr<SharedMemory> values;
-  if (job.shared_memory() || listener) {
-    lent = [&](size_t bytes) { return Lend(client.get(), bytes, &values); };
-  }
+  // What shards on this host read and write, if the job wants that, and other processes.
+  SharedBlocks own(job.shared_memory() || listener);
+  SharedBlocks* const memory = role.team != nullptr ? role.team->memory() : &own;
+  const auto lent = [memory](size_t bytes) { return memory->Allocate(bytes); };
+  if (role.team != nullptr) placement.part.outputs = lent;
   const int batch = static_cast<int>(job.batch_size());
   auto created = Network::Create(job.model(), device.get(), PipelineStage::MicroRows(job.pipeline(), batch),
                                  job.seed(), lent, placement.part);
   SYNCLINE_RETURN_IF_ERROR(ExplainMemory(created.status(), job));
   network = *std::move(created);
+  const auto blocks = memory->blocks();
+  for (const auto& block : blocks) {
+    if (job.shared_memory()) client->Lend(block);
+  }
   SYNCLINE_ASSIGN_OR_RETURN(const auto parameters, ModelParameters(job.model()));
   SYNCLINE_RETURN_IF_ERROR(client->CreateTensors(TensorSpecs(parameters)));
   // Goes before the network, as it may still be sending from it.
@@ -162,7 +154,8 @@ absl::Status Train(const WorkerOptions& options, ProgressBoard* board, Role role
     spdlog::info("shared memory with the {} shards on this host", client->shards_on_this_host());
   }
   std::optional<HostSum> host;
-  if (listener && values != nullptr) {
+  if (listener && !blocks.empty()) {
+    const auto& values = blocks.front();
     LocalTeam::Options leading;
     leading.listener = *std::move(listener);
     leading.rank = client->rank();

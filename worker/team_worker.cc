@@ -17,6 +17,7 @@
 #include "worker/model/model_builder.h"
 #include "worker/pipeline/follower.h"
 #include "worker/pipeline/memory_limit.h"
+#include "worker/rejoins.h"
 #include "worker/team/follower.h"
 #include "worker/team/team.h"
 #include "worker/team/team_leader.h"
@@ -25,9 +26,6 @@
 
 namespace syncline {
 namespace {
-
-// How often a worker that was given up joins again before it gives up itself.
-constexpr int kMaxJoins = 5;
 
 // What a process of an all-reduce has, whether it leads or follows.
 struct AllReduce {
@@ -110,8 +108,10 @@ absl::Status RunInTeam(const WorkerOptions& options, const JobManifest& job, Pro
   place.name = options.name.empty() ? Client::DefaultName() : options.name;
   place.listen = options.listen;
   place.advertise = options.advertise;
+  place.shared_memory = job.shared_memory();
   SYNCLINE_ASSIGN_OR_RETURN(const std::unique_ptr<Team> team, Team::Start(place));
-  for (int joins = 1;;) {
+  Rejoins rejoins;
+  while (true) {
     const auto settled = [](const Team::View& view) { return view.has_place || view.finished; };
     const auto view = team->Await(settled, options.stop);
     if (absl::IsCancelled(view.status()) || (view.ok() && view->finished)) return absl::OkStatus();
@@ -127,10 +127,9 @@ absl::Status RunInTeam(const WorkerOptions& options, const JobManifest& job, Pro
       absl::SleepFor(absl::Milliseconds(20));
       continue;
     }
-    if (SteadyNow() - begun > absl::Minutes(1)) joins = 0;
     const bool stopping = options.stop && options.stop();
     if (stopping && absl::IsCancelled(status)) return absl::OkStatus();
-    if (!given_up || stopping || ++joins > kMaxJoins) return status;
+    if (!given_up || stopping || !rejoins.Again(SteadyNow() - begun)) return status;
     spdlog::warn("the cluster gave this worker up ({}): joining again", std::string(status.message()));
   }
 }

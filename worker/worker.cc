@@ -16,13 +16,11 @@
 #include "worker/local/host_group.h"
 #include "worker/membership.h"
 #include "worker/progress_board.h"
+#include "worker/rejoins.h"
 #include "worker/team_worker.h"
 
 namespace syncline {
 namespace {
-
-// How often a worker that was given up joins again before it gives up itself.
-constexpr int kMaxJoins = 5;
 
 absl::StatusOr<std::unique_ptr<StatusPage>> ServePage(const WorkerOptions& options,
                                                       ProgressBoard* board) {
@@ -62,7 +60,8 @@ absl::Status RunWorker(const WorkerOptions& options) {
     options.serving(page == nullptr ? "" : absl::StrCat(options.page_host, ":", page->port()));
   }
   HelperResult before;
-  for (int joins = 1;;) {
+  Rejoins rejoins;
+  while (true) {
     JobManifest job;
     auto place = FindPlace(options, &job);
     // The leader had no time to say that training was over.
@@ -82,12 +81,9 @@ absl::Status RunWorker(const WorkerOptions& options) {
     role.before = before;
     const absl::Time begun = SteadyNow();
     const absl::Status status = Train(options, &board, std::move(role), &given_up);
-    // Only what comes thick and fast is a sign that it is this worker's own fault.
-    if (SteadyNow() - begun > absl::Minutes(1)) joins = 0;
     const bool stopping = options.stop && options.stop();
-    ++joins;
     if (stopping && absl::IsCancelled(status)) break;  // it had not begun
-    if (!given_up || stopping || joins > kMaxJoins) return status;
+    if (!given_up || stopping || !rejoins.Again(SteadyNow() - begun)) return status;
     spdlog::warn("the cluster gave this worker up ({}): joining again",
                  std::string(status.message()));
   }

@@ -11,8 +11,8 @@
 
 namespace syncline {
 
-// What a worker and a shard on one host say to each other over a LocalSocket, beside the memory that
-// carries the tensors. Numbers are in the host's byte order.
+// What a worker says over a LocalSocket to a shard on its host, or to another worker of its team, beside the
+// memory that carries the tensors. Numbers are in the host's byte order.
 //
 //   frame = call(8) kind(4) code(4) body
 //
@@ -28,7 +28,8 @@ struct LocalFrame {
     kPull = 4,
     kCommit = 5,
     kPing = 6,
-    kPushPull = 7
+    kPushPull = 7,
+    kDeliver = 8  // a TeamMessage; answered, without a body, when nobody looks at its data any more
   };
 
   uint64_t call = 0;

@@ -19,6 +19,13 @@ void ScaleInto(float weight, const float* in, float* out, size_t n) {
   });
 }
 
+void Add(const float* a, const float* b, float* out, size_t n) {
+  Vectorise([=]() SYNCLINE_INLINE {
+    SYNCLINE_ELEMENTWISE
+    for (size_t i = 0; i < n; ++i) out[i] = a[i] + b[i];
+  });
+}
+
 void AddScaled(float weight, const float* in, float* out, size_t n) {
   Vectorise([=]() SYNCLINE_INLINE {
     SYNCLINE_ELEMENTWISE

@@ -17,6 +17,9 @@ namespace syncline {
 // out[i] = weight * in[i].
 void ScaleInto(float weight, const float* in, float* out, size_t n);
 
+// out[i] = a[i] + b[i]. `out` may be either.
+void Add(const float* a, const float* b, float* out, size_t n);
+
 // out[i] += weight * in[i].
 void AddScaled(float weight, const float* in, float* out, size_t n);
 

@@ -44,6 +44,20 @@ TEST(AllFiniteTest, FindsEachBadElementWhereverItLies) {
   }
 }
 
+TEST(AddTest, IsTheSameInPlace) {
+  for (size_t n = 0; n <= 70; ++n) {
+    std::vector<float> a(n), b(n), sum(n);
+    for (size_t i = 0; i < n; ++i) {
+      a[i] = 1.0f / static_cast<float>(i + 1);
+      b[i] = static_cast<float>(i);
+    }
+    Add(a.data(), b.data(), sum.data(), n);
+    for (size_t i = 0; i < n; ++i) EXPECT_EQ(sum[i], a[i] + b[i]) << n << " " << i;
+    Add(a.data(), b.data(), a.data(), n);
+    EXPECT_EQ(a, sum);
+  }
+}
+
 TEST(SumOfSquaresTest, IsExactWhereItCanBeAndTakesAnyLength) {
   std::vector<float> values;
   double want = 0;

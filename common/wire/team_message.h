@@ -1,6 +1,9 @@
 #ifndef SYNCLINE_COMMON_WIRE_TEAM_MESSAGE_H_
 #define SYNCLINE_COMMON_WIRE_TEAM_MESSAGE_H_
 
+#include <functional>
+
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/tensor/fragments.h"
 #include "grpcpp/support/byte_buffer.h"
@@ -17,6 +20,14 @@ grpc::ByteBuffer EncodeTeamMessage(const TeamMessage& head, const Fragments& dat
 struct DecodedTeamMessage {
   TeamMessage head;  // without data
   Fragments data;    // keeps the message's bytes
+  // Null, or what says whether the sender has left `data` alone up to now: see CheckIntact.
+  std::function<bool()> intact;
+
+  // Once data has been read: ABORTED if that does not count, as the team has gone on without this process.
+  absl::Status CheckIntact() const {
+    if (intact == nullptr || intact()) return absl::OkStatus();
+    return absl::AbortedError("what another process of the team sent has changed while it was read");
+  }
 };
 // INVALID_ARGUMENT, saying where, for bytes that are no such message.
 absl::StatusOr<DecodedTeamMessage> DecodeTeamMessage(const grpc::ByteBuffer& buffer);

@@ -85,6 +85,14 @@ void ChildProcess::Kill() {
   if (!Poll()) kill(pid_, SIGKILL);
 }
 
+void ChildProcess::Stop() {
+  if (!Poll()) kill(pid_, SIGSTOP);
+}
+
+void ChildProcess::Continue() {
+  if (!Poll()) kill(pid_, SIGCONT);
+}
+
 bool ChildProcess::WaitFor(absl::Duration patience) {
   const absl::Time deadline = SteadyNow() + patience;
   while (!Poll()) {

@@ -32,6 +32,8 @@ class ChildProcess {
   std::optional<int> Poll();
   void Terminate();  // SIGTERM
   void Kill();       // SIGKILL
+  void Stop();       // SIGSTOP
+  void Continue();   // SIGCONT
   // Waits for its end; false when `patience` ran out first.
   bool WaitFor(absl::Duration patience);
 

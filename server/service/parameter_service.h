@@ -2,9 +2,9 @@
 #define SYNCLINE_SERVER_SERVICE_PARAMETER_SERVICE_H_
 
 #include "common/io/file_system.h"
+#include "common/memory/local_plane.h"
 #include "common/rpc/raw_call.h"
 #include "proto/parameter_server.grpc.pb.h"
-#include "server/service/local_plane.h"
 #include "server/service/shard_host.h"
 #include "server/service/tensor_calls.h"
 

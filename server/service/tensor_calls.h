@@ -12,13 +12,13 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "common/memory/local_frame.h"
+#include "common/memory/worker_link.h"
 #include "common/threads/parallel_for.h"
 #include "common/time/steady_now.h"
 #include "common/wire/chunk_message.h"
 #include "grpcpp/support/byte_buffer.h"
 #include "proto/parameter_server.pb.h"
 #include "server/service/shard_host.h"
-#include "server/service/worker_link.h"
 
 namespace syncline {
 

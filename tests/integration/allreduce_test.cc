@@ -35,6 +35,17 @@ TEST(AllReduceTest, MakesTheWeightsOfTheParameterServer) {
   }
 }
 
+// On one host each process pulls all weights, unless they are coded: then it gathers the others' from their memory.
+TEST(AllReduceTest, WhoSitsBesideWhomChangesNoBit) {
+  for (const Codec codec : {CODEC_NONE, FP16}) {
+    JobManifest job = Job(3, 30000);
+    job.set_pull_codec(codec);
+    const Weights on_one_host = TrainedWeights(job);
+    job.set_shared_memory(false);
+    EXPECT_EQ(TrainedWeights(job), on_one_host) << Codec_Name(codec);
+  }
+}
+
 TEST(AllReduceTest, ShardsSeeEachWeightOnceAStep) {
   const auto pushed = [](const JobManifest& job) {
     InProcessCluster cluster(job);
@@ -81,6 +92,19 @@ class LostWorkerTest : public ::testing::Test {
 TEST_F(LostWorkerTest, TheRestGoOnWithItsSamples) {
   cluster_.process(NameAt(/*lowest=*/false)).Kill();
   SYNCLINE_ASSERT_OK(cluster_.WaitForStep(cluster_.Status().step() + 4)) << cluster_.Logs();
+  ExpectTheWeightsOfAll();
+}
+
+// It may have been reading what the others have long overwritten.
+TEST_F(LostWorkerTest, OneThatWasStoppedDoesNoHarm) {
+  for (const bool lowest : {false, true}) {
+    ChildProcess& stopped = cluster_.process(NameAt(lowest));
+    stopped.Stop();
+    const absl::Status went_on = cluster_.WaitForStep(cluster_.Status().step() + 4);
+    stopped.Continue();
+    SYNCLINE_ASSERT_OK(went_on) << cluster_.Logs();
+    SYNCLINE_ASSERT_OK(cluster_.WaitForStep(cluster_.Status().step() + 4)) << cluster_.Logs();
+  }
   ExpectTheWeightsOfAll();
 }
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -18,7 +19,7 @@
 namespace syncline {
 namespace {
 
-class TeamTest : public ::testing::TestWithParam<int> {
+class TeamTest : public ::testing::TestWithParam<std::tuple<int, bool>> {
  protected:
   static JobManifest Job(int workers) {
     JobManifest job = SmallJob(2, 2, 8);
@@ -28,12 +29,13 @@ class TeamTest : public ::testing::TestWithParam<int> {
   }
 
   // A coordinator and a team of so many, complete.
-  void Start(int count) {
+  void Start(int count, bool shared_memory = true) {
     cluster_ = std::make_unique<InProcessCluster>(Job(count), "", absl::Seconds(2), &PosixFileSystem(), false);
     for (int i = 0; i < count; ++i) {
       Team::Options options;
       options.coordinator = cluster_->coordinator();
       options.name = absl::StrCat("process-", i);
+      options.shared_memory = shared_memory;
       auto team = Team::Start(options);
       SYNCLINE_ASSERT_OK(team);
       teams_.push_back(*std::move(team));
@@ -69,18 +71,20 @@ class TeamTest : public ::testing::TestWithParam<int> {
 };
 
 TEST_P(TeamTest, SumsAndGathersAnyNumberOfFloats) {
-  const int n = GetParam();
-  ASSERT_NO_FATAL_FAILURE(Start(n));
-  // Less than a float each, short, and of several messages.
-  for (const size_t floats : {size_t{3}, size_t{1000}, size_t{700000}}) {
-    All([&](Team* team, const TeamAttempt& attempt) {
+  const auto [n, shared_memory] = GetParam();
+  ASSERT_NO_FATAL_FAILURE(Start(n, shared_memory));
+  // Less than a float each, short, and of several messages. The first ones lend the memory.
+  for (const size_t floats : {size_t{3}, size_t{1000}, size_t{700000}, size_t{700000}}) {
+    All([&, n = n](Team* team, const TeamAttempt& attempt) {
       const Team::View view = team->view();
-      std::vector<float> vector(floats);
+      std::vector<float> own(floats);
+      const std::shared_ptr<void> lent = team->memory()->Allocate(floats * sizeof(float));
+      float* const vector = lent == nullptr ? own.data() : static_cast<float*>(lent.get());
       for (size_t i = 0; i < floats; ++i) vector[i] = static_cast<float>((i + 1) % 17 * (view.place + 1));
       Collective::Segments segments;
       for (int s = 0; s < n; ++s) {
         const size_t begin = floats * s / n, end = floats * (s + 1) / n, middle = (begin + end) / 2;
-        segments.push_back({{vector.data() + begin, middle - begin}, {vector.data() + middle, end - middle}});
+        segments.push_back({{vector + begin, middle - begin}, {vector + middle, end - middle}});
       }
       Collective collective(team, attempt, view.places(), view.place);
       SYNCLINE_ASSERT_OK(collective.ReduceScatter(segments));
@@ -91,9 +95,15 @@ TEST_P(TeamTest, SumsAndGathersAnyNumberOfFloats) {
       }
     });
   }
+  for (const auto& team : teams_) {
+    EXPECT_EQ(team->OnThisHost((team->view().place + 1) % n), shared_memory && n > 1);
+  }
 }
 
-INSTANTIATE_TEST_SUITE_P(Of, TeamTest, ::testing::Values(1, 2, 3, 4, 5), ::testing::PrintToStringParamName());
+INSTANTIATE_TEST_SUITE_P(Of, TeamTest, ::testing::Combine(::testing::Values(1, 2, 3, 4, 5), ::testing::Bool()),
+                         [](const auto& info) {
+                           return absl::StrCat(std::get<0>(info.param), std::get<1>(info.param) ? "OnOneHost" : "");
+                         });
 
 TEST_F(TeamTest, WhoWaitsForOneThatGoesIsTold) {
   ASSERT_NO_FATAL_FAILURE(Start(3));
@@ -102,10 +112,7 @@ TEST_F(TeamTest, WhoWaitsForOneThatGoesIsTold) {
     if (team->view().place == gone) return;
     if (team->view().place == (gone + 1) % 3) {
       // To one that is there it arrives; to nobody, it ends as well.
-      TeamMessage message;
-      message.set_kind(TeamMessage::DONE);
-      message.set_generation(attempt.generation);
-      message.set_attempt(attempt.number);
+      const TeamMessage message = MessageOf(TeamMessage::DONE, attempt);
       team->Send((gone + 2) % 3, message)->Wait();
       team->Send(7, message)->Wait();
     } else {

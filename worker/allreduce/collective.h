@@ -4,65 +4,70 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "proto/team.pb.h"
+#include "worker/allreduce/collective_plan.h"
 #include "worker/team/mailbox.h"
 #include "worker/team/team.h"
 
 namespace syncline {
 
-// Sums, and copies, among the processes of a team, each of which has a segment of its own.
+// Sums, and copies, among the processes of a team, each of which has a segment of its own; how, collective_plan.h says.
+// On one host a process adds straight out of the others' memory, if theirs is Team::memory().
 //
-// Long vectors go round a ring (Patarasuk and Yuan 2009), which sends no byte more than it must; short ones by
-// recursive halving and doubling (Thakur et al. 2005), in fewer messages, where the processes are a power of two. Both
-// add in an order that depends on the places alone, so a sum is the same in every run. Messages are cut, so that
-// one is added while the next one is on its way.
-//
-// Used by one thread. The memory is only the caller's again when a call has returned.
+// Used by one thread. All processes begin the same sums in the same order.
 class Collective {
  public:
-  // Floats in one piece of memory.
-  struct Run {
-    float* data = nullptr;
-    size_t floats = 0;
-  };
-  using Segments = std::vector<std::vector<Run>>;  // by process, as `places` has them
+  using Run = FloatRun;
+  using Segments = FloatSegments;  // by process, as `places` has them
 
   // `places`: of all processes, ascending; `me`: which of them this one is.
   Collective(Team* team, const TeamAttempt& attempt, std::vector<uint32_t> places, size_t me)
       : team_(team), attempt_(attempt), places_(std::move(places)), me_(me) {}
   // Waits until what was sent has arrived, or its receiver has gone.
-  ~Collective();
+  ~Collective() { AwaitSent(); }
 
   // Afterwards this process's segment is the sum of all processes'; the others are undefined. ABORTED if somebody
-  // of the team came or went.
+  // of the team came or went. The memory is only the caller's again when the call has returned.
   absl::Status ReduceScatter(const Segments& segments);
-  // Afterwards every segment is that of its process. Errors as above.
+  // Afterwards every segment is that of its process. Likewise.
   absl::Status AllGather(const Segments& segments);
+
+  // A sum under way, by a plan made before, which outlives it.
+  struct Going {
+    TeamMessage::Kind kind = TeamMessage::KIND_UNSPECIFIED;
+    const CollectivePlan* plan = nullptr;
+    uint64_t number = 0;
+    size_t next = 0;  // action
+
+    bool ended() const { return next == plan->size(); }
+  };
+  // `kind`: REDUCE or GATHER. Sends what it can.
+  absl::StatusOr<Going> Begin(TeamMessage::Kind kind, const CollectivePlan& plan);
+  // Goes on until it would have to wait, or with `wait` to the end. The memory stays in use until AwaitSent.
+  absl::Status Advance(Going* going, bool wait);
+  // Until all that was sent has arrived, or its receiver has gone.
+  void AwaitSent();
 
   // To the other processes, so far.
   uint64_t sent_bytes() const { return sent_bytes_; }
 
  private:
-  // Messages of some segments, first to last.
-  using Messages = std::vector<std::vector<Run>>;
-
-  bool Halves(const Segments& segments) const;
-  static Messages Cut(const Segments& segments, size_t begin, size_t end);
-  void Send(TeamMessage::Kind kind, size_t to, uint32_t part, const std::vector<Run>& message);
-  // Adds what has come to where it belongs, or puts it there.
-  absl::Status Receive(TeamMessage::Kind kind, size_t from, uint32_t part, const std::vector<Run>& to);
-  absl::Status GoRound(TeamMessage::Kind kind, const Segments& segments, size_t first);
-  absl::Status Exchange(TeamMessage::Kind kind, size_t with, size_t round, const Messages& out,
-                        const Messages& in);
-  void AwaitSent();
+  absl::Status Complete(TeamMessage::Kind kind, const CollectivePlan& plan);
+  void Send(TeamMessage::Kind kind, uint64_t part, const CollectiveAction& action);
+  // False: it is not there yet.
+  absl::StatusOr<bool> Receive(TeamMessage::Kind kind, uint64_t part, const CollectiveAction& action, bool wait);
+  absl::Status Take(const DecodedTeamMessage& message, const CollectiveAction& action) const;
 
   Team* const team_;
   const TeamAttempt attempt_;
   const std::vector<uint32_t> places_;
   const size_t me_;
+  uint64_t begun_ = 0;
   uint64_t sent_bytes_ = 0;
   std::vector<std::shared_ptr<Delivery>> sent_;
 };

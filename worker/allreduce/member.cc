@@ -3,13 +3,37 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/synchronization/mutex.h"
 #include "common/status/status_macros.h"
 #include "spdlog/spdlog.h"
+#include "worker/allreduce/sum_layout.h"
 #include "worker/client/await.h"
 #include "worker/model/model_builder.h"
 #include "worker/train/parameters.h"
 
 namespace syncline {
+
+struct AllReduceMember::Pushes {
+  absl::Mutex mu;
+  int under_way ABSL_GUARDED_BY(mu) = 0;
+  absl::Status error ABSL_GUARDED_BY(mu);
+
+  void Begin() {
+    absl::MutexLock lock(&mu);
+    ++under_way;
+  }
+  void End(const absl::Status& status) {
+    absl::MutexLock lock(&mu);
+    --under_way;
+    error.Update(status);
+  }
+  absl::Status Wait() {
+    absl::MutexLock lock(&mu);
+    const auto none = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) { return under_way == 0; };
+    mu.Await(absl::Condition(&none));
+    return error;
+  }
+};
 
 absl::StatusOr<std::unique_ptr<AllReduceMember>> AllReduceMember::Create(const Options& options) {
   std::unique_ptr<AllReduceMember> member(new AllReduceMember(options));
@@ -22,18 +46,15 @@ absl::Status AllReduceMember::Build() {
   SYNCLINE_ASSIGN_OR_RETURN(data_, LoadTrainingData(job));
   order_.emplace(static_cast<uint32_t>(data_.train->size()), job.seed());
   const int batch = static_cast<int>(job.batch_size());
-  // Only the values: a gradient that a shard still looks at may be computed anew by then, of other samples.
-  const auto memory = [this, &job](size_t bytes) -> std::shared_ptr<void> {
-    if (!job.shared_memory() || lent_ != nullptr) return nullptr;
-    auto lent = SharedMemory::Create(bytes);
-    if (!lent.ok()) return nullptr;
-    lent_ = *lent;
-    return std::shared_ptr<void>(lent_, lent_->data());
-  };
+  const auto memory = [this](size_t bytes) { return options_.team->memory()->Allocate(bytes); };
   SYNCLINE_ASSIGN_OR_RETURN(network_, Network::Create(job.model(), options_.device, batch, job.seed(), memory));
-  for (size_t p = 0; p < network_->parameters().size(); ++p) {
+  const auto& parameters = network_->parameters();
+  const size_t last = parameters.size() - 1;
+  const size_t bytes = sizeof(float) * (network_->gradient(last) + parameters[last].size() - network_->gradient(0));
+  SYNCLINE_ASSIGN_OR_RETURN(sum_memory_, DeviceMemory::AdoptOrAllocate(options_.device, memory(bytes), bytes));
+  for (size_t p = 0; p < parameters.size(); ++p) {
     values_.push_back(network_->value(p));
-    gradients_.push_back(network_->gradient(p));
+    sums_.push_back(sum_memory_.floats() + (network_->gradient(p) - network_->gradient(0)));
   }
   SYNCLINE_ASSIGN_OR_RETURN(train_,
                             BatchLoader::Create(options_.device, data_.train, LossOf(job.model()), batch));
@@ -47,47 +68,144 @@ absl::Status AllReduceMember::BecomeMember(Rank rank, Incarnation incarnation) {
   }
   Forget();
   SYNCLINE_ASSIGN_OR_RETURN(client_, Client::ConnectAs(options_.client, rank, incarnation, options_.job));
-  if (lent_ != nullptr) client_->Lend(lent_);
+  for (const auto& block : options_.team->memory()->blocks()) client_->Lend(block);
   SYNCLINE_RETURN_IF_ERROR(client_->CreateTensors(TensorSpecs(network_->parameters())));
+  pushes_ = std::make_shared<Pushes>();
   spdlog::info("part of rank {} (incarnation {}) of job {}", rank, incarnation, options_.job.name());
   return absl::OkStatus();
 }
 
-Collective::Segments AllReduceMember::MemoryOf(const std::vector<Segment>& segments,
-                                               float* (Network::*block)(size_t)) {
+void AllReduceMember::Forget() {
+  client_.reset();
+  pull_.reset();
+  layout_.reset();
+  share_there_.reset();
+  all_there_.reset();
+}
+
+bool AllReduceMember::PullsAll() const {
+  const JobManifest& job = options_.job;
+  const Team::View view = options_.team->view();
+  const std::vector<uint32_t> places = view.places();
+  return job.pull_codec() == CODEC_NONE && job.tensor_codecs().empty() &&
+         client_->shards_on_this_host() == client_->shards() &&
+         std::all_of(places.begin(), places.end(), [&](uint32_t place) {
+           return place == view.place || options_.team->OnThisHost(place);
+         });
+}
+
+Collective::Segments AllReduceMember::MemoryOf(const std::vector<std::vector<uint32_t>>& shares,
+                                               bool gradients) const {
   const std::vector<Client::Chunk> chunks = client_->chunks();
   Collective::Segments memory;
-  for (const Segment& segment : segments) {
-    std::vector<Collective::Run>& runs = memory.emplace_back();
-    for (uint32_t c = segment.begin; c < segment.end; ++c) {
-      float* const data = (network_.get()->*block)(chunks[c].tensor) + chunks[c].begin;
+  for (const std::vector<uint32_t>& share : shares) {
+    std::vector<FloatRun>& runs = memory.emplace_back();
+    for (const uint32_t c : share) {
+      const auto [tensor, begin, floats] = chunks[c];
+      float* const data = (gradients ? network_->gradient(tensor) : values_[tensor]) + begin;
       if (!runs.empty() && runs.back().data + runs.back().floats == data) {
-        runs.back().floats += chunks[c].elements;
+        runs.back().floats += floats;
       } else {
-        runs.push_back({data, chunks[c].elements});
+        runs.push_back({data, floats, gradients ? sums_[tensor] + begin : nullptr});
       }
     }
   }
   return memory;
 }
 
-absl::Status AllReduceMember::Pull(Clock clock, const std::vector<uint32_t>& chunks) {
+absl::Status AllReduceMember::LayOut(const Team::View& view) {
+  const std::vector<uint32_t> places = view.places();
+  const auto mine = std::find(places.begin(), places.end(), view.place);
+  if (mine == places.end()) return absl::AbortedError("this process is no member of the team any more");
+  const size_t me = mine - places.begin();
+  if (layout_ && layout_->places == places && layout_->me == me) return absl::OkStatus();
+  share_there_.reset();
+  const std::vector<SumBucket> buckets = CutBuckets(client_->chunks(), places.size());
+  AllReduceLayout& layout = layout_.emplace();
+  layout.places = places;
+  layout.me = me;
+  layout.share = ShareOf(buckets, me);
+  std::vector<std::vector<uint32_t>> shares;
+  for (size_t p = 0; p < places.size(); ++p) shares.push_back(ShareOf(buckets, p));
+  layout.gather = PlanAllGather(MemoryOf(shares, /*gradients=*/false), me);
+  layout.sum.bucket_of.resize(values_.size());
+  for (size_t b = 0; b < buckets.size(); ++b) {
+    for (size_t t = buckets[b].begin; t < buckets[b].end; ++t) layout.sum.bucket_of[t] = b;
+    layout.sum.buckets.push_back({buckets[b].end - buckets[b].begin, buckets[b].shares[me],
+                                  PlanReduceScatter(MemoryOf(buckets[b].shares, /*gradients=*/true), me)});
+  }
+  return absl::OkStatus();
+}
+
+void AllReduceMember::StartPull(Clock clock) {
+  pulling_ = clock;
+  pull_ = std::make_shared<PullWait>(values_.size());
+  client_->Pull(clock, {values_, PullWait::Ready(pull_), !std::exchange(gathered_, false)},
+                PullWait::Done(pull_, [] {}));
+}
+
+void AllReduceMember::PullAhead(const TeamStep& step) {
+  if (step.pull_all() && step.has_next_clock() && pull_ == nullptr) StartPull(step.next_clock());
+}
+
+absl::Status AllReduceMember::AwaitPull(Clock clock) {
+  const auto pulled = std::exchange(pull_, nullptr)->Wait();
+  SYNCLINE_RETURN_IF_ERROR(pulled.status());
+  if (pulled->verdict != PullReply::GRANTED) {
+    return absl::AbortedError("the shards did not grant the step's weights");
+  }
+  all_there_ = share_there_ = clock;
+  return absl::OkStatus();
+}
+
+absl::Status AllReduceMember::PullShare(Clock clock) {
   const auto pulled = Await<absl::StatusOr<Client::PullOutcome>>([&](auto done) {
-    // The others' segments, which come another way, are written to as well.
-    client_->PullChunks(clock, chunks, {values_, nullptr, false}, std::move(done));
+    client_->PullChunks(clock, layout_->share, {values_, nullptr, false}, std::move(done));
   });
   SYNCLINE_RETURN_IF_ERROR(pulled.status());
-  if (pulled->verdict == PullReply::GRANTED) return absl::OkStatus();
-  return absl::AbortedError("the shards did not grant the step's weights");
+  if (pulled->verdict != PullReply::GRANTED) {
+    return absl::AbortedError("the shards did not grant the step's weights");
+  }
+  all_there_.reset();
+  share_there_ = clock;
+  return absl::OkStatus();
 }
 
-absl::Status AllReduceMember::Push(Clock clock, const std::vector<uint32_t>& chunks) {
-  return Await<absl::Status>(
-      [&](auto done) { client_->PushChunks(clock, chunks, gradients_, std::move(done)); });
+// When a step is tried again, a pull for the one after it may be under way: it waits for the commit of this one, so the
+// weights are still this one's.
+absl::Status AllReduceMember::GetWeights(const TeamStep& step, Collective* collective) {
+  const Clock clock = step.clock();
+  const bool here = all_there_ == clock;
+  if (!here && pull_ != nullptr && pulling_ != clock) {
+    pull_->Wait().status().IgnoreError();  // of a step that was not made
+    pull_.reset();
+  }
+  if (step.pull_all()) {
+    if (!here && pull_ == nullptr) StartPull(clock);
+    return absl::OkStatus();
+  }
+  if (!here && pull_ != nullptr) SYNCLINE_RETURN_IF_ERROR(AwaitPull(clock));
+  if (share_there_ != clock && all_there_ != clock) SYNCLINE_RETURN_IF_ERROR(PullShare(clock));
+  SYNCLINE_ASSIGN_OR_RETURN(auto gather, collective->Begin(TeamMessage::GATHER, layout_->gather));
+  SYNCLINE_RETURN_IF_ERROR(collective->Advance(&gather, /*wait=*/true));
+  gathered_ = true;
+  return absl::OkStatus();
 }
 
-// Of the step's samples, part `part` of `parts`, a batch of the job's size at a time.
-absl::StatusOr<double> AllReduceMember::Compute(const TeamStep& step, size_t part, size_t parts) {
+absl::StatusOr<double> AllReduceMember::ComputeBatch(const Batch& batch, const Network::BackwardOptions& backward,
+                                                     GradientSum* sum) {
+  const bool waits = pull_ != nullptr && pulling_ == batch.step;
+  const absl::Status forward = network_->Forward(
+      batch, [&](size_t first, size_t count) { return waits ? pull_->WaitFor(first, count) : absl::OkStatus(); });
+  if (waits) SYNCLINE_RETURN_IF_ERROR(AwaitPull(batch.step));
+  SYNCLINE_RETURN_IF_ERROR(forward);
+  SYNCLINE_RETURN_IF_ERROR(network_->Backward([&](size_t p) { return sum->Made(p); }, backward));
+  return network_->LossSum();
+}
+
+// Of the step's samples this process's part, a batch of the job's size at a time.
+absl::StatusOr<double> AllReduceMember::Compute(const TeamStep& step, GradientSum* sum) {
+  const size_t part = layout_->me, parts = layout_->places.size();
   const uint64_t begin = step.begin() + step.count() * part / parts;
   const uint64_t end = step.begin() + step.count() * (part + 1) / parts;
   double loss = 0;
@@ -97,18 +215,17 @@ absl::StatusOr<double> AllReduceMember::Compute(const TeamStep& step, size_t par
     batch.step = step.clock();
     batch.first_row = at;
     batch.mean_rows = static_cast<int>(step.count());
-    SYNCLINE_RETURN_IF_ERROR(
-        network_->Forward(batch, [](size_t, size_t) { return absl::OkStatus(); }));
     Network::BackwardOptions backward;
     backward.add = at > begin;
     backward.more = at + rows < end;
-    SYNCLINE_RETURN_IF_ERROR(network_->Backward(nullptr, backward));
-    SYNCLINE_ASSIGN_OR_RETURN(const double sum, network_->LossSum());
-    loss += sum;
+    SYNCLINE_ASSIGN_OR_RETURN(const double batch_loss, ComputeBatch(batch, backward, sum));
+    loss += batch_loss;
   }
   if (begin < end) return loss;
-  for (size_t p = 0; p < network_->parameters().size(); ++p) {
+  if (pull_ != nullptr && pulling_ == step.clock()) SYNCLINE_RETURN_IF_ERROR(AwaitPull(step.clock()));
+  for (size_t p = network_->parameters().size(); p-- > 0;) {
     std::fill_n(network_->gradient(p), network_->parameters()[p].size(), 0.0f);
+    SYNCLINE_RETURN_IF_ERROR(sum->Made(p));
   }
   return loss;
 }
@@ -116,17 +233,22 @@ absl::StatusOr<double> AllReduceMember::Compute(const TeamStep& step, size_t par
 absl::StatusOr<double> AllReduceMember::Step(const TeamStep& step, const TeamAttempt& attempt) {
   const Team::View view = options_.team->view();
   if (view.generation != attempt.generation) return absl::AbortedError("somebody of the team came or went");
-  const std::vector<uint32_t> places = view.places();
-  const size_t me = std::find(places.begin(), places.end(), view.place) - places.begin();
-  const std::vector<Segment> segments = CutSegments(client_->chunks(), places.size());
-  std::vector<uint32_t> own;
-  for (uint32_t c = segments[me].begin; c < segments[me].end; ++c) own.push_back(c);
-  Collective collective(options_.team, attempt, places, me);
-  SYNCLINE_RETURN_IF_ERROR(Pull(step.clock(), own));
-  SYNCLINE_RETURN_IF_ERROR(collective.AllGather(MemoryOf(segments, &Network::value)));
-  SYNCLINE_ASSIGN_OR_RETURN(const double loss, Compute(step, me, places.size()));
-  SYNCLINE_RETURN_IF_ERROR(collective.ReduceScatter(MemoryOf(segments, &Network::gradient)));
-  SYNCLINE_RETURN_IF_ERROR(Push(step.clock(), own));
+  // Of a try before this one something may be under way still, which looks at the sums.
+  SYNCLINE_RETURN_IF_ERROR(pushes_->Wait());
+  SYNCLINE_RETURN_IF_ERROR(LayOut(view));
+  Collective collective(options_.team, attempt, layout_->places, layout_->me);
+  SYNCLINE_RETURN_IF_ERROR(GetWeights(step, &collective));
+  const std::vector<const float*> sums(sums_.begin(), sums_.end());
+  GradientSum sum(&layout_->sum, &collective, [&](const std::vector<uint32_t>& chunks) {
+    if (chunks.empty()) return;
+    pushes_->Begin();
+    client_->PushChunks(step.clock(), chunks, sums,
+                        [pushes = pushes_](const absl::Status& pushed) { pushes->End(pushed); });
+  });
+  SYNCLINE_ASSIGN_OR_RETURN(const double loss, Compute(step, &sum));
+  SYNCLINE_RETURN_IF_ERROR(sum.Finish());
+  SYNCLINE_RETURN_IF_ERROR(pushes_->Wait());
+  collective.AwaitSent();
   progress_.set_sent_bytes(progress_.sent_bytes() + collective.sent_bytes());
   options_.team->Report(progress_);
   return loss;
@@ -134,6 +256,9 @@ absl::StatusOr<double> AllReduceMember::Step(const TeamStep& step, const TeamAtt
 
 absl::StatusOr<Network::Evaluation> AllReduceMember::Evaluate(const Batch& batch, bool fresh) {
   if (fresh) {
+    if (pull_ != nullptr) std::exchange(pull_, nullptr)->Wait().status().IgnoreError();
+    share_there_.reset();
+    all_there_.reset();
     SYNCLINE_RETURN_IF_ERROR(Await<absl::Status>(
         [&](auto done) { client_->Observe({values_, nullptr, false}, std::move(done)); }));
     SYNCLINE_RETURN_IF_ERROR(network_->UploadValues());

@@ -9,25 +9,35 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "common/memory/shared_memory.h"
 #include "proto/job.pb.h"
 #include "proto/team.pb.h"
 #include "worker/allreduce/collective.h"
-#include "worker/allreduce/segments.h"
+#include "worker/allreduce/gradient_sum.h"
 #include "worker/client/client.h"
 #include "worker/data/dataset_factory.h"
 #include "worker/data/permutation.h"
 #include "worker/model/network.h"
 #include "worker/team/team.h"
 #include "worker/train/batch_loader.h"
+#include "worker/train/pull_wait.h"
 
 namespace syncline {
 
+// What of an all-reduce depends on who is in the team.
+struct AllReduceLayout {
+  std::vector<uint32_t> places;
+  size_t me = 0;                // of them
+  std::vector<uint32_t> share;  // chunks
+  CollectivePlan gather;
+  GradientSum::Buckets sum;
+};
+
 // One process of an all-reduce. A step, on each of n processes:
 //
-//   pull its segment of the weights (1/n) from the shards, gather the others' from the other processes;
-//   forward and backward of its part of the samples; sum the gradients, so that it has the sum of its segment;
-//   push that, under the name of the member that all of them are.
+//   pull its share of the weights (1/n) from the shards, gather the others' from the other processes; or pull all,
+//   where that costs no network;
+//   forward and backward of its part of the samples; meanwhile the gradients are summed, so that it has the sum of its
+//   share, and pushes that, under the name of the member that all of them are.
 //
 // So the shards, which run the optimizer, send and get the weights and gradients once a step, not once a worker.
 // Used by one thread.
@@ -46,10 +56,14 @@ class AllReduceMember {
 
   // Becomes part of a member, if it is not yet.
   absl::Status BecomeMember(Rank rank, Incarnation incarnation);
-  void Forget() { client_.reset(); }
+  void Forget();
+  // Whether all shards and the other processes are on this host, so that each had better pull all weights.
+  bool PullsAll() const;
 
   // One try of a step. The loss, summed over this process's part. ABORTED if somebody of the team came or went.
   absl::StatusOr<double> Step(const TeamStep& step, const TeamAttempt& attempt);
+  // A step was made: begins to pull the weights for the one after it, if that is known.
+  void PullAhead(const TeamStep& step);
   // Loss and accuracy of a batch, here alone; `fresh`: with the latest weights.
   absl::StatusOr<Network::Evaluation> Evaluate(const Batch& batch, bool fresh);
 
@@ -58,23 +72,41 @@ class AllReduceMember {
   TeamProgress progress() const { return progress_; }
 
  private:
+  // Pushes under way: shared with their callbacks.
+  struct Pushes;
+
   explicit AllReduceMember(const Options& options) : options_(options) {}
   absl::Status Build();
-  Collective::Segments MemoryOf(const std::vector<Segment>& segments, float* (Network::*block)(size_t));
-  absl::Status Pull(Clock clock, const std::vector<uint32_t>& chunks);
-  absl::Status Push(Clock clock, const std::vector<uint32_t>& chunks);
-  absl::StatusOr<double> Compute(const TeamStep& step, size_t part, size_t parts);
+  absl::Status LayOut(const Team::View& view);
+  Collective::Segments MemoryOf(const std::vector<std::vector<uint32_t>>& shares, bool gradients) const;
+  void StartPull(Clock clock);
+  absl::Status PullShare(Clock clock);
+  // Weights of a step, or a pull of all of them, under way, for Compute to wait for.
+  absl::Status GetWeights(const TeamStep& step, Collective* collective);
+  absl::Status AwaitPull(Clock clock);
+  absl::StatusOr<double> Compute(const TeamStep& step, GradientSum* sum);
+  absl::StatusOr<double> ComputeBatch(const Batch& batch, const Network::BackwardOptions& backward, GradientSum* sum);
 
   const Options options_;
-  std::shared_ptr<SharedMemory> lent_;
   std::unique_ptr<Network> network_;
   std::vector<float*> values_;
-  std::vector<const float*> gradients_;
+  // Where sums go, as the network's gradients lie. Shards on this host read them there until the next pull is answered,
+  // while gradients may be computed anew by then, of other samples.
+  DeviceMemory sum_memory_;
+  std::vector<float*> sums_;
   TrainingData data_;
   std::optional<EpochOrder> order_;
   std::unique_ptr<BatchLoader> train_;
   TeamProgress progress_;
+  std::optional<AllReduceLayout> layout_;
   std::unique_ptr<Client> client_;  // goes before the network, which it may be writing to
+  std::shared_ptr<Pushes> pushes_;
+  // A pull of all weights under way, for which clock; and the clock whose weights are there: this process's share at
+  // least, or all of them.
+  std::shared_ptr<PullWait> pull_;
+  Clock pulling_ = 0;
+  std::optional<Clock> share_there_, all_there_;
+  bool gathered_ = false;  // others wrote weights since the client did
 };
 
 }  // namespace syncline

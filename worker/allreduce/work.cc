@@ -13,15 +13,18 @@ class Leader final : public TeamWork {
 
   bool moves_tensors() const override { return true; }
 
-  absl::StatusOr<double> Step(const StepLease& lease, std::optional<Clock>, const Batch&,
+  absl::StatusOr<double> Step(const StepLease& lease, std::optional<Clock> next, const Batch&,
                               const Network::AwaitValues&, const Network::GradientReady&) override {
-    const TeamStep step = StepOf(lease);
+    SYNCLINE_RETURN_IF_ERROR(member_->BecomeMember(client_->rank(), client_->incarnation()));
+    TeamStep step = StepOf(lease);
+    if (next) step.set_next_clock(*next);
+    step.set_pull_all(member_->PullsAll());
     SYNCLINE_ASSIGN_OR_RETURN(const TeamAttempt attempt, others_->Begin(TeamMessage::STEP, step));
     // With redo every step has the samples that it would have had.
     if (client_->job().on_worker_loss() == DROP) client_->SetProcesses(others_->processes());
-    SYNCLINE_RETURN_IF_ERROR(member_->BecomeMember(client_->rank(), client_->incarnation()));
     SYNCLINE_ASSIGN_OR_RETURN(const double loss, member_->Step(step, attempt));
     SYNCLINE_ASSIGN_OR_RETURN(const TeamResult others, others_->AwaitOthers());
+    member_->PullAhead(step);
     return loss + others.loss_sum();
   }
 
@@ -52,6 +55,7 @@ class Follower final : public TeamPart {
   absl::Status Evaluate(const TeamStep&, const TeamAttempt&, TeamResult*) override {
     return absl::UnimplementedError("whoever leads has the whole model, and measures it alone");
   }
+  void Told(const TeamStep& step) override { member_->PullAhead(step); }
   void Forget() override { member_->Forget(); }
 
  private:

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/cluster/shard_map.h"
 #include "common/codec/tensor_codecs.h"
+#include "common/memory/local_link.h"
 #include "common/rpc/call.h"
 #include "common/rpc/channel.h"
 #include "common/status/status_macros.h"
@@ -18,13 +19,13 @@
 #include "proto/coordinator.grpc.pb.h"
 #include "proto/parameter_server.grpc.pb.h"
 #include "worker/client/client_impl.h"
-#include "worker/client/local_link.h"
 
 namespace syncline {
 namespace {
 
 // Long for a coordinator that is busy with shards, short enough to notice one that went.
 constexpr absl::Duration kCallTimeout = absl::Seconds(15);
+constexpr absl::Duration kAttachTimeout = absl::Seconds(5);
 
 // Of lent memory one message may name this much: enough for a shard to spread over its cores, and not
 // too much for the network if the link ends.
@@ -153,7 +154,11 @@ absl::StatusOr<ShardConnection*> ClientImpl::ConnectShard(const std::string& add
   if (job().shared_memory()) {
     SYNCLINE_ASSIGN_OR_RETURN(const auto channel, MakeChannel(address, options_.security));
     // Without a link tensors go through the network, so why there is none does not matter.
-    auto link = LocalLink::Attach(*ParameterServer::NewStub(channel), MakeSender(), lent_, {});
+    const auto ask = [&](const AttachMemoryRequest& request) {
+      return Call<AttachMemoryReply>(*ParameterServer::NewStub(channel), &ParameterServer::Stub::AttachMemory,
+                                     request, kAttachTimeout);
+    };
+    auto link = LocalLink::Attach(ask, MakeSender(), lent_, {});
     if (link.ok()) connection->SetLink(*std::move(link));
   }
   absl::MutexLock lock(&mu_);

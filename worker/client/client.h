@@ -115,8 +115,9 @@ class Client {
   // In sync, shards read a lent gradient when the step is made: it must stay as it is until a pull for
   // the next clock has been answered.
   virtual void Lend(std::shared_ptr<const SharedMemory> memory) = 0;
-  // Shards that have taken what was lent.
+  // Shards that have taken what was lent, and all of them.
   virtual int shards_on_this_host() const = 0;
+  virtual int shards() const { return 0; }
 
   // Where weights go.
   struct Destination {

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "common/cluster/worker_state.h"
+#include "common/memory/local_link.h"
 #include "common/rpc/completion_loop.h"
 #include "common/status/status_macros.h"
 #include "common/time/steady_now.h"
@@ -20,7 +21,6 @@
 #include "worker/client/gather.h"
 #include "worker/client/heartbeat.h"
 #include "worker/client/held_weights.h"
-#include "worker/client/local_link.h"
 #include "worker/client/pull_operation.h"
 #include "worker/client/route_table.h"
 #include "worker/client/router.h"
@@ -56,6 +56,7 @@ class ClientImpl final : public Client {
     lent_.push_back(std::move(memory));
   }
   int shards_on_this_host() const override;
+  int shards() const override { return static_cast<int>(routes_->newest()->shards.size()); }
   void Pull(Clock clock, const Destination& to, PullDone done) override {
     PullAll(clock, false, to, std::move(done));
   }

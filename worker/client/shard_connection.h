@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "common/memory/local_link.h"
 #include "common/rpc/completion_loop.h"
 #include "common/rpc/security.h"
 #include "grpcpp/completion_queue.h"
@@ -21,7 +22,6 @@
 #include "worker/client/call_contexts.h"
 #include "worker/client/call_group.h"
 #include "worker/client/flow_window.h"
-#include "worker/client/local_link.h"
 
 namespace syncline {
 

@@ -10,11 +10,11 @@
 #include "absl/types/span.h"
 #include "common/cluster/ids.h"
 #include "common/codec/tensor_codecs.h"
+#include "common/memory/local_link.h"
 #include "common/wire/chunk_message.h"
 #include "proto/parameter_server.pb.h"
 #include "worker/client/gradient_encoder.h"
 #include "worker/client/held_weights.h"
-#include "worker/client/local_link.h"
 #include "worker/client/router.h"
 #include "worker/client/shard_connection.h"
 

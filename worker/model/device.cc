@@ -99,6 +99,12 @@ absl::StatusOr<DeviceMemory> DeviceMemory::Adopt(const Device* device,
   return adopted;
 }
 
+absl::StatusOr<DeviceMemory> DeviceMemory::AdoptOrAllocate(const Device* device, std::shared_ptr<void> memory,
+                                                           size_t bytes) {
+  if (memory != nullptr) return Adopt(device, std::move(memory), bytes);
+  return Allocate(device, bytes, Place::kHost);
+}
+
 DeviceMemory::~DeviceMemory() {
   if (device_ == nullptr) return;
   device_->allocated_ -= reserved_;

@@ -74,6 +74,9 @@ class DeviceMemory {
   // Host memory from elsewhere, kept until this object goes.
   static absl::StatusOr<DeviceMemory> Adopt(const Device* device, std::shared_ptr<void> memory,
                                             size_t bytes);
+  // The same, or host memory of its own, where `memory` is null.
+  static absl::StatusOr<DeviceMemory> AdoptOrAllocate(const Device* device, std::shared_ptr<void> memory,
+                                                      size_t bytes);
   ~DeviceMemory();
   DeviceMemory(DeviceMemory&& other) noexcept;
   DeviceMemory& operator=(DeviceMemory&& other) noexcept;

@@ -42,7 +42,7 @@ absl::StatusOr<std::unique_ptr<Network>> Network::Create(const Model& model, con
   }
   const LayerRange layers = part.layers.end > 0 ? part.layers : AllLayers(model);
   std::unique_ptr<Network> network(
-      new Network(device, max_rows, {layers, std::max(part.slots, 1), part.recompute}));
+      new Network(device, max_rows, {layers, std::max(part.slots, 1), part.recompute, part.outputs}));
   SYNCLINE_ASSIGN_OR_RETURN(network->layers_, BuildLayers(model, layers, seed));
   SYNCLINE_RETURN_IF_ERROR(network->Allocate(model, host));
   return network;
@@ -77,9 +77,7 @@ absl::Status Network::Allocate(const Model& model, const HostMemory& host) {
 absl::Status Network::AllocateParameters(const HostMemory& host) {
   const size_t bytes = sizeof(float) * total_;
   const auto on_host = [&]() -> absl::StatusOr<DeviceMemory> {
-    std::shared_ptr<void> memory = host == nullptr || bytes == 0 ? nullptr : host(bytes);
-    if (memory != nullptr) return DeviceMemory::Adopt(device_, std::move(memory), bytes);
-    return DeviceMemory::Allocate(device_, bytes, DeviceMemory::Place::kHost);
+    return DeviceMemory::AdoptOrAllocate(device_, host == nullptr || bytes == 0 ? nullptr : host(bytes), bytes);
   };
   if (device_->host_memory()) {
     SYNCLINE_ASSIGN_OR_RETURN(values_, on_host());
@@ -111,9 +109,10 @@ absl::Status Network::AllocateActivations(size_t widest) {
   }
   for (size_t i = 0; i < layers_.size(); ++i) {
     LayerSlot& slot = slots_[i];
-    const int outputs = i + 1 == layers_.size() ? part_.slots : sets();
-    const size_t bytes = sizeof(float) * outputs * max_rows_ * layers_[i]->units();
-    SYNCLINE_ASSIGN_OR_RETURN(slot.output, DeviceMemory::Allocate(device_, bytes));
+    const bool last = i + 1 == layers_.size();
+    const size_t bytes = sizeof(float) * (last ? part_.slots : sets()) * max_rows_ * layers_[i]->units();
+    SYNCLINE_ASSIGN_OR_RETURN(slot.output,
+                              last ? AllocateOutputs(bytes) : DeviceMemory::Allocate(device_, bytes));
     LayerTensors tensors;
     for (size_t p = slot.first; p < slot.first + slot.count; ++p) {
       tensors.values.push_back(values_.floats() + offsets_[p]);
@@ -122,6 +121,11 @@ absl::Status Network::AllocateActivations(size_t widest) {
     SYNCLINE_RETURN_IF_ERROR(layers_[i]->Prepare(device_, max_rows_, sets(), std::move(tensors)));
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<DeviceMemory> Network::AllocateOutputs(size_t bytes) {
+  if (!device_->host_memory() || part_.outputs == nullptr) return DeviceMemory::Allocate(device_, bytes);
+  return DeviceMemory::AdoptOrAllocate(device_, part_.outputs(bytes), bytes);
 }
 
 float* Network::value(size_t parameter) {

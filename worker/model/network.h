@@ -58,6 +58,8 @@ class Network {
     int slots = 1;
     // Keeps a batch's input and output only: Backward computes what lies between again.
     bool recompute = false;
+    // Where output() lies, if device memory is host memory; where null or gives none, the network's own.
+    HostMemory outputs = nullptr;
   };
 
   // `device` must outlive the network. Batches have at most `max_rows` rows. `seed`: the job's.
@@ -131,6 +133,7 @@ class Network {
   absl::Status Allocate(const Model& model, const HostMemory& host);
   absl::Status AllocateParameters(const HostMemory& host);
   absl::Status AllocateActivations(size_t widest);
+  absl::StatusOr<DeviceMemory> AllocateOutputs(size_t bytes);
   // Of what is kept between Forward and Backward, as many as slots; with `recompute` one.
   int sets() const { return part_.recompute ? 1 : part_.slots; }
   float* output(size_t layer, int slot);

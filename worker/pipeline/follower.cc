@@ -10,7 +10,6 @@
 #include "absl/time/clock.h"
 #include "absl/types/span.h"
 #include "common/cluster/stage_layout.h"
-#include "common/memory/shared_memory.h"
 #include "common/status/status_macros.h"
 #include "common/time/steady_now.h"
 #include "spdlog/spdlog.h"
@@ -48,13 +47,11 @@ class Follower final : public TeamPart {
   void StartPull(Clock clock);
   absl::Status AwaitWeights(Clock clock);
   absl::Status Observe();
-  std::shared_ptr<void> Lend(size_t bytes);
 
   const TeamPartOptions options_;
   const uint32_t place_;
   std::unique_ptr<Device> device_;
   std::string layers_;
-  std::vector<std::shared_ptr<SharedMemory>> lent_;
   std::unique_ptr<Network> network_;
   std::unique_ptr<PipelineStage> stage_;
   std::vector<float*> values_;
@@ -72,14 +69,6 @@ class Follower final : public TeamPart {
   std::optional<Clock> clock_;
 };
 
-std::shared_ptr<void> Follower::Lend(size_t bytes) {
-  if (!options_.job.shared_memory()) return nullptr;
-  auto memory = SharedMemory::Create(bytes);
-  if (!memory.ok()) return nullptr;
-  lent_.push_back(*memory);
-  return std::shared_ptr<void>(*memory, (*memory)->data());
-}
-
 absl::Status Follower::BuildStage(const std::string& layers) {
   if (layers == layers_) return absl::OkStatus();
   const JobManifest& job = options_.job;
@@ -89,13 +78,14 @@ absl::Status Follower::BuildStage(const std::string& layers) {
   client_.reset();
   stage_.reset();
   network_.reset();
-  lent_.clear();
   const int batch = static_cast<int>(job.batch_size());
   const int stage = static_cast<int>(place_);
-  SYNCLINE_ASSIGN_OR_RETURN(
-      network_, Network::Create(job.model(), device_.get(), PipelineStage::MicroRows(job.pipeline(), batch),
-                                job.seed(), [this](size_t bytes) { return Lend(bytes); },
-                                PipelineStage::Part(job.pipeline(), stage, ranges[place_])));
+  const auto memory = [this](size_t bytes) { return options_.team->memory()->Allocate(bytes); };
+  Network::Part part = PipelineStage::Part(job.pipeline(), stage, ranges[place_]);
+  part.outputs = memory;
+  SYNCLINE_ASSIGN_OR_RETURN(network_, Network::Create(job.model(), device_.get(),
+                                                      PipelineStage::MicroRows(job.pipeline(), batch), job.seed(),
+                                                      memory, part));
   SYNCLINE_ASSIGN_OR_RETURN(stage_, PipelineStage::Create({network_.get(), device_.get(), options_.team,
                                                            job.pipeline(), stage, batch,
                                                            StageLayersText({ranges[place_]})}));
@@ -128,7 +118,7 @@ absl::Status Follower::BecomeMember(Rank rank, Incarnation incarnation) {
   ClientOptions options = options_.client;
   options.holds = [held](const std::string& tensor) { return held.count(tensor) > 0; };
   SYNCLINE_ASSIGN_OR_RETURN(client_, Client::ConnectAs(options, rank, incarnation, options_.job));
-  for (const auto& memory : lent_) client_->Lend(memory);
+  for (const auto& block : options_.team->memory()->blocks()) client_->Lend(block);
   SYNCLINE_ASSIGN_OR_RETURN(const auto parameters, ModelParameters(options_.job.model()));
   SYNCLINE_RETURN_IF_ERROR(client_->CreateTensors(TensorSpecs(parameters)));
   pushes_ = std::make_unique<PushQueue>(client_.get(), Sizes(network_->parameters()), communication_);

@@ -1,7 +1,6 @@
 #include "worker/pipeline/stage.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -54,24 +53,30 @@ absl::Status PipelineStage::Allocate() {
   const size_t out = sizeof(float) * rows * options_.network->outputs();
   const Device* const device = options_.device;
   const bool on_host = !device->host_memory();
-  using Place = DeviceMemory::Place;
   if (!first()) {
     SYNCLINE_ASSIGN_OR_RETURN(inputs_, DeviceMemory::Allocate(device, in * slots_));
-    SYNCLINE_ASSIGN_OR_RETURN(input_gradients_, DeviceMemory::Allocate(device, in * slots_));
     if (on_host) {
-      SYNCLINE_ASSIGN_OR_RETURN(sent_gradients_, DeviceMemory::Allocate(device, in * slots_, Place::kHost));
+      SYNCLINE_ASSIGN_OR_RETURN(input_gradients_, DeviceMemory::Allocate(device, in * slots_));
+      SYNCLINE_ASSIGN_OR_RETURN(sent_gradients_, AllocateSent(in * slots_));
+    } else {
+      SYNCLINE_ASSIGN_OR_RETURN(input_gradients_, AllocateSent(in * slots_));
     }
   }
   if (!last()) {
     SYNCLINE_ASSIGN_OR_RETURN(output_gradient_, DeviceMemory::Allocate(device, out));
     if (on_host) {
-      SYNCLINE_ASSIGN_OR_RETURN(sent_outputs_, DeviceMemory::Allocate(device, out * slots_, Place::kHost));
+      SYNCLINE_ASSIGN_OR_RETURN(sent_outputs_, AllocateSent(out * slots_));
     }
   }
   if (on_host) {
-    SYNCLINE_ASSIGN_OR_RETURN(received_, DeviceMemory::Allocate(device, std::max(in, out), Place::kHost));
+    SYNCLINE_ASSIGN_OR_RETURN(
+        received_, DeviceMemory::Allocate(device, std::max(in, out), DeviceMemory::Place::kHost));
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<DeviceMemory> PipelineStage::AllocateSent(size_t bytes) {
+  return DeviceMemory::AdoptOrAllocate(options_.device, options_.team->memory()->Allocate(bytes), bytes);
 }
 
 Batch PipelineStage::Micro(const Batch& batch, int m, int parts, int slot) {
@@ -104,22 +109,16 @@ absl::Status PipelineStage::Send(TeamMessage::Kind kind, int place, int m, const
     SYNCLINE_RETURN_IF_ERROR(options_.device->Run(&Backend::synchronize));
     data = to;
   }
-  TeamMessage head;
-  head.set_kind(kind);
-  head.set_generation(attempt_.generation);
-  head.set_attempt(attempt_.number);
-  head.set_part(static_cast<uint32_t>(m));
   sent_bytes_ += bytes;
   (forward ? outputs_sent_ : gradients_sent_)[slot] =
-      options_.team->Send(static_cast<uint32_t>(place), std::move(head), Fragments::Of(data, bytes));
+      options_.team->Send(static_cast<uint32_t>(place), MessageOf(kind, attempt_, m), Fragments::Of(data, bytes));
   return absl::OkStatus();
 }
 
 absl::Status PipelineStage::Receive(TeamMessage::Kind kind, int place, int m, float* device_memory,
                                     size_t floats) {
   const absl::Time begin = SteadyNow();
-  const auto message = options_.team->mailbox()->Take(kind, static_cast<uint32_t>(place),
-                                                      static_cast<uint32_t>(m));
+  const auto message = options_.team->mailbox()->Take(kind, static_cast<uint32_t>(place), m);
   idle_seconds_ += absl::ToDoubleSeconds(SteadyNow() - begin);
   SYNCLINE_RETURN_IF_ERROR(message.status());
   const size_t bytes = sizeof(float) * floats;
@@ -129,11 +128,9 @@ absl::Status PipelineStage::Receive(TeamMessage::Kind kind, int place, int m, fl
                                             ": run the same job everywhere"));
   }
   const bool direct = options_.device->host_memory();
-  char* to = direct ? reinterpret_cast<char*>(device_memory) : static_cast<char*>(received_.data());
-  for (const Fragments::Piece& piece : message->data.pieces()) {
-    std::memcpy(to, piece.data, piece.size);
-    to += piece.size;
-  }
+  char* const to = direct ? reinterpret_cast<char*>(device_memory) : static_cast<char*>(received_.data());
+  FloatReader(message->data).Copy(bytes, to);
+  SYNCLINE_RETURN_IF_ERROR(message->CheckIntact());
   if (direct) return absl::OkStatus();
   SYNCLINE_RETURN_IF_ERROR(
       options_.device->Run(&Backend::copy, kComputeStream, device_memory, received_.data(), bytes));

@@ -59,6 +59,8 @@ class PipelineStage {
   explicit PipelineStage(const Options& options) : options_(options) {}
   int stages() const { return static_cast<int>(options_.pipeline.stages()); }
   absl::Status Allocate();
+  // Memory of what is sent, which other processes of this host read where it lies.
+  absl::StatusOr<DeviceMemory> AllocateSent(size_t bytes);
   // Of `batch`, its part number `m` of `parts`; features are this stage's own for what comes from another one.
   Batch Micro(const Batch& batch, int m, int parts, int slot);
   absl::Status Forward(const Batch& micro, int m, int slot, const Network::AwaitValues& await);

@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "common/status/status_macros.h"
 #include "spdlog/spdlog.h"
@@ -11,29 +12,32 @@ namespace syncline {
 namespace {
 
 constexpr absl::Duration kPoll = absl::Milliseconds(100);
+constexpr absl::Duration kPause = absl::Milliseconds(20);
+
+absl::Status Make(Mailbox* mailbox, TeamPart* part, const TeamMessage& order, TeamResult* result) {
+  const TeamAttempt attempt = AttemptOf(order);
+  SYNCLINE_RETURN_IF_ERROR(part->Prepare(order.step()));
+  mailbox->BeginAttempt(attempt);
+  if (order.kind() == TeamMessage::STEP) return part->Step(order.step(), attempt, result);
+  return part->Evaluate(order.step(), attempt, result);
+}
 
 absl::Status Obey(Team* team, TeamPart* part, const std::function<bool()>& stop, const TeamMessage& order) {
   const TeamAttempt attempt = AttemptOf(order);
   // The leader may have heard of the team as it is now before this process.
-  const auto heard = [&](const Team::View& view) {
-    return !view.has_place || view.generation >= attempt.generation;
-  };
+  const auto heard = [&](const Team::View& view) { return !view.has_place || view.generation >= attempt.generation; };
   SYNCLINE_ASSIGN_OR_RETURN(const Team::View view, team->Await(heard, stop));
   if (view.generation != attempt.generation || view.leads()) {
     return absl::AbortedError("the order is of a team that is past");
   }
-  SYNCLINE_RETURN_IF_ERROR(part->Prepare(order.step()));
-  team->mailbox()->BeginAttempt(attempt);
-  TeamMessage done;
-  SYNCLINE_RETURN_IF_ERROR(order.kind() == TeamMessage::STEP
-                               ? part->Step(order.step(), attempt, done.mutable_result())
-                               : part->Evaluate(order.step(), attempt, done.mutable_result()));
-  done.set_kind(TeamMessage::DONE);
-  done.set_generation(attempt.generation);
-  done.set_attempt(attempt.number);
+  TeamMessage done = MessageOf(TeamMessage::DONE, attempt);
+  const absl::Status made = Make(team->mailbox(), part, order, done.mutable_result());
+  done.set_failed(static_cast<int32_t>(made.code()));
+  // What others have sent for it is not wanted any more: they may be waiting for their memory.
+  if (!made.ok()) team->mailbox()->BeginAttempt({attempt.generation, attempt.number + 1});
   team->Send(view.leader, done);
-  part->Told(order.step());
-  return absl::OkStatus();
+  if (made.ok()) part->Told(order.step());
+  return made;
 }
 
 }  // namespace
@@ -55,9 +59,11 @@ absl::StatusOr<FollowerEnd> Follow(Team* team, TeamPart* part, const std::functi
     const absl::Status obeyed = Obey(team, part, stop, *order);
     if (obeyed.ok() || absl::IsAborted(obeyed) || absl::IsCancelled(obeyed)) continue;
     if (!absl::IsFailedPrecondition(obeyed)) return obeyed;
-    // The member that it was a part of is none any more: the next leader says which one comes after it.
+    // The member that it was a part of is none any more: the next leader says which one comes after
+    // it.
     spdlog::warn("step not made: {}", std::string(obeyed.message()));
     part->Forget();
+    absl::SleepFor(kPause);
   }
 }
 

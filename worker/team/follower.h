@@ -21,7 +21,7 @@ class TeamPart {
   // team came or went meanwhile.
   virtual absl::Status Step(const TeamStep& step, const TeamAttempt& attempt, TeamResult* result) = 0;
   virtual absl::Status Evaluate(const TeamStep& step, const TeamAttempt& attempt, TeamResult* result) = 0;
-  // The leader has heard of the step's result.
+  // The step's result is on its way to the leader.
   virtual void Told(const TeamStep&) {}
   // The member is none any more, or ended in good order.
   virtual void Forget() = 0;

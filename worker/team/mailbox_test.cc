@@ -79,6 +79,59 @@ TEST_F(MailboxTest, AChangeOfTheTeamEndsAWait) {
   change.join();
 }
 
+TEST_F(MailboxTest, AnotherOrderEndsAWait) {
+  box_.SetGeneration(3);
+  box_.BeginAttempt({3, 1});
+  std::thread leader([this] { box_.Put(Message(TeamMessage::STEP, 1, 2, 0)); });
+  EXPECT_THAT(box_.Take(TeamMessage::GRADIENT, 1, 0).status(), StatusIs(absl::StatusCode::kAborted));
+  leader.join();
+  box_.BeginAttempt({3, 2});
+  box_.Put(Message(TeamMessage::ACTIVATION, 2, 2, 0));
+  EXPECT_EQ(NumberOf(0), 2u);
+}
+
+TEST_F(MailboxTest, AnAttemptThatFailedElsewhereEndsAndTheNextOneDoesNot) {
+  box_.SetGeneration(3);
+  box_.BeginAttempt({3, 1});
+  DecodedTeamMessage failed = Message(TeamMessage::DONE, 1, 1, 0);
+  failed.head.set_failed(static_cast<int32_t>(absl::StatusCode::kUnavailable));
+  std::thread other([&] { box_.Put(failed); });
+  EXPECT_THAT(box_.Take(TeamMessage::DONE, 2, 0).status(), StatusIs(absl::StatusCode::kAborted));
+  other.join();
+  box_.BeginAttempt({3, 2});
+  box_.Put(Message(TeamMessage::ACTIVATION, 2, 2, 0));
+  EXPECT_EQ(NumberOf(0), 2u);
+  failed = Message(TeamMessage::DONE, 3, 2, 0);
+  failed.head.set_failed(static_cast<int32_t>(absl::StatusCode::kFailedPrecondition));
+  box_.Put(failed);
+  EXPECT_THAT(box_.Take(TeamMessage::DONE, 2, 0).status(), StatusIs(absl::StatusCode::kFailedPrecondition));
+}
+
+TEST_F(MailboxTest, TellsWhatIsThereWithoutWaiting) {
+  box_.SetGeneration(3);
+  box_.BeginAttempt({3, 1});
+  EXPECT_FALSE(box_.TakeIfThere(TeamMessage::ACTIVATION, 1, 0)->has_value());
+  box_.Put(Message(TeamMessage::ACTIVATION, 1, 1, 0));
+  EXPECT_EQ((*box_.TakeIfThere(TeamMessage::ACTIVATION, 1, 0))->head.number(), 1u);
+  box_.SetGeneration(4);
+  EXPECT_THAT(box_.TakeIfThere(TeamMessage::ACTIVATION, 1, 0).status(), StatusIs(absl::StatusCode::kAborted));
+}
+
+TEST_F(MailboxTest, MessagesOfATeamThatIsPastAreLetGo) {
+  box_.SetGeneration(3);
+  box_.BeginAttempt({3, 1});
+  DecodedTeamMessage message = Message(TeamMessage::ACTIVATION, 1, 1, 0);
+  auto owner = std::make_shared<int>();
+  {
+    const Fragments data(owner);
+    message.data = data;
+  }
+  box_.Put(std::move(message));
+  EXPECT_EQ(owner.use_count(), 2);
+  box_.SetGeneration(4);
+  EXPECT_EQ(owner.use_count(), 1);
+}
+
 TEST_F(MailboxTest, OrdersComeOneAfterTheOther) {
   EXPECT_FALSE(box_.TakeOrder(absl::Milliseconds(1)).has_value());
   box_.Put(Message(TeamMessage::STEP, 1, 1, 0));

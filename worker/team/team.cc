@@ -25,12 +25,12 @@ uint64_t NewLife() {
 
 }  // namespace
 
-Team::Team(Options options) : options_(std::move(options)), life_(NewLife()) {}
+Team::Team(Options options) : options_(std::move(options)), life_(NewLife()), memory_(options_.shared_memory) {}
 
 absl::StatusOr<std::unique_ptr<Team>> Team::Start(const Options& options) {
   std::unique_ptr<Team> team(new Team(options));
-  SYNCLINE_ASSIGN_OR_RETURN(team->server_,
-                            TeamServer::Start(options.listen, options.security, &team->mailbox_));
+  SYNCLINE_ASSIGN_OR_RETURN(
+      team->server_, TeamServer::Start(options.listen, options.security, options.shared_memory, &team->mailbox_));
   SYNCLINE_ASSIGN_OR_RETURN(auto channel, MakeChannel(options.coordinator, options.security));
   team->coordinator_ = Coordinator::NewStub(channel);
   team->thread_ = std::thread([team = team.get()] { team->Run(); });
@@ -64,7 +64,7 @@ absl::StatusOr<Team::View> Team::Await(const std::function<bool(const View&)>& w
   while (true) {
     absl::MutexLock lock(&mu_);
     const auto wanted = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return want(view_); };
-    if (mu_.AwaitWithTimeout(absl::Condition(&wanted), absl::Milliseconds(100))) return view_;
+    if (viewed_.WaitFor(&mu_, absl::Milliseconds(100), wanted)) return view_;
     if (stop && stop()) return absl::CancelledError("told to stop while waiting for the team");
   }
 }
@@ -118,7 +118,6 @@ void Team::Take(const JoinTeamReply& reply) {
   const std::vector<uint32_t> there = view.places();
   view.complete = view.has_place && (there.size() == view.processes.size() || (reply.elastic() && reply.started()));
   if (reply.elastic() && !there.empty()) view.leader = there.front();
-  std::vector<std::unique_ptr<TeamLink>> gone;
   {
     absl::MutexLock lock(&mu_);
     period_ = std::max(absl::Milliseconds(reply.lease_ms()) / 4, absl::Milliseconds(10));
@@ -126,16 +125,35 @@ void Team::Take(const JoinTeamReply& reply) {
     if (view.has_place && view_.has_place && view.generation < view_.generation) return;
     const bool placed = view.has_place && (!view_.has_place || view.place != view_.place || view.team != view_.team);
     if (placed) spdlog::info("place {} of team {}", view.place, view.team);
+    view_ = view;
+  }
+  viewed_.NotifyAll();
+  CloseLinks(view);
+  mailbox_.SetGeneration(view.has_place ? view.generation : 0);
+}
+
+void Team::CloseLinks(const View& view) {
+  const size_t before = closed_links_.size();
+  {
+    absl::MutexLock lock(&mu_);
     for (auto link = links_.begin(); link != links_.end();) {
       const bool there = std::any_of(view.processes.begin(), view.processes.end(),
                                      [&](const TeamProcess& p) { return p.life() == link->first; });
-      if (!there) gone.push_back(std::move(link->second));
+      if (!there) closed_links_.push_back(std::move(link->second));
       link = there ? std::next(link) : links_.erase(link);
     }
-    view_ = view;
   }
-  for (const auto& link : gone) link->Close();
-  mailbox_.SetGeneration(view.has_place ? view.generation : 0);
+  for (size_t i = before; i < closed_links_.size(); ++i) closed_links_[i]->Close();
+  closed_links_.erase(
+      std::remove_if(closed_links_.begin(), closed_links_.end(), [](const auto& link) { return link->ended(); }),
+      closed_links_.end());
+}
+
+bool Team::OnThisHost(uint32_t place) const {
+  absl::MutexLock lock(&mu_);
+  if (place >= view_.processes.size()) return false;
+  const auto link = links_.find(view_.processes[place].life());
+  return link != links_.end() && link->second->on_this_host();
 }
 
 std::shared_ptr<Delivery> Team::Send(uint32_t place, TeamMessage head, const Fragments& data) {
@@ -148,7 +166,7 @@ std::shared_ptr<Delivery> Team::Send(uint32_t place, TeamMessage head, const Fra
   const TeamProcess& to = view_.processes[place];
   std::unique_ptr<TeamLink>& link = links_[to.life()];
   if (link == nullptr) {
-    auto made = TeamLink::Create(to.address(), options_.security);
+    auto made = TeamLink::Create(to.address(), options_.security, &memory_);
     if (!made.ok()) {
       spdlog::warn("no way to place {}: {}", place, std::string(made.status().message()));
       links_.erase(to.life());

@@ -16,8 +16,10 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
+#include "common/memory/shared_blocks.h"
 #include "common/rpc/security.h"
 #include "common/tensor/fragments.h"
+#include "common/time/steady_condition.h"
 #include "common/time/steady_notification.h"
 #include "proto/coordinator.grpc.pb.h"
 #include "proto/team.pb.h"
@@ -38,8 +40,8 @@ class Delivery {
   absl::Notification done_;
 };
 
-// A process's part in the team of those that share a model: its place, which the coordinator gives, the way to
-// the others, and what they say. Thread-safe; keeps its place from a thread of its own.
+// A process's part in the team of those that share a model: its place, which the coordinator gives,
+// the way to the others, and what they say. Thread-safe; keeps its place from a thread of its own.
 class Team {
  public:
   struct Options {
@@ -49,6 +51,8 @@ class Team {
     std::string listen = "127.0.0.1:0";
     // Where the others reach it; empty: where it listens.
     std::string advertise;
+    // Processes of one host read each other's memory (memory()).
+    bool shared_memory = true;
   };
   struct View {
     uint32_t team = 0;
@@ -59,12 +63,12 @@ class Team {
     bool has_place = false;
     // Every place is taken; or the team is elastic, and has begun.
     bool complete = false;
-    uint32_t leader = 0;  // the place of the process that leads
+    uint32_t leader = 0;    // the place of the process that leads
+    bool finished = false;  // nothing is left to do
 
     bool leads() const { return has_place && place == leader; }
     // Those that are there.
     std::vector<uint32_t> places() const;
-    bool finished = false;  // nothing is left to do
   };
 
   // Listens, and begins to ask for a place.
@@ -74,12 +78,22 @@ class Team {
 
   View view() const;
   // Waits for a view that `want` likes, or until `stop` says so (CANCELLED).
-  absl::StatusOr<View> Await(const std::function<bool(const View&)>& want,
-                             const std::function<bool()>& stop);
+  absl::StatusOr<View> Await(const std::function<bool(const View&)>& want, const std::function<bool()>& stop);
 
-  // Sends to the process at `place`; `data` must stay until the delivery is done, which it also is when that
-  // process is no longer there. `head` needs kind and what belongs to it only.
+  // A try after all that this process has begun with the team as it is.
+  TeamAttempt NewAttempt(const View& view) { return {view.generation, ++attempts_}; }
+
+  // Sends to the process at `place`; `data` must stay until the delivery is done, which it also is
+  // when that process is no longer there. On one host data that lies in memory() is not copied:
+  // then the delivery is done when the other one has read it, or begun another attempt. `head`
+  // needs kind and what belongs to it only.
   std::shared_ptr<Delivery> Send(uint32_t place, TeamMessage head, const Fragments& data = Fragments());
+
+  // Where to keep what is sent. A block may go when nothing of it is on its way.
+  SharedBlocks* memory() { return &memory_; }
+  // Whether what is sent to that process does not go through the network, as far as that is known:
+  // until something has been sent to it, it is not.
+  bool OnThisHost(uint32_t place) const;
 
   Mailbox* mailbox() { return &mailbox_; }
   // No other process's.
@@ -92,18 +106,23 @@ class Team {
   void Run();
   void Ask(bool leaving);
   void Take(const JoinTeamReply& reply);
+  // Closes the links to those that are not in the view, and deletes those that have ended.
+  void CloseLinks(const View& view);
 
   const Options options_;
   const uint64_t life_;
+  SharedBlocks memory_;
   Mailbox mailbox_;
   std::unique_ptr<TeamServer> server_;
   std::unique_ptr<Coordinator::Stub> coordinator_;
-  std::atomic<uint64_t> numbers_{0};
+  std::atomic<uint64_t> numbers_{0}, attempts_{0};
   mutable absl::Mutex mu_;
   View view_ ABSL_GUARDED_BY(mu_);
+  SteadyCondition viewed_;
   absl::Duration period_ ABSL_GUARDED_BY(mu_) = absl::Milliseconds(100);
   TeamProgress progress_ ABSL_GUARDED_BY(mu_);
   std::map<uint64_t, std::unique_ptr<TeamLink>> links_ ABSL_GUARDED_BY(mu_);  // by life
+  std::vector<std::unique_ptr<TeamLink>> closed_links_;                       // the thread's own
   SteadyNotification closing_;
   std::thread thread_;
 };

@@ -8,21 +8,16 @@
 namespace syncline {
 
 absl::StatusOr<TeamAttempt> TeamLeader::Begin(TeamMessage::Kind kind, TeamStep step) {
-  const auto settled = [](const Team::View& view) {
-    return view.complete || (view.has_place && !view.leads());
-  };
+  const auto settled = [](const Team::View& view) { return view.complete || (view.has_place && !view.leads()); };
   SYNCLINE_ASSIGN_OR_RETURN(const Team::View view, options_.team->Await(settled, options_.stop));
   if (!view.leads()) {
     return absl::FailedPreconditionError("another process leads: the coordinator has given this one's place away");
   }
-  const TeamAttempt attempt = {view.generation, ++attempts_};
+  const TeamAttempt attempt = options_.team->NewAttempt(view);
   options_.team->mailbox()->BeginAttempt(attempt);
   step.set_rank(options_.rank);
   step.set_incarnation(options_.incarnation);
-  TeamMessage order;
-  order.set_kind(kind);
-  order.set_generation(attempt.generation);
-  order.set_attempt(attempt.number);
+  TeamMessage order = MessageOf(kind, attempt);
   *order.mutable_step() = std::move(step);
   others_.clear();
   for (const uint32_t place : view.places()) {
@@ -46,11 +41,10 @@ absl::StatusOr<TeamResult> TeamLeader::AwaitOthers() {
 }
 
 void TeamLeader::End(bool over) {
-  TeamMessage order;
-  order.set_kind(TeamMessage::END);
+  const Team::View view = options_.team->view();
+  TeamMessage order = MessageOf(TeamMessage::END, options_.team->NewAttempt(view));
   order.set_over(over);
   std::vector<std::shared_ptr<Delivery>> sent;
-  const Team::View view = options_.team->view();
   for (const uint32_t place : view.places()) {
     if (place != view.place) sent.push_back(options_.team->Send(place, order));
   }

@@ -39,7 +39,6 @@ class TeamLeader {
 
  private:
   const Options options_;
-  uint64_t attempts_ = 0;
   std::vector<uint32_t> others_;  // their places
 };
 

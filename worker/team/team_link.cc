@@ -9,6 +9,7 @@
 #include "common/rpc/grpc_status.h"
 #include "common/status/status_macros.h"
 #include "common/wire/team_message.h"
+#include "spdlog/spdlog.h"
 
 namespace syncline {
 namespace {
@@ -16,15 +17,18 @@ namespace {
 constexpr absl::Duration kAttempt = absl::Seconds(10);
 constexpr absl::Duration kPause = absl::Milliseconds(20);
 
+absl::Status NoMember() { return absl::CancelledError("the process is no member of the team any more"); }
+
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<TeamLink>> TeamLink::Create(const std::string& address,
-                                                           const SecurityOptions& security) {
+absl::StatusOr<std::unique_ptr<TeamLink>> TeamLink::Create(const std::string& address, const SecurityOptions& security,
+                                                           const SharedBlocks* memory) {
   SYNCLINE_ASSIGN_OR_RETURN(auto channel, MakeChannel(address, security));
-  return std::unique_ptr<TeamLink>(new TeamLink(std::move(channel)));
+  return std::unique_ptr<TeamLink>(new TeamLink(std::move(channel), memory));
 }
 
-TeamLink::TeamLink(std::shared_ptr<grpc::Channel> channel) : channel_(std::move(channel)) {
+TeamLink::TeamLink(std::shared_ptr<grpc::Channel> channel, const SharedBlocks* memory)
+    : channel_(std::move(channel)), memory_(memory) {
   thread_ = std::thread([this] { Run(); });
 }
 
@@ -34,21 +38,48 @@ TeamLink::~TeamLink() {
 }
 
 void TeamLink::Close() {
-  absl::MutexLock lock(&mu_);
-  if (closed_) return;
-  closed_ = true;
+  HostLink* host = nullptr;
+  {
+    absl::MutexLock lock(&mu_);
+    if (closed_) return;
+    closed_ = true;
+    host = host_.get();
+  }
   closing_.Notify();
+  if (host != nullptr) host->Close();
+}
+
+bool TeamLink::on_this_host() const {
+  absl::MutexLock lock(&mu_);
+  return host_ != nullptr;
 }
 
 void TeamLink::Send(TeamMessage head, const Fragments& data, Done done) {
   {
     absl::MutexLock lock(&mu_);
     if (!closed_) {
-      queue_.push_back({std::move(head), data, std::move(done)});
+      auto message = std::make_shared<Outgoing>(Outgoing{std::move(head), data, std::move(done)});
+      const bool turn = queue_.empty() && !delivering_;
+      if (!turn || !SendOnHost(message)) queue_.push_back(std::move(message));
       return;
     }
   }
-  done(absl::CancelledError("the process is no member of the team any more"));
+  done(NoMember());
+}
+
+bool TeamLink::SendOnHost(const std::shared_ptr<Outgoing>& message) {
+  return host_ != nullptr && host_->Send(message->head, message->data, [this, message](const absl::Status& read) {
+    if (read.ok()) return message->done(read);
+    SendOverNetwork(message);  // if it has arrived, its number is known there
+  });
+}
+
+void TeamLink::SendOverNetwork(const std::shared_ptr<Outgoing>& message) {
+  {
+    absl::MutexLock lock(&mu_);
+    if (!closed_) return queue_.push_back(message);
+  }
+  message->done(NoMember());
 }
 
 absl::Status TeamLink::Deliver(const Outgoing& message) {
@@ -67,22 +98,36 @@ absl::Status TeamLink::Deliver(const Outgoing& message) {
     if (delivered.ok() || !IsTransient(delivered)) return delivered;
     closing_.WaitForNotificationWithTimeout(kPause);
   }
-  return absl::CancelledError("the process is no member of the team any more");
+  return NoMember();
+}
+
+void TeamLink::Attach() {
+  if (!memory_->wanted()) return;
+  // Without it messages go through the network, so why there is none does not matter.
+  auto host = HostLink::Attach(channel_, memory_);
+  if (!host.ok() || *host == nullptr) return;
+  spdlog::info("shared memory with a process of the team on this host");
+  absl::MutexLock lock(&mu_);
+  if (!closed_) host_ = *std::move(host);
 }
 
 void TeamLink::Run() {
+  Attach();
   while (true) {
-    Outgoing message;
+    std::shared_ptr<Outgoing> message;
     {
       absl::MutexLock lock(&mu_);
+      delivering_ = false;
       const auto work = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return closed_ || !queue_.empty(); };
       mu_.Await(absl::Condition(&work));
-      if (queue_.empty()) return;
+      if (queue_.empty()) break;
       message = std::move(queue_.front());
       queue_.pop_front();
+      delivering_ = true;
     }
-    message.done(Deliver(message));
+    message->done(Deliver(*message));
   }
+  ended_.Notify();
 }
 
 }  // namespace syncline

@@ -10,29 +10,38 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "common/memory/shared_blocks.h"
 #include "common/rpc/security.h"
 #include "common/tensor/fragments.h"
 #include "common/time/steady_notification.h"
 #include "grpcpp/channel.h"
 #include "proto/team.pb.h"
+#include "worker/team/host_link.h"
 
 namespace syncline {
 
-// The way to one process of a team: delivers messages one after the other, again and again until each has
-// arrived or the link is closed. Thread-safe; a thread of its own.
+// The way to one process of a team: delivers messages one after the other, again and again until
+// each has arrived or the link is closed. On one host they go through a HostLink, once that is
+// there and for as long as it stands; otherwise over gRPC. Thread-safe; a thread of its own.
 class TeamLink {
  public:
   using Done = std::function<void(absl::Status)>;
 
-  static absl::StatusOr<std::unique_ptr<TeamLink>> Create(const std::string& address,
-                                                          const SecurityOptions& security);
+  // `memory`, which outlives the link: what is lent to a process of this host.
+  static absl::StatusOr<std::unique_ptr<TeamLink>> Create(const std::string& address, const SecurityOptions& security,
+                                                          const SharedBlocks* memory);
   // Closes. Must not be called from a `done`.
   ~TeamLink();
 
-  // The memory of `data` must stay as it is until `done`, which is called once, on the link's thread.
+  // The memory of `data` must stay as it is until `done`, which is called once, on the link's
+  // thread.
   void Send(TeamMessage head, const Fragments& data, Done done);
   // What has not arrived ends with CANCELLED.
   void Close();
+  // After Close: whether deleting it does not wait.
+  bool ended() const { return ended_.HasBeenNotified(); }
+  // Whether the other process reads this one's memory.
+  bool on_this_host() const;
 
  private:
   struct Outgoing {
@@ -41,15 +50,22 @@ class TeamLink {
     Done done;
   };
 
-  explicit TeamLink(std::shared_ptr<grpc::Channel> channel);
+  TeamLink(std::shared_ptr<grpc::Channel> channel, const SharedBlocks* memory);
   void Run();
+  void Attach();
+  bool SendOnHost(const std::shared_ptr<Outgoing>& message) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void SendOverNetwork(const std::shared_ptr<Outgoing>& message);
   absl::Status Deliver(const Outgoing& message);
 
   const std::shared_ptr<grpc::Channel> channel_;
-  SteadyNotification closing_;
-  absl::Mutex mu_;
+  const SharedBlocks* const memory_;
+  SteadyNotification closing_, ended_;
+  mutable absl::Mutex mu_;
   bool closed_ ABSL_GUARDED_BY(mu_) = false;
-  std::deque<Outgoing> queue_ ABSL_GUARDED_BY(mu_);
+  // For the thread, and whether it is delivering one. What comes after waits its turn.
+  std::deque<std::shared_ptr<Outgoing>> queue_ ABSL_GUARDED_BY(mu_);
+  bool delivering_ ABSL_GUARDED_BY(mu_) = false;
+  std::unique_ptr<HostLink> host_ ABSL_GUARDED_BY(mu_);
   std::thread thread_;
 };
 

@@ -1,4 +1,4 @@
-#include "server/service/worker_link.h"
+#include "common/memory/worker_link.h"
 
 #include <cstring>
 #include <string>

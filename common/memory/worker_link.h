@@ -1,5 +1,5 @@
-#ifndef SYNCLINE_SERVER_SERVICE_WORKER_LINK_H_
-#define SYNCLINE_SERVER_SERVICE_WORKER_LINK_H_
+#ifndef SYNCLINE_COMMON_MEMORY_WORKER_LINK_H_
+#define SYNCLINE_COMMON_MEMORY_WORKER_LINK_H_
 
 #include <cstdint>
 #include <functional>
@@ -20,9 +20,10 @@
 
 namespace syncline {
 
-// A worker on this host, as a shard sees it: the memory it lends and the socket its calls come by.
+// A worker on this host, as whom it lends memory to sees it, a shard or another worker: that memory, and the socket
+// its calls come by.
 //
-// The shard touches the memory only while it holds the link, and the socket closes when the last
+// The memory is touched only while somebody holds the link, and the socket closes when the last
 // holder lets go. So a worker that ends the link and sees the socket close knows that its memory is
 // its own again, whatever was under way. Thread-safe.
 class WorkerLink {
@@ -76,4 +77,4 @@ class WorkerLink {
 
 }  // namespace syncline
 
-#endif  // SYNCLINE_SERVER_SERVICE_WORKER_LINK_H_
+#endif  // SYNCLINE_COMMON_MEMORY_WORKER_LINK_H_

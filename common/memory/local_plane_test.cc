@@ -1,4 +1,4 @@
-#include "server/service/local_plane.h"
+#include "common/memory/local_plane.h"
 
 #include <string>
 #include <utility>

@@ -1,5 +1,5 @@
-#ifndef SYNCLINE_SERVER_SERVICE_LOCAL_PLANE_H_
-#define SYNCLINE_SERVER_SERVICE_LOCAL_PLANE_H_
+#ifndef SYNCLINE_COMMON_MEMORY_LOCAL_PLANE_H_
+#define SYNCLINE_COMMON_MEMORY_LOCAL_PLANE_H_
 
 #include <deque>
 #include <functional>
@@ -13,13 +13,13 @@
 #include "absl/synchronization/mutex.h"
 #include "common/memory/local_frame.h"
 #include "common/memory/local_socket.h"
+#include "common/memory/worker_link.h"
 #include "proto/parameter_server.pb.h"
-#include "server/service/worker_link.h"
 
 namespace syncline {
 
-// Serves the workers on a shard's own host: they ask over gRPC (AttachMemory), then lend their memory
-// and call over a socket of this host, as common/memory/local_frame.h says. A link lives as long as
+// Serves the workers on the host of a shard, or of another worker: they ask over gRPC (AttachMemory), then lend
+// their memory and call over a socket of this host, as common/memory/local_frame.h says. A link lives as long as
 // its worker's process holds it, so a worker that dies leaves nothing; the blocks belong to the
 // workers, so neither does a shard.
 //
@@ -75,4 +75,4 @@ class LocalPlane {
 
 }  // namespace syncline
 
-#endif  // SYNCLINE_SERVER_SERVICE_LOCAL_PLANE_H_
+#endif  // SYNCLINE_COMMON_MEMORY_LOCAL_PLANE_H_

@@ -1,9 +1,9 @@
-#include "worker/client/local_link.h"
+#include "common/memory/local_link.h"
 
+#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "common/rpc/call.h"
 #include "common/status/status_macros.h"
 
 namespace syncline {
@@ -13,25 +13,24 @@ constexpr absl::Duration kTimeout = absl::Seconds(5);
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<LocalLink>> LocalLink::Attach(ParameterServer::Stub& shard,
-                                                             const Sender& sender,
-                                                             const LentBlocks& blocks,
-                                                             Silence silence) {
+absl::StatusOr<std::unique_ptr<LocalLink>> LocalLink::Attach(const Ask& ask, const Sender& sender,
+                                                             const LentBlocks& blocks, Silence silence) {
   AttachMemoryRequest request;
   *request.mutable_sender() = sender;
   request.set_host(HostIdentity());
   if (blocks.empty() || request.host().empty()) return nullptr;
-  SYNCLINE_ASSIGN_OR_RETURN(
-      const auto offer,
-      syncline::Call<AttachMemoryReply>(shard, &ParameterServer::Stub::AttachMemory, request,
-                                        kTimeout));
+  SYNCLINE_ASSIGN_OR_RETURN(const AttachMemoryReply offer, ask(request));
   if (offer.socket().empty()) return nullptr;
   SYNCLINE_ASSIGN_OR_RETURN(LocalSocket socket, LocalSocket::Connect(offer.socket()));
   SYNCLINE_RETURN_IF_ERROR(socket.CheckPeer());
   socket.SetPatience(kTimeout);
   std::unique_ptr<LocalLink> link(new LocalLink(std::move(socket), silence));
-  SYNCLINE_RETURN_IF_ERROR(link->Ask(LocalFrame::kHello, offer.token(), -1).status());
-  for (const auto& block : blocks) SYNCLINE_RETURN_IF_ERROR(link->Lend(block));
+  SYNCLINE_RETURN_IF_ERROR(link->CallAndWait(LocalFrame::kHello, offer.token(), -1).status());
+  for (const auto& block : blocks) {
+    SYNCLINE_ASSIGN_OR_RETURN(const std::string number,
+                              link->CallAndWait(LocalFrame::kLend, "", block->fd()));
+    link->Mapped(block, number);
+  }
   link->socket_.SetPatience(silence.tick);
   link->reader_ = std::thread([l = link.get()] { l->ReadAnswers(); });
   return link;
@@ -42,32 +41,43 @@ void LocalLink::Close() {
   if (reader_.joinable()) reader_.join();
 }
 
-absl::StatusOr<std::string> LocalLink::Ask(LocalFrame::Kind kind, absl::string_view body,
-                                           int descriptor) {
+absl::StatusOr<std::string> LocalLink::CallAndWait(LocalFrame::Kind kind, absl::string_view body,
+                                                   int descriptor) {
   LocalFrame frame;
   frame.kind = kind;
   SYNCLINE_RETURN_IF_ERROR(socket_.Send(frame.AsBytes(), body, descriptor));
   std::vector<char> room(kMaxLocalMessage);
   SYNCLINE_ASSIGN_OR_RETURN(const size_t size, socket_.Receive(absl::MakeSpan(room)));
   const auto answer = LocalFrame::Of({room.data(), size});
-  if (!answer) return absl::InternalError("the shard's answer is no frame");
+  if (!answer) return absl::InternalError("the answer of a process on this host is no frame");
   std::string text(room.data() + sizeof(*answer), size - sizeof(*answer));
   if (answer->code != 0) return absl::Status(static_cast<absl::StatusCode>(answer->code), text);
   return text;
 }
 
-absl::Status LocalLink::Lend(std::shared_ptr<const SharedMemory> block) {
-  SYNCLINE_RETURN_IF_ERROR(Ask(LocalFrame::kLend, "", block->fd()).status());
-  blocks_.push_back(std::move(block));
-  return absl::OkStatus();
+void LocalLink::Lend(std::shared_ptr<const SharedMemory> block) {
+  const int fd = block->fd();
+  Call(LocalFrame::kLend, "", fd, [this, block = std::move(block)](const absl::StatusOr<std::string>& number) {
+    if (number.ok()) Mapped(block, *number);
+  });
+}
+
+void LocalLink::Mapped(std::shared_ptr<const SharedMemory> block, absl::string_view number) {
+  uint64_t segment = 0;
+  if (number.size() != sizeof(segment)) return;
+  std::memcpy(&segment, number.data(), sizeof(segment));
+  absl::MutexLock lock(&mu_);
+  blocks_[segment] = std::move(block);
 }
 
 std::optional<LocalLink::Places> LocalLink::Find(absl::Span<const Chunk> chunks) const {
-  for (size_t i = 0; i < blocks_.size() && !chunks.empty(); ++i) {
+  if (chunks.empty()) return std::nullopt;
+  absl::MutexLock lock(&mu_);
+  for (const auto& [segment, block] : blocks_) {
     Places places;
-    places.segment = i + 1;
+    places.segment = segment;
     for (const Chunk& chunk : chunks) {
-      const auto offset = blocks_[i]->OffsetOf(chunk.data, chunk.bytes);
+      const auto offset = block->OffsetOf(chunk.data, chunk.bytes);
       if (!offset) break;
       places.offsets.push_back(*offset);
     }
@@ -76,7 +86,7 @@ std::optional<LocalLink::Places> LocalLink::Find(absl::Span<const Chunk> chunks)
   return std::nullopt;
 }
 
-bool LocalLink::Call(LocalFrame::Kind kind, absl::string_view message, Done done) {
+bool LocalLink::Call(LocalFrame::Kind kind, absl::string_view message, int descriptor, Done done) {
   LocalFrame frame;
   frame.kind = kind;
   {
@@ -85,7 +95,7 @@ bool LocalLink::Call(LocalFrame::Kind kind, absl::string_view message, Done done
     frame.call = ++last_call_;
     calls_[frame.call] = std::move(done);
   }
-  if (socket_.Send(frame.AsBytes(), message).ok()) return true;
+  if (socket_.Send(frame.AsBytes(), message, descriptor).ok()) return true;
   // Unless it has been told of the end meanwhile, which then counts as its answer.
   absl::MutexLock lock(&mu_);
   return calls_.erase(frame.call) == 0;
@@ -93,13 +103,13 @@ bool LocalLink::Call(LocalFrame::Kind kind, absl::string_view message, Done done
 
 void LocalLink::ReadAnswers() {
   std::vector<char> room(kMaxLocalMessage);
-  absl::Status lost = absl::UnavailableError("the shard on this host has gone");
+  absl::Status lost = absl::UnavailableError("the process on this host has gone");
   while (true) {
     const auto size = socket_.Receive(absl::MakeSpan(room));
     if (absl::IsDeadlineExceeded(size.status())) {
       if (Silent()) continue;
       lost = absl::FailedPreconditionError(absl::StrCat(
-          "the shard on this host was silent for ",
+          "the process on this host was silent for ",
           absl::FormatDuration(silence_.lost * silence_.tick),
           " and has not given the memory back that it was lent"));
       break;
@@ -135,7 +145,7 @@ bool LocalLink::Silent() {
     socket_.Send(ping.AsBytes(), "").IgnoreError();
   } else if (silent_ticks_ == silence_.end) {
     ended_ = true;
-    // The shard closes its end once nothing of it looks at the memory any more.
+    // The peer closes its end once nothing of it looks at the memory any more.
     socket_.ShutdownWrites();
   }
   return silent_ticks_ < silence_.lost;

@@ -1,4 +1,4 @@
-#include "server/service/local_plane.h"
+#include "common/memory/local_plane.h"
 
 #include <unistd.h>
 
@@ -45,7 +45,7 @@ AttachMemoryReply LocalPlane::Offer(const AttachMemoryRequest& request) {
 
 absl::Status LocalPlane::Listen() {
   const std::string name =
-      absl::StrCat("syncline-ps-", getpid(), "-", absl::BytesToHexString(RandomToken(8)));
+      absl::StrCat("syncline-", getpid(), "-", absl::BytesToHexString(RandomToken(8)));
   SYNCLINE_ASSIGN_OR_RETURN(listener_, LocalSocket::Listen(name));
   accepting_ = std::thread([this] { Accept(); });
   name_ = name;

@@ -1,4 +1,4 @@
-#include "worker/client/local_link.h"
+#include "common/memory/local_link.h"
 
 #include <future>
 #include <string>
@@ -7,8 +7,6 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "common/rpc/channel.h"
-#include "common/rpc/server_runtime.h"
 #include "common/status/status_matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -19,33 +17,20 @@ namespace {
 using absl::StatusCode;
 using ::testing::HasSubstr;
 
-// The gRPC side of a shard: names the socket.
-class Offering final : public ParameterServer::Service {
- public:
-  explicit Offering(std::string socket) : socket_(std::move(socket)) {}
-  grpc::Status AttachMemory(grpc::ServerContext*, const AttachMemoryRequest*,
-                            AttachMemoryReply* reply) override {
-    reply->set_socket(socket_);
-    reply->set_token("token");
-    return grpc::Status::OK;
-  }
-
- private:
-  const std::string socket_;
-};
-
 // A link, and the shard's end of it in the test's hands.
 class LocalLinkTest : public ::testing::Test {
  protected:
   void Attach(LocalLink::Silence silence = {}) {
     const std::string name = absl::StrCat("test-", absl::BytesToHexString(RandomToken(8)));
     const LocalSocket listener = *LocalSocket::Listen(name);
-    Offering service(name);
-    const auto server = *ServerRuntime::Start({}, {&service});
-    const auto stub = ParameterServer::NewStub(*MakeChannel(server->address(), {}));
-    auto attached = std::async(std::launch::async, [&] {
-      return LocalLink::Attach(*stub, Sender(), {memory_}, silence);
-    });
+    const auto offer = [&](const AttachMemoryRequest&) {
+      AttachMemoryReply reply;
+      reply.set_socket(name);
+      reply.set_token("token");
+      return absl::StatusOr<AttachMemoryReply>(reply);
+    };
+    auto attached = std::async(std::launch::async,
+                               [&] { return LocalLink::Attach(offer, Sender(), {memory_}, silence); });
     shard_ = *listener.Accept();
     shard_.SetPatience(absl::Seconds(20));
     EXPECT_EQ(Hear(), "token");
@@ -53,7 +38,7 @@ class LocalLinkTest : public ::testing::Test {
     int descriptor = -1;
     Hear(&descriptor);
     lent_ = *SharedMemory::Adopt(descriptor);
-    Answer(absl::OkStatus(), "");
+    AnswerNumber(1);
     link_ = *attached.get();
     ASSERT_NE(link_, nullptr);
   }
@@ -70,6 +55,9 @@ class LocalLinkTest : public ::testing::Test {
     LocalFrame answer = heard_;
     answer.code = static_cast<uint32_t>(status.code());
     SYNCLINE_EXPECT_OK(shard_.Send(answer.AsBytes(), status.ok() ? body : status.message()));
+  }
+  void AnswerNumber(uint64_t segment) {
+    Answer(absl::OkStatus(), {reinterpret_cast<const char*>(&segment), sizeof(segment)});
   }
   std::future<absl::StatusOr<std::string>> Call(absl::string_view message) {
     auto result = std::make_shared<std::promise<absl::StatusOr<std::string>>>();
@@ -101,6 +89,25 @@ TEST_F(LocalLinkTest, FindsChunksThatLieInOneBlock) {
   const char elsewhere[4] = {};
   EXPECT_FALSE(link_->Find({{memory_->data(), 4}, {elsewhere, 4}}).has_value());
   EXPECT_FALSE(link_->Find({}).has_value());
+}
+
+TEST_F(LocalLinkTest, ABlockLentLaterCountsWhenItIsMapped) {
+  Attach();
+  const std::shared_ptr<SharedMemory> more = *SharedMemory::Create(4096);
+  link_->Lend(more);
+  int descriptor = -1;
+  Hear(&descriptor);
+  const auto mapped = *SharedMemory::Adopt(descriptor);
+  EXPECT_FALSE(link_->Find({{more->data(), 4}}).has_value());
+  AnswerNumber(2);
+  // Answers are read in order.
+  auto after = Call("one");
+  Hear();
+  Answer(absl::OkStatus(), "");
+  SYNCLINE_EXPECT_OK(after.get());
+  const auto places = link_->Find({{more->data() + 4, 4}});
+  ASSERT_TRUE(places.has_value());
+  EXPECT_EQ(places->segment, 2u);
 }
 
 TEST_F(LocalLinkTest, AnswersFindTheirCallInAnyOrder) {

@@ -7,6 +7,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/cluster/tables.h"
 #include "common/status/status_macros.h"
 
 namespace syncline {
@@ -16,12 +17,23 @@ constexpr uint64_t kMaxElements = uint64_t{1} << 40;
 constexpr uint64_t kChunkUnit = 4096;
 constexpr uint32_t kMaxReplicas = 3;
 
+absl::Status ValidateTable(const TensorSpec& tensor) {
+  const Table& table = tensor.table();
+  const bool fits = table.dim() > 0 && table.dim() <= kMaxRowElements && table.slots() > 0 &&
+                    table.slots() <= kMaxTableSlots;
+  if (fits && tensor.shape().empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("table ", tensor.name(), ": ", table.dim(), " elements a row and ", table.slots(),
+                   " slots; give it 1 to ", kMaxRowElements, " and 1 to ", kMaxTableSlots, ", and no shape"));
+}
+
 absl::Status ValidateTensor(const TensorSpec& tensor) {
   if (tensor.name().empty() || tensor.name().size() > 255) {
     return absl::InvalidArgumentError(
         absl::StrCat("tensor name \"", tensor.name(), "\" has ", tensor.name().size(),
                      " bytes; give it 1 to 255"));
   }
+  if (IsTable(tensor)) return ValidateTable(tensor);
   uint64_t elements = 1;
   for (uint64_t size : tensor.shape()) {
     if (size == 0 || size > kMaxElements / elements) {
@@ -67,6 +79,12 @@ absl::Status ValidateBackups(const ShardMap& map) {
   return absl::OkStatus();
 }
 
+uint64_t ChunkCount(const TensorSpec& tensor, uint64_t chunk_bytes) {
+  if (IsTable(tensor)) return tensor.table().slots();
+  const uint64_t limit = chunk_bytes / sizeof(float);
+  return (ElementCount(tensor) + limit - 1) / limit;
+}
+
 void AssignOwners(const std::vector<ChunkUnit>& units, ShardMap& map) {
   std::vector<size_t> order(units.size());
   std::iota(order.begin(), order.end(), 0);
@@ -107,6 +125,12 @@ std::vector<ChunkInfo> Chunks(const ShardMap& map) {
   const uint64_t limit = map.chunk_bytes() / sizeof(float);
   std::vector<ChunkInfo> chunks;
   for (int t = 0; t < map.tensors_size(); ++t) {
+    if (IsTable(map.tensors(t))) {
+      for (uint64_t slot = 0; slot < map.tensors(t).table().slots(); ++slot) {
+        chunks.push_back({static_cast<uint32_t>(chunks.size()), static_cast<uint32_t>(t), slot, limit, true});
+      }
+      continue;
+    }
     const uint64_t total = ElementCount(map.tensors(t));
     for (uint64_t begin = 0; begin < total; begin += limit) {
       chunks.push_back({static_cast<uint32_t>(chunks.size()), static_cast<uint32_t>(t), begin,
@@ -119,7 +143,7 @@ std::vector<ChunkInfo> Chunks(const ShardMap& map) {
 std::vector<ChunkUnit> ChunkUnits(const std::vector<ChunkInfo>& chunks, bool keep_tensors_whole) {
   std::vector<ChunkUnit> units;
   for (const ChunkInfo& chunk : chunks) {
-    const bool joins = keep_tensors_whole && chunk.begin > 0;
+    const bool joins = keep_tensors_whole && chunk.begin > 0 && !chunk.rows;
     if (!joins) units.push_back({chunk.id, 0, 0});
     units.back().count += 1;
     units.back().elements += chunk.elements;
@@ -210,10 +234,7 @@ absl::Status ValidateShardMap(const ShardMap& map) {
   SYNCLINE_RETURN_IF_ERROR(ValidateTensors(tensors));
   SYNCLINE_RETURN_IF_ERROR(ValidateChunkBytes(map.chunk_bytes()));
   uint64_t chunks = 0;
-  for (const TensorSpec& tensor : tensors) {
-    const uint64_t limit = map.chunk_bytes() / sizeof(float);
-    chunks += (ElementCount(tensor) + limit - 1) / limit;
-  }
+  for (const TensorSpec& tensor : tensors) chunks += ChunkCount(tensor, map.chunk_bytes());
   if (chunks != static_cast<uint64_t>(map.owner_size())) {
     return absl::InvalidArgumentError(absl::StrCat("shard map: ", map.owner_size(),
                                                    " owners for ", chunks, " chunks"));

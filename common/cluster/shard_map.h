@@ -18,19 +18,23 @@ namespace syncline {
 // shorter), and chunk ids count from 0 through all of them. So the cut depends on the tensors and
 // `chunk_bytes` alone, never on the number of shards; only the owners do.
 
-// Elements [begin, begin + elements) of tensor `tensor`, row-major.
+// A table has a chunk for each of its slots: the rows whose keys fall into it (common/cluster/tables). How many those
+// will be nobody knows, so each counts as a whole chunk.
+
+// Elements [begin, begin + elements) of tensor `tensor`, row-major; of a table, slot `begin`.
 struct ChunkInfo {
   uint32_t id = 0;
   uint32_t tensor = 0;
   uint64_t begin = 0;
   uint64_t elements = 0;
+  bool rows = false;
 };
 
-// Elements of a tensor: the product of its shape; 1 for a scalar (an empty shape).
+// Elements of a dense tensor: the product of its shape; 1 for a scalar (an empty shape).
 uint64_t ElementCount(const TensorSpec& tensor);
 
-// Names are unique, not empty and at most 255 bytes; sizes are positive and fit in 2^40 elements;
-// an initializer's numbers are finite. INVALID_ARGUMENT names the tensor.
+// Names are unique, not empty and at most 255 bytes; sizes are positive and fit in 2^40 elements, a table's those that
+// a manifest may say (common/config/table_rules); an initializer's numbers are finite. INVALID_ARGUMENT names the tensor.
 absl::Status ValidateTensors(absl::Span<const TensorSpec> tensors);
 
 // All chunks of the map, by id.

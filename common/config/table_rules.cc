@@ -51,9 +51,8 @@ void CheckTable(const JobManifest& job, const Table& table, const std::string& p
   }
   if (table.dim() == 0) log->AddProblem(path + ".dim", "missing or 0; say how many floats a row has, at least 1");
   CheckInitializer(table.initializer(), path + ".initializer", log);
-  const auto& uses = job.model().sparse();
-  if (std::none_of(uses.begin(), uses.end(), [&](const auto& use) { return use.table() == table.name(); })) {
-    log->AddProblem(path, "is in no entry of model.sparse; add one, as in `sparse: [{table: NAME}]`, or take it out");
+  if (table.optimizer().exact() && table.optimizer().weight_decay() > 0) {
+    log->AddProblem(path + ".optimizer.weight_decay", "must be 0 with exact, or every row would change at every step");
   }
 }
 

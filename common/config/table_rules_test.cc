@@ -65,10 +65,10 @@ TEST(TableRulesTest, ChecksTables) {
       {"tables[1].name: there is a table weights already",
        [](JobManifest* j) { j->mutable_tables(1)->set_name("weights"); }},
       {"tables[1].dim: missing or 0", [](JobManifest* j) { j->mutable_tables(1)->clear_dim(); }},
-      {"tables[2]: is in no entry of model.sparse",
+      {"tables[1].optimizer.weight_decay: must be 0 with exact",
        [](JobManifest* j) {
-         j->add_tables()->set_name("more");
-         j->mutable_tables(2)->set_dim(2);
+         j->mutable_tables(1)->mutable_optimizer()->set_exact(true);
+         j->mutable_tables(1)->mutable_optimizer()->set_weight_decay(0.1);
        }},
       {"tables[1].initializer: uniform from 1 to 0.25 is empty",
        [](JobManifest* j) { j->mutable_tables(1)->mutable_initializer()->set_a(1); }},

@@ -15,7 +15,7 @@ namespace {
 constexpr size_t kMaxHeadBytes = 64 << 10;
 constexpr size_t kMaxHandOverHeadBytes = 1 << 20;
 
-// Bytes of a ChunkData before its tensor.
+// Bytes of a ChunkData before its keys and its tensor.
 std::string ChunkPrefix(const WireChunk& chunk) {
   std::string prefix;
   const auto number = [&prefix](int field, uint64_t value) {
@@ -28,9 +28,22 @@ std::string ChunkPrefix(const WireChunk& chunk) {
   number(ChunkData::kOffsetFieldNumber, chunk.offset);
   number(ChunkData::kCodecFieldNumber, chunk.codec);
   number(ChunkData::kUnchangedFieldNumber, chunk.unchanged);
-  AppendTag(ChunkData::kDataFieldNumber, SliceCursor::kBytes, &prefix);
-  AppendVarint(chunk.data.size(), &prefix);
   return prefix;
+}
+
+std::string BytesPrefix(int field, size_t size) {
+  std::string prefix;
+  AppendTag(field, SliceCursor::kBytes, &prefix);
+  AppendVarint(size, &prefix);
+  return prefix;
+}
+
+// What was written so far and `bytes`, which stay where they are.
+void AddBytes(const Fragments& bytes, std::string* pending, std::vector<grpc::Slice>* slices) {
+  if (bytes.empty()) return;
+  slices->emplace_back(*pending);
+  pending->clear();
+  for (const Fragments::Piece& piece : bytes.pieces()) slices->push_back(SliceOf(bytes, piece));
 }
 
 grpc::ByteBuffer Encode(std::string head, int chunk_field, absl::Span<const WireChunk> chunks) {
@@ -40,14 +53,15 @@ grpc::ByteBuffer Encode(std::string head, int chunk_field, absl::Span<const Wire
   std::string pending = std::move(head);
   for (const WireChunk& chunk : chunks) {
     const std::string prefix = ChunkPrefix(chunk);
+    const std::string keys =
+        chunk.keys.empty() ? "" : BytesPrefix(ChunkData::kKeysFieldNumber, chunk.keys.size());
+    const std::string data = BytesPrefix(ChunkData::kDataFieldNumber, chunk.data.size());
     AppendTag(chunk_field, SliceCursor::kBytes, &pending);
-    AppendVarint(prefix.size() + chunk.data.size(), &pending);
-    pending += prefix;
-    slices.emplace_back(pending);
-    pending.clear();
-    for (const Fragments::Piece& piece : chunk.data.pieces()) {
-      slices.push_back(SliceOf(chunk.data, piece));
-    }
+    AppendVarint(prefix.size() + keys.size() + chunk.keys.size() + data.size() + chunk.data.size(), &pending);
+    pending += prefix + keys;
+    AddBytes(chunk.keys, &pending, &slices);
+    pending += data;
+    AddBytes(chunk.data, &pending, &slices);
   }
   if (!pending.empty()) slices.emplace_back(pending);
   return grpc::ByteBuffer(slices.data(), slices.size());
@@ -81,6 +95,9 @@ absl::StatusOr<WireChunk> ReadChunk(size_t end, SliceCursor& cursor) {
     } else if (tag.field == ChunkData::kDataFieldNumber && tag.type == SliceCursor::kBytes) {
       SYNCLINE_ASSIGN_OR_RETURN(const size_t length, cursor.Length(end));
       chunk.data = cursor.Take(length);
+    } else if (tag.field == ChunkData::kKeysFieldNumber && tag.type == SliceCursor::kBytes) {
+      SYNCLINE_ASSIGN_OR_RETURN(const size_t length, cursor.Length(end));
+      chunk.keys = cursor.Take(length);
     } else {
       SYNCLINE_RETURN_IF_ERROR(cursor.SkipValue(tag.type, end, nullptr));
     }
@@ -91,6 +108,10 @@ absl::StatusOr<WireChunk> ReadChunk(size_t end, SliceCursor& cursor) {
   if (chunk.codec <= CODEC_NONE && chunk.data.size() % sizeof(float) != 0) {
     return absl::InvalidArgumentError(absl::StrCat(
         "chunks.data: ", chunk.data.size(), " bytes are no whole number of float32 (4 bytes each)"));
+  }
+  if (chunk.keys.size() % sizeof(uint64_t) != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("chunks.keys: ", chunk.keys.size(), " bytes are no whole number of keys (8 bytes each)"));
   }
   return chunk;
 }

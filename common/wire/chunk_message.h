@@ -20,7 +20,7 @@ namespace syncline {
 //
 //   message = head-field* (chunk-tag varint-length chunk)*
 //   chunk   = [0x08 varint-id] [0x10 varint-version] [0x18 varint-offset]
-//             [0x20 varint-codec] [0x28 varint-unchanged] 0x7A varint-length float32*
+//             [0x20 varint-codec] [0x28 varint-unchanged] [0x32 varint-length key*] 0x7A varint-length float32*
 //
 // All functions are thread-safe.
 
@@ -36,6 +36,8 @@ struct WireChunk {
   Codec codec = CODEC_UNSPECIFIED;
   // Not sent, because the puller has it.
   bool unchanged = false;
+  // Of rows, 8 bytes each; as long-lived as `data`.
+  Fragments keys{};
 };
 
 // `head` holds all fields but `chunks`.
@@ -60,7 +62,7 @@ struct DecodedHandOver {
 
 // INVALID_ARGUMENT, naming the field and the byte where reading stopped, for bytes that are no such
 // message: truncated, a length past the end, a chunk number over 2^32 - 1, a codec there is not, an
-// uncoded tensor whose size is not a multiple of 4, a head over 64 KiB (1 MiB in a hand-over).
+// uncoded tensor whose size is not a multiple of 4, keys whose size is not one of 8, a head over 64 KiB (1 MiB in a hand-over).
 absl::StatusOr<DecodedPush> DecodePush(const grpc::ByteBuffer& buffer);
 absl::StatusOr<DecodedPullReply> DecodePullReply(const grpc::ByteBuffer& buffer);
 absl::StatusOr<DecodedHandOver> DecodeHandOver(const grpc::ByteBuffer& buffer);

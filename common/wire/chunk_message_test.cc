@@ -47,6 +47,7 @@ PushRequest Example() {
     chunk->set_version(i * 1000000);
     chunk->set_offset(i << 30);
     chunk->set_codec(static_cast<Codec>(i));
+    if (i > 0) chunk->set_keys(std::string(i * 80, 'k'));
     chunk->set_data(std::string(i * 400 + 4, static_cast<char>('a' + i)));
   }
   return request;
@@ -60,9 +61,13 @@ PushRequest HeadOf(PushRequest request) {
 std::vector<WireChunk> ChunksOf(const PushRequest& request) {
   std::vector<WireChunk> chunks;
   for (const ChunkData& chunk : request.chunks()) {
-    chunks.push_back({chunk.chunk(), chunk.version(),
-                      Fragments::Of(chunk.data().data(), chunk.data().size()), chunk.offset(),
-                      chunk.codec()});
+    WireChunk& wire = chunks.emplace_back();
+    wire.chunk = chunk.chunk();
+    wire.version = chunk.version();
+    wire.data = Fragments::Of(chunk.data().data(), chunk.data().size());
+    wire.offset = chunk.offset();
+    wire.codec = chunk.codec();
+    wire.keys = Fragments::Of(chunk.keys().data(), chunk.keys().size());
   }
   return chunks;
 }
@@ -87,6 +92,7 @@ TEST(ChunkMessageTest, WeReadWhatProtobufWritesHoweverItArrives) {
       EXPECT_EQ(push.chunks[i].offset, request.chunks(i).offset());
       EXPECT_EQ(push.chunks[i].codec, request.chunks(i).codec());
       EXPECT_EQ(Joined(push.chunks[i].data), request.chunks(i).data());
+      EXPECT_EQ(Joined(push.chunks[i].keys), request.chunks(i).keys());
     }
   }
 }
@@ -97,7 +103,9 @@ TEST(ChunkMessageTest, PullReplyGoesRound) {
   head.set_verdict(PullReply::STOPPED);
   const std::string data(8, 'x');
   std::vector<WireChunk> chunks(2);
-  chunks[0] = {5, 6, Fragments::Of(data.data(), data.size())};
+  chunks[0].chunk = 5;
+  chunks[0].version = 6;
+  chunks[0].data = Fragments::Of(data.data(), data.size());
   chunks[1].chunk = 6;
   chunks[1].unchanged = true;
   SYNCLINE_ASSERT_OK_AND_ASSIGN(const DecodedPullReply reply,
@@ -165,6 +173,10 @@ TEST(ChunkMessageTest, ErrorsNameTheField) {
   request.mutable_chunks(0)->set_data("abc");
   EXPECT_THAT(DecodePush(Split(request.SerializeAsString(), 999)),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("chunks.data: 3 bytes")));
+  request = Example();
+  request.mutable_chunks(1)->set_keys("abc");
+  EXPECT_THAT(DecodePush(Split(request.SerializeAsString(), 999)),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("chunks.keys: 3 bytes")));
   request.mutable_chunks(0)->set_codec(static_cast<Codec>(99));
   EXPECT_THAT(DecodePush(Split(request.SerializeAsString(), 999)),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("no codec 99")));

@@ -10,33 +10,11 @@
 #include "common/optimizer/local_steps.h"
 #include "common/status/status_macros.h"
 #include "common/time/steady_now.h"
-#include "google/protobuf/util/message_differencer.h"
 #include "server/coordinator/coordinator_impl.h"
+#include "server/coordinator/same_tensors.h"
 #include "server/durability/checkpoint_reader.h"
 
 namespace syncline {
-namespace {
-
-using google::protobuf::util::MessageDifferencer;
-
-// The restored tensors must be those of the model, cut the same way.
-absl::Status CheckSameTensors(const ShardMap& have, absl::Span<const TensorSpec> want,
-                              const std::string& where) {
-  if (have.tensors_size() != static_cast<int>(want.size())) {
-    return absl::FailedPreconditionError(absl::StrCat("the model has ", want.size(), " tensors, ",
-                                                      where, " ", have.tensors_size()));
-  }
-  for (int i = 0; i < have.tensors_size(); ++i) {
-    if (MessageDifferencer::Equals(have.tensors(i), want[i])) continue;
-    return absl::FailedPreconditionError(
-        absl::StrCat("tensor ", want[i].name(), " is not the one ", where, " has (",
-                     have.tensors(i).name(), "): its name, shape or initializer differs"));
-  }
-  return absl::OkStatus();
-}
-
-}  // namespace
-
 CoordinatorImpl::~CoordinatorImpl() {
   closing_.Notify();
   if (interval_.joinable()) interval_.join();

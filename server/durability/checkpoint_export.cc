@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/cluster/shard_map.h"
+#include "common/cluster/tables.h"
 #include "common/io/safetensors.h"
 #include "common/status/status_macros.h"
 #include "server/durability/checkpoint_names.h"
@@ -37,6 +38,7 @@ absl::Status WriteWeights(FileSystem& files, const std::string& path,
                           const CheckpointManifest& manifest, const Weights& weights) {
   std::vector<SafetensorsTensor> tensors;
   for (const TensorSpec& tensor : manifest.map().tensors()) {
+    if (IsTable(tensor)) continue;
     tensors.push_back({tensor.name(), "F32", {tensor.shape().begin(), tensor.shape().end()}});
   }
   SYNCLINE_ASSIGN_OR_RETURN(

@@ -43,6 +43,8 @@ inline constexpr char kWorkersTensor[] = "workers";
 // tensor and first element: "linear0.weight@65536". Names of tensors may hold any character, so a
 // reader compares whole names and splits none of them but at the first slash.
 inline constexpr char kWeights[] = "weights";
+// A table's slot is "rows/TABLE@SLOT" instead, U8: its rows one after the other, as server/store/row_format lays them out.
+inline constexpr char kRows[] = "rows";
 std::string ChunkId(const ShardMap& map, const ChunkInfo& chunk);
 std::string StatePrefix(size_t slot);
 // What the worker of a rank carries is in "worker.R.K/ID", F32; K is 0 for what its codec holds back.

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/cluster/shard_map.h"
+#include "common/cluster/tables.h"
 #include "common/io/checksum.h"
 #include "common/status/status_macros.h"
 #include "google/protobuf/util/json_util.h"
@@ -57,6 +58,9 @@ std::string Difference(const ShardMap& saved, const ShardMap& now) {
     const TensorSpec& is = now.tensors(i);
     if (was.name() != is.name()) {
       return absl::StrCat("tensor ", i, " of the model is ", is.name(), ", and was ", was.name());
+    }
+    if (const std::string difference = Difference(was.table(), is.table()); !difference.empty()) {
+      return absl::StrCat("table ", is.name(), ": ", difference);
     }
     if (!std::equal(was.shape().begin(), was.shape().end(), is.shape().begin(), is.shape().end())) {
       return absl::StrCat("tensor ", is.name(), " has another shape than before");

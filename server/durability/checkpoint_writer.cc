@@ -30,6 +30,10 @@ struct Contents {
     tensors.push_back({name, "F32", {floats.size() / sizeof(float)}});
     bytes[name] = floats;
   }
+  void AddRows(const std::string& name, const Fragments& rows) {
+    tensors.push_back({name, "U8", {rows.size()}});
+    bytes[name] = rows;
+  }
   void AddTable(const std::string& name, const std::vector<uint64_t>& cells, uint64_t columns) {
     tensors.push_back({name, "U64", {cells.size() / columns, columns}});
     bytes[name] = Fragments::Of(cells.data(), cells.size() * sizeof(uint64_t));
@@ -40,7 +44,11 @@ void Fill(const ShardMap& map, const ShardSnapshot& snapshot, Contents* contents
   const std::vector<ChunkInfo> infos = Chunks(map);
   for (const ChunkSnapshot& chunk : snapshot.chunks) {
     const std::string id = ChunkId(map, infos[chunk.chunk]);
-    contents->AddFloats(absl::StrCat(kWeights, "/", id), chunk.weights);
+    if (infos[chunk.chunk].rows) {
+      contents->AddRows(absl::StrCat(kRows, "/", id), chunk.weights);
+    } else {
+      contents->AddFloats(absl::StrCat(kWeights, "/", id), chunk.weights);
+    }
     for (size_t slot = 0; slot < chunk.state.size(); ++slot) {
       contents->AddFloats(absl::StrCat(StatePrefix(slot), "/", id), chunk.state[slot]);
     }

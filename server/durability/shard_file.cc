@@ -34,6 +34,7 @@ class ShardFileContents {
     const std::vector<ChunkInfo> infos = Chunks(map);
     for (uint32_t chunk : wanted) {
       Entry& entry = entries_[ChunkId(map, infos[chunk])];
+      entry.rows = infos[chunk].rows;
       entry.bytes = infos[chunk].elements * sizeof(float);
       entry.chunk.chunk = chunk;
       by_chunk_[chunk] = &entry;
@@ -50,7 +51,11 @@ class ShardFileContents {
     if (found == entries_.end()) return nullptr;
     Entry& entry = found->second;
     absl::string_view part = absl::string_view(tensor.name).substr(0, slash);
-    if (part == kWeights) return PlaceFloats(tensor, entry.bytes, &entry.chunk.weights);
+    if (part == (entry.rows ? kRows : kWeights)) {
+      entry.found = true;
+      return entry.rows ? PlaceRows(tensor, &entry.chunk.weights)
+                        : PlaceFloats(tensor, entry.bytes, &entry.chunk.weights);
+    }
     uint32_t rank = 0, worker_slot = 0;
     if (with_state_ && ParseWorkerPrefix(part, &rank, &worker_slot)) {
       return PlaceFloats(tensor, entry.bytes,
@@ -77,7 +82,7 @@ class ShardFileContents {
       worker.slots = std::move(worker_slots_[worker.rank]);
     }
     for (auto& [chunk, entry] : by_chunk_) {
-      bool whole = entry->listed && !entry->chunk.weights.empty();
+      bool whole = entry->listed && entry->found;
       for (const Fragments& slot : entry->chunk.state) whole = whole && !slot.empty();
       if (!whole) return absl::DataLossError(absl::StrCat("chunk ", chunk, " is not in it"));
       taken.chunks.push_back(std::move(entry->chunk));
@@ -87,8 +92,10 @@ class ShardFileContents {
 
  private:
   struct Entry {
+    // A table's slot: it has as many bytes as it has.
+    bool rows = false;
     uint64_t bytes = 0;
-    bool listed = false;
+    bool listed = false, found = false;
     ChunkSnapshot chunk;
   };
 
@@ -99,6 +106,14 @@ class ShardFileContents {
                                                  tensor.name, tensor.bytes(), tensor.dtype, bytes));
     }
     Buffer buffer = Buffer::Allocate(bytes);
+    *to = buffer.Share();
+    return buffer.data();  // lives on in *to
+  }
+
+  static absl::StatusOr<char*> PlaceRows(const SafetensorsTensor& tensor, Fragments* to) {
+    if (tensor.dtype != "U8") return absl::DataLossError(absl::StrCat(tensor.name, " is not U8"));
+    if (tensor.bytes() == 0) return nullptr;
+    Buffer buffer = Buffer::Allocate(tensor.bytes());
     *to = buffer.Share();
     return buffer.data();  // lives on in *to
   }

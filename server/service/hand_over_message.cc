@@ -28,11 +28,15 @@ grpc::ByteBuffer EncodeChunks(uint64_t map_epoch, bool copies,
       applied->set_incarnation(pushes.incarnation);
       applied->set_next(pushes.next);
     }
-    arrays.push_back({chunk.chunk, chunk.version, chunk.weights});
-    for (const Fragments& slot : chunk.state) {
-      const uint64_t place = arrays.back().offset + 1;
-      arrays.push_back({chunk.chunk, chunk.version, slot, place});
-    }
+    const auto add = [&](const Fragments& data, uint64_t place) {
+      WireChunk& array = arrays.emplace_back();
+      array.chunk = chunk.chunk;
+      array.version = chunk.version;
+      array.data = data;
+      array.offset = place;
+    };
+    add(chunk.weights, 0);
+    for (size_t slot = 0; slot < chunk.state.size(); ++slot) add(chunk.state[slot], slot + 1);
   }
   return EncodeHandOver(head, arrays);
 }

@@ -19,10 +19,10 @@ absl::Status CheckPeer(const Sender& sender, const WorkerLink* link) {
 }
 
 WireChunk EncodeChunk(const PulledChunk& pulled, Codec codec) {
-  if (codec <= CODEC_NONE) return {pulled.chunk, pulled.version, pulled.data};
+  if (codec <= CODEC_NONE || pulled.data.empty()) return {pulled.chunk, pulled.version, pulled.data};
   const size_t elements = pulled.data.size() / sizeof(float);
   Buffer encoded = Buffer::Allocate(EncodedBytes(codec, elements));
-  // A chunk's weights lie in one piece (server/store/chunk).
+  // A chunk's weights lie in one piece (server/store/dense_chunk), and so do rows that were read.
   const auto* const weights = reinterpret_cast<const float*>(pulled.data.pieces()[0].data);
   const uint64_t seed = pulled.version << 32 ^ pulled.chunk;
   EncodeFloats(codec, weights, elements, seed, encoded.data());
@@ -35,6 +35,17 @@ std::vector<Codec> CodecsOf(const PullRequest& pull) {
   for (const int codec : pull.codecs()) codecs.push_back(static_cast<Codec>(codec));
   if (codecs.empty()) codecs.push_back(pull.codec());
   return codecs;
+}
+
+// By chunk; they keep the request.
+std::vector<Fragments> TakeKeys(PullRequest pull) {
+  if (pull.keys_size() == 0) return {};
+  const auto owner = std::make_shared<const PullRequest>(std::move(pull));
+  std::vector<Fragments> keys;
+  for (const std::string& of_chunk : owner->keys()) {
+    keys.push_back(Fragments::Of(of_chunk.data(), of_chunk.size(), owner));
+  }
+  return keys;
 }
 
 absl::Status NoLink() {
@@ -82,8 +93,11 @@ absl::StatusOr<std::vector<ChunkGradient>> TensorCalls::GradientsOf(const Decode
   std::vector<ChunkGradient> gradients;
   gradients.reserve(push.chunks.size());
   for (const WireChunk& c : push.chunks) {
-    gradients.push_back({c.chunk, c.version, c.data, c.codec});
+    gradients.push_back({c.chunk, c.version, c.data, c.codec, c.keys});
     if (segment == 0) continue;
+    if (!c.keys.empty()) {
+      return absl::InvalidArgumentError("keys: gradients of rows come with them, not in lent memory");
+    }
     SYNCLINE_ASSIGN_OR_RETURN(const size_t elements, shard.Elements(c.chunk));
     const size_t bytes = elements * sizeof(float);
     SYNCLINE_ASSIGN_OR_RETURN(gradients.back().data, link->Read(segment, c.offset, bytes));
@@ -140,6 +154,9 @@ absl::Status TensorCalls::CheckPull(const PullRequest& pull, const WorkerLink* l
   }
   if (pull.segment() == 0) return absl::OkStatus();
   if (link == nullptr) return NoLink();
+  if (pull.keys_size() != 0) {
+    return absl::InvalidArgumentError("segment: rows come in the reply, not in lent memory; leave it out");
+  }
   if (pull.offsets_size() == pull.chunks_size() && pull.chunks_size() > 0) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat("offsets: ", pull.offsets_size(), " for ", pull.chunks_size(),
@@ -148,12 +165,12 @@ absl::Status TensorCalls::CheckPull(const PullRequest& pull, const WorkerLink* l
 
 std::function<void()> TensorCalls::Pull(const grpc::ByteBuffer& request,
                                         std::shared_ptr<WorkerLink> link, Done done) {
-  const auto pull = DecodeMessage<PullRequest>(request);
+  auto pull = DecodeMessage<PullRequest>(request);
   if (!pull.ok()) {
     done(pull.status());
     return nullptr;
   }
-  return Pull(*pull, PullReply(), std::move(link), std::move(done));
+  return Pull(*std::move(pull), PullReply(), std::move(link), std::move(done));
 }
 
 std::function<void()> TensorCalls::PushPull(const grpc::ByteBuffer& request,
@@ -204,7 +221,7 @@ std::function<void()> TensorCalls::PushPull(const grpc::ByteBuffer& request,
   return nullptr;
 }
 
-std::function<void()> TensorCalls::Pull(const PullRequest& pull, PullReply head,
+std::function<void()> TensorCalls::Pull(PullRequest pull, PullReply head,
                                         std::shared_ptr<WorkerLink> link, Done done) {
   const auto failed = [&done](const absl::Status& status) {
     done(status);
@@ -224,9 +241,11 @@ std::function<void()> TensorCalls::Pull(const PullRequest& pull, PullReply head,
   spec.observer = pull.observer();
   spec.only_waits = pull.chunks().empty();
   if (pull.life() == options_.life) spec.held.assign(pull.held().begin(), pull.held().end());
+  const Sender sender = pull.sender();
+  spec.keys = TakeKeys(std::move(pull));
   head.set_life(options_.life);
   const Shard::PullTicket ticket = (*shard)->Pull(
-      pull.sender(), std::move(spec),
+      sender, std::move(spec),
       [this, done, head = std::move(head),
        place = std::move(place)](absl::StatusOr<Shard::PullResult> result) {
         if (!result.ok()) return done(result.status());

@@ -76,7 +76,7 @@ class TensorCalls {
   };
 
   // `head`: what the reply says beside the weights.
-  std::function<void()> Pull(const PullRequest& pull, PullReply head,
+  std::function<void()> Pull(PullRequest pull, PullReply head,
                              std::shared_ptr<WorkerLink> link, Done done);
   absl::StatusOr<Shard::PushResult> Push(const DecodedPush& push, Shard* shard, WorkerLink* link);
   // The gradients of a push, in the message or where the worker lends them.

@@ -1,44 +1,75 @@
-// How chunks of a ChunkTable come and go, and how copies of them are kept.
+// How chunks of a ChunkTable come and go: snapshots, hand-overs, and copies of them.
 
 #include <algorithm>
+#include <map>
+#include <unordered_map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/status/status_macros.h"
+#include "common/tensor/buffer.h"
 #include "server/shard/chunk_table.h"
 
 namespace syncline {
 
-void ChunkTable::Slot::Set(const ChunkSnapshot& from, const UpdateRule* rule) {
-  if (!chunk) chunk.emplace(rule, info.elements);
-  chunk->Restore(from.version, from.weights, from.state);
+absl::Status ChunkTable::Slot::Set(const ChunkSnapshot& from, const ChunkMaker& maker) {
+  if (!chunk) chunk = maker.Make(info);
+  SYNCLINE_RETURN_IF_ERROR(chunk->Restore(from.version, {from.weights, from.state}));
   dedupe.Restore(from.applied);
   steps = from.step;
   gradient_scale = from.last.gradient_scale;
   SetSums(from.last.sums);
+  return absl::OkStatus();
 }
 
 ChunkSnapshot ChunkTable::SnapshotOf(const Slot& slot) const {
-  ChunkSnapshot snapshot{slot.info.id,          slot.chunk->version(), slot.chunk->weights(), {},
-                         slot.dedupe.applied(), slot.steps,
+  ChunkContent content = slot.chunk->content();
+  ChunkSnapshot snapshot{slot.info.id,
+                         slot.chunk->version(),
+                         std::move(content.weights),
+                         std::move(content.state),
+                         slot.dedupe.applied(),
+                         slot.steps,
                          {slot.gradient_scale, {slot.squared_weights, slot.squared_update}}};
-  for (int i = 0; i < rule_->state_slots(); ++i) snapshot.state.push_back(slot.chunk->state(i));
   if (options_.job.sync_mode() != SYNC) return snapshot;
   for (AppliedPushes& applied : snapshot.applied) applied.next = std::min(applied.next, slot.steps);
   return snapshot;
 }
 
-absl::Status ChunkTable::CheckFits(const ChunkSnapshot& chunk, const ChunkInfo& info) const {
-  const size_t bytes = info.elements * sizeof(float);
-  const size_t slots = rule_->state_slots();
-  const auto fits = [bytes](const Fragments& f) { return f.size() == bytes; };
-  if (fits(chunk.weights) && chunk.state.size() == slots &&
-      std::all_of(chunk.state.begin(), chunk.state.end(), fits)) {
-    return absl::OkStatus();
+std::vector<ChunkSnapshot> ChunkTable::Snapshot() const { return Copy(ids()); }
+
+void ChunkTable::PrepareForSnapshot() const {
+  std::map<size_t, size_t> counts;  // of blocks, by size
+  for (const uint32_t id : ids()) {
+    const ChunkInfo& info = slots_[id]->info;
+    if (!info.rows) counts[info.elements * sizeof(float)] += 1 + maker_->state_slots();
   }
-  return absl::InvalidArgumentError(absl::StrCat(
-      "the snapshot has no chunk ", info.id, " of ", bytes, " bytes with ", slots,
-      " optimizer slots of that size: restore with the model and optimizer it was written by"));
+  for (const auto& [size, count] : counts) Buffer::Reserve(size, count);
+}
+
+absl::Status ChunkTable::CheckFits(const ChunkInfo& info, const ChunkSnapshot* snapshot) const {
+  if (snapshot != nullptr) return maker_->Check(info, {snapshot->weights, snapshot->state});
+  return absl::InvalidArgumentError(absl::StrCat("the snapshot has no chunk ", info.id));
+}
+
+absl::Status ChunkTable::Restore(const ShardSnapshot& snapshot) {
+  std::unordered_map<uint32_t, const ChunkSnapshot*> found;
+  for (const ChunkSnapshot& chunk : snapshot.chunks) found[chunk.chunk] = &chunk;
+  Slots held;
+  for (const auto& slot : slots_) {
+    if (slot->tenure == Tenure::kOwned || slot->tenure == Tenure::kCopy) held.push_back(slot.get());
+  }
+  for (const Slot* slot : held) {
+    const auto it = found.find(slot->info.id);
+    SYNCLINE_RETURN_IF_ERROR(
+        CheckFits(slot->info, it == found.end() ? nullptr : it->second));
+  }
+  for (Slot* slot : held) {
+    absl::MutexLock lock(&slot->mu);
+    SYNCLINE_RETURN_IF_ERROR(slot->Set(*found[slot->info.id], *maker_));
+    slot->steps = snapshot.step;
+  }
+  return absl::OkStatus();
 }
 
 void ChunkTable::Expect(const std::vector<uint32_t>& chunks) {
@@ -78,7 +109,7 @@ absl::Status ChunkTable::Arrive(const std::vector<ChunkSnapshot>& chunks) {
   for (const ChunkSnapshot& chunk : chunks) {
     SYNCLINE_RETURN_IF_ERROR(Elements(chunk.chunk).status());
     const Slot* slot = Find(chunk.chunk);
-    SYNCLINE_RETURN_IF_ERROR(CheckFits(chunk, slot->info));
+    SYNCLINE_RETURN_IF_ERROR(CheckFits(slot->info, &chunk));
     absl::MutexLock lock(&slot->mu);
     if (slot->tenure == Tenure::kArriving || slot->tenure == Tenure::kOwned) continue;
     return absl::FailedPreconditionError(
@@ -88,7 +119,7 @@ absl::Status ChunkTable::Arrive(const std::vector<ChunkSnapshot>& chunks) {
     Slot* slot = Find(chunk.chunk);
     absl::MutexLock lock(&slot->mu);
     if (slot->tenure == Tenure::kOwned) continue;
-    slot->Set(chunk, rule_.get());
+    SYNCLINE_RETURN_IF_ERROR(slot->Set(chunk, *maker_));
     slot->tenure = Tenure::kOwned;
   }
   ListOwned();
@@ -126,7 +157,7 @@ absl::Status ChunkTable::Keep(uint64_t epoch, const std::vector<ChunkSnapshot>& 
   for (const ChunkSnapshot& chunk : chunks) {
     SYNCLINE_RETURN_IF_ERROR(Elements(chunk.chunk).status());
     const Slot* slot = Find(chunk.chunk);
-    SYNCLINE_RETURN_IF_ERROR(CheckFits(chunk, slot->info));
+    SYNCLINE_RETURN_IF_ERROR(CheckFits(slot->info, &chunk));
     if (slot->tenure != Tenure::kOwned) continue;
     return absl::FailedPreconditionError(
         absl::StrCat("chunk ", chunk.chunk, " is this shard's own: is the sender of a copy an old one?"));
@@ -139,7 +170,7 @@ absl::Status ChunkTable::Keep(uint64_t epoch, const std::vector<ChunkSnapshot>& 
     const bool late = slot->chunk && epoch == slot->copied_epoch &&
                       (chunk.version < slot->chunk->version() || chunk.step < slot->steps);
     if (late || epoch < slot->copied_epoch) continue;
-    slot->Set(chunk, rule_.get());
+    SYNCLINE_RETURN_IF_ERROR(slot->Set(chunk, *maker_));
     slot->copied_epoch = epoch;
     if (slot->tenure != Tenure::kAbsent) continue;
     slot->tenure = Tenure::kCopy;

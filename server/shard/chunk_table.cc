@@ -9,51 +9,14 @@
 
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
-#include "common/codec/codec.h"
-#include "common/optimizer/kernels.h"
 #include "common/optimizer/schedule.h"
-#include "common/optimizer/update_rule_factory.h"
 #include "common/status/status_macros.h"
 #include "common/tensor/buffer.h"
-#include "server/store/initializer.h"
+#include "common/tensor/keys.h"
+#include "server/store/row_chunk.h"
 
 namespace syncline {
 namespace {
-
-// Looks at the bytes where the network left them; only floats that are split between two pieces are
-// put together.
-bool IsFinite(const Fragments& data) {
-  char split[sizeof(float)];
-  size_t have = 0;  // bytes in `split`
-  for (const Fragments::Piece& piece : data.pieces()) {
-    const char* from = piece.data;
-    size_t left = piece.size;
-    while (have > 0 && left > 0) {
-      split[have++] = *from++;
-      --left;
-      if (have < sizeof(split)) continue;
-      if (!AllFinite(split, 1)) return false;
-      have = 0;
-    }
-    const size_t whole = left / sizeof(float);
-    if (!AllFinite(from, whole)) return false;
-    for (from += whole * sizeof(float), left %= sizeof(float); left > 0; --left) {
-      split[have++] = *from++;
-    }
-  }
-  return true;
-}
-
-bool IsFinite(const ChunkGradient& gradient, size_t elements) {
-  if (gradient.codec <= CODEC_NONE) return IsFinite(gradient.data);
-  FloatDecoder decoder(gradient.codec, gradient.data);
-  alignas(64) float block[FloatDecoder::kMaxBlock];
-  for (size_t begin = 0; begin < elements; begin += FloatDecoder::kMaxBlock) {
-    const size_t count = std::min(FloatDecoder::kMaxBlock, elements - begin);
-    if (!AllFinite(decoder.Next(count, block), count)) return false;
-  }
-  return true;
-}
 
 absl::Status Elsewhere(uint32_t chunk) {
   return absl::AbortedError(
@@ -64,14 +27,13 @@ absl::Status Elsewhere(uint32_t chunk) {
 
 absl::StatusOr<std::unique_ptr<ChunkTable>> ChunkTable::Create(Options options) {
   SYNCLINE_RETURN_IF_ERROR(ValidateShardMap(options.map));
-  SYNCLINE_ASSIGN_OR_RETURN(auto rule, MakeUpdateRule(options.job.optimizer()));
-  return std::unique_ptr<ChunkTable>(new ChunkTable(std::move(options), std::move(rule)));
+  SYNCLINE_ASSIGN_OR_RETURN(auto maker, ChunkMaker::Create(options.job, options.map));
+  return std::unique_ptr<ChunkTable>(new ChunkTable(std::move(options), std::move(maker)));
 }
 
-ChunkTable::ChunkTable(Options options, std::unique_ptr<const UpdateRule> rule)
+ChunkTable::ChunkTable(Options options, std::unique_ptr<const ChunkMaker> maker)
     : options_(std::move(options)),
-      rule_(std::move(rule)),
-      base_rate_(BaseLearningRate(options_.job.optimizer())),
+      maker_(std::move(maker)),
       by_tensor_(options_.map.tensors_size()) {
   for (const ChunkInfo& info : Chunks(options_.map)) {
     auto slot = std::make_unique<Slot>(info);
@@ -79,9 +41,7 @@ ChunkTable::ChunkTable(Options options, std::unique_ptr<const UpdateRule> rule)
     if (owned || IsBackup(options_.map, info.id, options_.shard)) {
       absl::MutexLock lock(&slot->mu);
       slot->tenure = owned ? Tenure::kOwned : Tenure::kCopy;
-      slot->chunk.emplace(rule_.get(), info.elements);
-      Initialize(options_.map.tensors(info.tensor), options_.job.seed(), info.begin, info.elements,
-                 slot->chunk->initial_weights());
+      slot->chunk = maker_->Make(info);
     }
     by_tensor_[info.tensor].push_back(slot.get());
     slots_.push_back(std::move(slot));
@@ -110,6 +70,14 @@ void ChunkTable::ListOwned() {
 std::vector<uint32_t> ChunkTable::ids() const {
   std::vector<uint32_t> ids;
   for (const Slot* slot : *owned()) ids.push_back(slot->info.id);
+  return ids;
+}
+
+std::vector<uint32_t> ChunkTable::dense_ids() const {
+  std::vector<uint32_t> ids;
+  for (const Slot* slot : *owned()) {
+    if (!slot->info.rows) ids.push_back(slot->info.id);
+  }
   return ids;
 }
 
@@ -150,32 +118,20 @@ absl::Status ChunkTable::CheckFits(const WorkerState& state) const {
   return absl::OkStatus();
 }
 
-absl::Status ChunkTable::CheckSize(const ChunkGradient& gradient) const {
-  SYNCLINE_ASSIGN_OR_RETURN(const size_t elements, Elements(gradient.chunk));
-  const size_t bytes = EncodedBytes(gradient.codec, elements);
-  const ChunkInfo& info = Find(gradient.chunk)->info;
-  if (gradient.data.size() == bytes) {
-    if (WellFormed(gradient.codec, gradient.data, elements)) return absl::OkStatus();
-    return absl::InvalidArgumentError(
-        absl::StrCat("chunk ", info.id, " of tensor ", options_.map.tensors(info.tensor).name(),
-                     ": its ", Codec_Name(gradient.codec), " places do not ascend within the block"));
-  }
-  return absl::InvalidArgumentError(
-      absl::StrCat("chunk ", info.id, " of tensor ", options_.map.tensors(info.tensor).name(),
-                   " has ", bytes, " bytes, the push ", gradient.data.size()));
-}
-
 absl::Status ChunkTable::Check(absl::Span<const ChunkGradient> gradients,
                                std::vector<uint32_t>* skipped) {
   size_t bytes = 0;
   for (const ChunkGradient& gradient : gradients) {
-    SYNCLINE_RETURN_IF_ERROR(CheckSize(gradient));
+    SYNCLINE_RETURN_IF_ERROR(Elements(gradient.chunk).status());
+    const ChunkInfo& info = Find(gradient.chunk)->info;
+    SYNCLINE_RETURN_IF_ERROR(CheckGradient(TensorOf(info), info, gradient));
     bytes += gradient.data.size();
   }
   if (options_.job.on_nonfinite() == NONFINITE_APPLY) return absl::OkStatus();
   absl::InlinedVector<char, 16> finite(gradients.size());
   ForEachOf(options_.parallel_for, bytes, gradients.size(), [&](size_t i) {
-    finite[i] = IsFinite(gradients[i], Find(gradients[i].chunk)->info.elements);
+    const ChunkInfo& info = Find(gradients[i].chunk)->info;
+    finite[i] = IsFinite(gradients[i], GradientElements(TensorOf(info), info, gradients[i]));
   });
   for (size_t i = 0; i < gradients.size(); ++i) {
     if (finite[i]) continue;
@@ -186,7 +142,7 @@ absl::Status ChunkTable::Check(absl::Span<const ChunkGradient> gradients,
     const ChunkInfo& info = Find(gradients[i].chunk)->info;
     if (options_.job.on_nonfinite() != NONFINITE_SKIP) {
       return absl::InvalidArgumentError(absl::StrCat(
-          "the gradient of tensor ", options_.map.tensors(info.tensor).name(),
+          "the gradient of tensor ", TensorOf(info).name(),
           " holds NaN or infinity: lower the learning rate, clip it, or set on_nonfinite to skip"));
     }
     skipped->push_back(info.id);
@@ -237,14 +193,11 @@ void ChunkTable::Apply(const Sender& sender, Clock clock, const ChunkGradient& g
       const uint64_t seen = std::min(gradient.version, chunk.version());
       // A worker pushes once between its pulls, so at most one of the unseen updates is its own.
       staleness = chunk.version() - seen - (own > seen ? 1 : 0);
-      const Optimizer& optimizer = options_.job.optimizer();
       const double step = static_cast<double>(chunk.version()) / std::max<size_t>(live_workers, 1);
-      UpdateSettings settings;
-      settings.learning_rate = LearningRate(optimizer.schedule(), base_rate_, step);
+      UpdateSettings settings = SettingsAt(*slot, step);
       if (options_.job.staleness_scaled_lr()) settings.learning_rate /= 1.0 + *staleness;
-      settings.clip_value = optimizer.clip_value();
-      const Contribution whole{&gradient.data, 1, gradient.codec};
-      if (rule_->layer_wise()) {
+      const Contribution whole{&gradient.data, 1, gradient.codec, &gradient.keys};
+      if (maker_->layer_wise()) {
         // The other chunks' parts of the norms are those of their last updates: nobody waits here.
         slot->SetSums(chunk.Prepare({&whole, 1}, settings));
         chunk.Finish(TensorSums(slot->info.tensor), settings);
@@ -265,7 +218,7 @@ void ChunkTable::Stage(const Sender& sender, Clock clock, const ChunkGradient& g
     absl::MutexLock lock(&slot->mu);
     if (TakeOnce(slot, sender, clock)) {
       staleness = slot->chunk->version() - std::min(gradient.version, slot->chunk->version());
-      slot->staged[sender.rank()] = {sender.incarnation(), clock, gradient.data, gradient.codec};
+      slot->staged[sender.rank()] = {sender.incarnation(), clock, gradient};
     }
   }
   Count(gradient, staleness, 0);
@@ -301,8 +254,9 @@ ChunkTable::Mean ChunkTable::MeanOf(const Slot& slot, const SyncPolicy::ReadySte
     // A commit with samples got through only with its gradients staged (CheckStaged). A chunk that was
     // taken over may have this step's update already, or the next one's gradients.
     if (c.samples == 0 || staged == slot.staged.end() || staged->second.clock != step.step) continue;
-    mean.push_back({&staged->second.data, static_cast<float>(c.samples / samples),
-                    staged->second.codec});
+    const ChunkGradient& gradient = staged->second.gradient;
+    mean.push_back(
+        {&gradient.data, static_cast<float>(c.samples / samples), gradient.codec, &gradient.keys});
   }
   return mean;
 }
@@ -324,6 +278,14 @@ StepNormsReply ChunkTable::MeanNorms(const SyncPolicy::ReadyStep& step) const {
   return reply;
 }
 
+UpdateSettings ChunkTable::SettingsAt(const Slot& slot, double step) const {
+  const Optimizer& optimizer = options_.job.optimizer();
+  UpdateSettings settings;
+  settings.learning_rate = LearningRate(optimizer.schedule(), maker_->base_rate(slot.info), step);
+  settings.clip_value = optimizer.clip_value();
+  return settings;
+}
+
 void ChunkTable::ApplyStep(const SyncPolicy::ReadyStep& step, float gradient_scale) {
   const double begin = Seconds();
   UpdateAll(step, gradient_scale);
@@ -332,19 +294,18 @@ void ChunkTable::ApplyStep(const SyncPolicy::ReadyStep& step, float gradient_sca
 }
 
 void ChunkTable::UpdateAll(const SyncPolicy::ReadyStep& step, float gradient_scale) {
-  const Optimizer& optimizer = options_.job.optimizer();
-  UpdateSettings settings;
-  settings.learning_rate =
-      LearningRate(optimizer.schedule(), base_rate_, static_cast<double>(step.step));
-  settings.gradient_scale = gradient_scale;
-  settings.clip_value = optimizer.clip_value();
+  const auto settings = [&](const Slot& slot) {
+    UpdateSettings at = SettingsAt(slot, static_cast<double>(step.step));
+    if (!slot.info.rows) at.gradient_scale = gradient_scale;
+    return at;
+  };
   // Gradients are read, weights and state read and written.
-  const size_t passes = step.contributions.size() + 2 * (1 + rule_->state_slots());
-  if (!rule_->layer_wise()) {
+  const size_t passes = step.contributions.size() + 2 * (1 + maker_->state_slots());
+  if (!maker_->layer_wise()) {
     ForEach(passes, [&](Slot* slot) {
       absl::MutexLock lock(&slot->mu);
       const Mean mean = MeanOf(*slot, step);
-      if (!mean.empty()) slot->chunk->Update(mean, settings);
+      if (!mean.empty()) slot->chunk->Update(mean, settings(*slot));
       slot->Made(step.step, gradient_scale);
     });
     return;
@@ -352,11 +313,11 @@ void ChunkTable::UpdateAll(const SyncPolicy::ReadyStep& step, float gradient_sca
   ForEach(passes, [&](Slot* slot) {
     absl::MutexLock lock(&slot->mu);
     const Mean mean = MeanOf(*slot, step);
-    if (!mean.empty()) slot->SetSums(slot->chunk->Prepare(mean, settings));
+    if (!mean.empty()) slot->SetSums(slot->chunk->Prepare(mean, settings(*slot)));
   });
   ForEach(passes, [&](Slot* slot) {
     absl::MutexLock lock(&slot->mu);
-    if (!MeanOf(*slot, step).empty()) slot->chunk->Finish(TensorSums(slot->info.tensor), settings);
+    if (!MeanOf(*slot, step).empty()) slot->chunk->Finish(TensorSums(slot->info.tensor), settings(*slot));
     slot->Made(step.step, gradient_scale);
   });
 }
@@ -377,7 +338,7 @@ absl::StatusOr<std::vector<PulledChunk>> ChunkTable::Read(absl::Span<const uint3
   uint64_t bytes = 0, unchanged = 0;
   for (size_t i = 0; i < chunks.size(); ++i) {
     Slot* slot = Find(chunks[i]);
-    absl::MutexLock lock(&slot->mu);
+    absl::ReaderMutexLock lock(&slot->mu);
     if (!slot->chunk) return Elsewhere(chunks[i]);
     read[i].chunk = chunks[i];
     read[i].version = slot->chunk->version();
@@ -391,32 +352,57 @@ absl::StatusOr<std::vector<PulledChunk>> ChunkTable::Read(absl::Span<const uint3
   return read;
 }
 
-std::vector<ChunkSnapshot> ChunkTable::Snapshot() const { return Copy(ids()); }
-
-void ChunkTable::PrepareForSnapshot() const {
-  std::map<size_t, size_t> counts;  // of blocks, by size
-  for (const uint32_t id : ids()) counts[slots_[id]->info.elements * sizeof(float)] += 1 + rule_->state_slots();
-  for (const auto& [size, count] : counts) Buffer::Reserve(size, count);
-}
-
-absl::Status ChunkTable::Restore(const ShardSnapshot& snapshot) {
-  std::unordered_map<uint32_t, const ChunkSnapshot*> found;
-  for (const ChunkSnapshot& chunk : snapshot.chunks) found[chunk.chunk] = &chunk;
-  Slots held;
-  for (const auto& slot : slots_) {
-    if (slot->tenure == Tenure::kOwned || slot->tenure == Tenure::kCopy) held.push_back(slot.get());
+absl::Status ChunkTable::CheckAsked(absl::Span<const uint32_t> chunks, absl::Span<const Fragments> keys) const {
+  if (!keys.empty() && keys.size() != chunks.size()) {
+    return absl::InvalidArgumentError(absl::StrCat("keys: ", keys.size(), " for ", chunks.size(),
+                                                   " chunks; give them for each, or for none"));
   }
-  for (const Slot* slot : held) {
-    const auto it = found.find(slot->info.id);
-    SYNCLINE_RETURN_IF_ERROR(
-        CheckFits(it == found.end() ? ChunkSnapshot() : *it->second, slot->info));
-  }
-  for (Slot* slot : held) {
-    absl::MutexLock lock(&slot->mu);
-    slot->Set(*found[slot->info.id], rule_.get());
-    slot->steps = snapshot.step;
+  for (size_t i = 0; i < chunks.size(); ++i) {
+    SYNCLINE_RETURN_IF_ERROR(Elements(chunks[i]).status());
+    const ChunkInfo& info = Find(chunks[i])->info;
+    if (info.rows != !keys.empty()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "keys: chunk ", chunks[i], " of ", TensorOf(info).name(), info.rows ? " is" : " is not",
+          " a slot of a table; pull slots with keys, and other chunks without, in a message of their own"));
+    }
+    if (info.rows) SYNCLINE_RETURN_IF_ERROR(CheckKeys(TensorOf(info), info, keys[i]));
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<PulledChunk>> ChunkTable::ReadRows(absl::Span<const uint32_t> slots,
+                                                              absl::Span<const Fragments> keys) {
+  std::vector<PulledChunk> read(slots.size());
+  std::vector<char> here(slots.size());
+  std::atomic<uint64_t> bytes{0};
+  ForEachOf(options_.parallel_for, RowBytes(slots, keys), slots.size(), [&](size_t i) {
+    const Slot* slot = Find(slots[i]);
+    const Keys wanted(keys[i]);
+    Buffer rows = Buffer::Allocate(wanted.size() * TensorOf(slot->info).table().dim() * sizeof(float));
+    absl::ReaderMutexLock lock(&slot->mu);
+    if (!slot->chunk) return;
+    here[i] = true;
+    read[i].chunk = slots[i];
+    read[i].version = slot->chunk->version();
+    slot->chunk->rows()->Read(wanted.get(), rows.floats());
+    if (wanted.size() > 0) read[i].data = rows.Share();
+    bytes += rows.size();
+  });
+  for (size_t i = 0; i < slots.size(); ++i) {
+    if (!here[i]) return Elsewhere(slots[i]);
+  }
+  absl::MutexLock lock(&counters_mu_);
+  pulled_bytes_ += bytes;
+  return read;
+}
+
+size_t ChunkTable::RowBytes(absl::Span<const uint32_t> slots, absl::Span<const Fragments> keys) const {
+  size_t bytes = 0;
+  for (size_t i = 0; i < slots.size(); ++i) {
+    const TensorSpec& tensor = TensorOf(Find(slots[i])->info);
+    bytes += keys[i].size() / sizeof(uint64_t) * (sizeof(uint64_t) + tensor.table().dim() * sizeof(float));
+  }
+  return bytes;
 }
 
 void ChunkTable::FillStatus(ShardStatusReply* reply) const {

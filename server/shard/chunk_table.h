@@ -22,22 +22,14 @@
 #include "proto/job.pb.h"
 #include "proto/parameter_server.pb.h"
 #include "server/policy/sync_policy.h"
+#include "server/shard/chunk_checks.h"
 #include "server/shard/dedupe.h"
 #include "server/shard/histogram.h"
 #include "server/shard/shard_snapshot.h"
 #include "server/store/chunk.h"
+#include "server/store/chunk_maker.h"
 
 namespace syncline {
-
-struct ChunkGradient {
-  uint32_t chunk = 0;
-  // Of the weights the gradient was computed on.
-  uint64_t version = 0;
-  // As many floats as the chunk has, as `codec` writes them. Looked at until the step is applied in
-  // sync.
-  Fragments data;
-  Codec codec = CODEC_NONE;
-};
 
 struct PulledChunk {
   uint32_t chunk = 0;
@@ -74,6 +66,8 @@ class ChunkTable {
 
   // The chunks it owns, ascending.
   std::vector<uint32_t> ids() const;
+  // Those that are no slots of tables.
+  std::vector<uint32_t> dense_ids() const;
   size_t bytes() const { return bytes_; }  // of their weights
   // INVALID_ARGUMENT for a chunk there is not, ABORTED for one that is another shard's, UNAVAILABLE for
   // one that is on its way here. `leaving`: one that was handed over is all right too.
@@ -106,10 +100,16 @@ class ChunkTable {
   // the order given, and forgets what was staged for it. One call at a time.
   void ApplyStep(const SyncPolicy::ReadyStep& step, float gradient_scale);
 
-  // The weights of owned or leaving chunks, in the order given; ABORTED if one has gone. `held`: as in
+  // The weights of owned or leaving dense chunks, in the order given; ABORTED if one has gone. `held`: as in
   // PullRequest, or empty.
   absl::StatusOr<std::vector<PulledChunk>> Read(absl::Span<const uint32_t> chunks,
                                                 absl::Span<const uint64_t> held);
+  // Whether all that a pull asks for is right: chunks there are, with keys where they are slots of a table. `keys`: as
+  // many as chunks, or none.
+  absl::Status CheckAsked(absl::Span<const uint32_t> chunks, absl::Span<const Fragments> keys) const;
+  // The rows of owned or leaving slots under `keys`, checked and as many as slots: float32, in the order given.
+  absl::StatusOr<std::vector<PulledChunk>> ReadRows(absl::Span<const uint32_t> slots,
+                                                    absl::Span<const Fragments> keys);
 
   // All chunks. Pushes that are staged do not count as applied.
   std::vector<ChunkSnapshot> Snapshot() const;
@@ -157,8 +157,7 @@ class ChunkTable {
   struct Staged {
     Incarnation incarnation = 0;
     Clock clock = 0;
-    Fragments data;
-    Codec codec = CODEC_NONE;
+    ChunkGradient gradient;
   };
   enum class Tenure { kAbsent, kCopy, kArriving, kOwned, kLeaving };
   struct Slot {
@@ -167,13 +166,13 @@ class ChunkTable {
     // `step` is in it: drops what was staged for it and before.
     void Made(Clock step, float scale) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
     void SetSums(const LayerSums& sums);
-    void Set(const ChunkSnapshot& from, const UpdateRule* rule) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+    absl::Status Set(const ChunkSnapshot& from, const ChunkMaker& maker) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
 
     const ChunkInfo info;
     mutable absl::Mutex mu;
     std::atomic<Tenure> tenure{Tenure::kAbsent};  // written with mu held
     // Of an owned or leaving chunk, or a copy, which an arriving one may be so far.
-    std::optional<Chunk> chunk ABSL_GUARDED_BY(mu);
+    std::unique_ptr<Chunk> chunk ABSL_GUARDED_BY(mu);
     // sync: how many steps are in it.
     Clock steps ABSL_GUARDED_BY(mu) = 0;
     std::optional<float> gradient_scale ABSL_GUARDED_BY(mu);  // of the last of them
@@ -187,7 +186,7 @@ class ChunkTable {
   };
   using Mean = std::vector<Contribution>;
 
-  ChunkTable(Options options, std::unique_ptr<const UpdateRule> rule);
+  ChunkTable(Options options, std::unique_ptr<const ChunkMaker> maker);
   using Slots = std::vector<Slot*>;
 
   Slot* Find(uint32_t chunk) const;
@@ -197,11 +196,17 @@ class ChunkTable {
   }
   // After tenures have changed.
   void ListOwned();
-  absl::Status CheckFits(const ChunkSnapshot& chunk, const ChunkInfo& info) const;
+  // Null: there is none.
+  absl::Status CheckFits(const ChunkInfo& info, const ChunkSnapshot* snapshot) const;
+  // Of their slots' updates that come after `step` others.
+  UpdateSettings SettingsAt(const Slot& slot, double step) const;
+  size_t RowBytes(absl::Span<const uint32_t> slots, absl::Span<const Fragments> keys) const;
   ChunkSnapshot SnapshotOf(const Slot& slot) const ABSL_SHARED_LOCKS_REQUIRED(slot.mu);
   // `passes`: how often the body goes over a chunk's weights or as many other bytes.
   void ForEach(size_t passes, const std::function<void(Slot*)>& body) const;
-  absl::Status CheckSize(const ChunkGradient& gradient) const;
+  const TensorSpec& TensorOf(const ChunkInfo& info) const {
+    return options_.map.tensors(static_cast<int>(info.tensor));
+  }
   bool TakeOnce(Slot* slot, const Sender& sender, Clock clock)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(slot->mu);
   double Seconds() const { return options_.seconds ? options_.seconds() : 0; }
@@ -212,8 +217,7 @@ class ChunkTable {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(slot.mu);
 
   const Options options_;
-  const std::unique_ptr<const UpdateRule> rule_;
-  const double base_rate_;
+  const std::unique_ptr<const ChunkMaker> maker_;
   std::vector<std::unique_ptr<Slot>> slots_;  // of all chunks of the job, by id
   std::vector<Slots> by_tensor_;
   mutable absl::Mutex owned_mu_;

@@ -85,10 +85,8 @@ absl::StatusOr<Shard::PushResult> ShardImpl::Push(const Sender& sender, Clock cl
 }
 
 Shard::PullTicket ShardImpl::Pull(const Sender& sender, PullSpec spec, PullDone done) {
-  for (const uint32_t id : spec.chunks) {
-    const absl::Status known = chunks_->Elements(id).status();
-    if (known.ok()) continue;
-    done(known);
+  if (const absl::Status right = chunks_->CheckAsked(spec.chunks, spec.keys); !right.ok()) {
+    done(right);
     return 0;
   }
   if (!spec.held.empty() && spec.held.size() != spec.chunks.size()) {
@@ -186,6 +184,11 @@ std::optional<absl::StatusOr<Shard::PullResult>> ShardImpl::Answer(const Waiting
   const absl::Status readable = CheckReadable(pull.spec);
   if (!readable.ok()) return readable;
   if (!staged_) return result;
+  if (!pull.spec.keys.empty()) {
+    // Read without the lock, as they may be many; until then no step is applied.
+    ++reading_rows_;
+    return result;
+  }
   auto read = Read(pull.spec);
   if (!read.ok()) return read.status();
   result.chunks = *std::move(read);
@@ -202,16 +205,28 @@ absl::Status ShardImpl::CheckReadable(const PullSpec& pull) const {
 
 absl::StatusOr<std::vector<PulledChunk>> ShardImpl::Read(const PullSpec& pull) {
   if (pull.only_waits) return std::vector<PulledChunk>();
-  return chunks_->Read(pull.chunks.empty() ? chunks_->ids() : pull.chunks, pull.held);
+  if (!pull.keys.empty()) return chunks_->ReadRows(pull.chunks, pull.keys);
+  return chunks_->Read(pull.chunks.empty() ? chunks_->dense_ids() : pull.chunks, pull.held);
 }
 
 void ShardImpl::Deliver(const Waiting& pull, absl::StatusOr<PullResult> answer) {
-  if (!staged_ && answer.ok() && answer->verdict == PullReply::GRANTED) {
+  const bool granted = answer.ok() && answer->verdict == PullReply::GRANTED;
+  const bool rows = !pull.spec.keys.empty();
+  if (granted && (!staged_ || rows)) {
     auto read = Read(pull.spec);
+    if (staged_) RowsRead();
     if (!read.ok()) return pull.done(read.status());
     answer->chunks = *std::move(read);
   }
   pull.done(std::move(answer));
+}
+
+void ShardImpl::RowsRead() {
+  {
+    absl::MutexLock lock(&mu_);
+    if (--reading_rows_ > 0) return;
+  }
+  Proceed();
 }
 
 // Does what has become possible, then answers whoever waited for it, outside the locks.
@@ -234,7 +249,7 @@ void ShardImpl::Proceed() {
 
 // Lets go of mu_ while a step is applied, so that pushes, pulls and status do not wait for it.
 void ShardImpl::ApplyReadySteps(Calls* calls) {
-  while (Recovered()) {
+  while (reading_rows_ == 0 && Recovered()) {
     const auto ready = policy_->Ready();
     if (!ready) return;
     // Chunks that come with a change of the map have this step's updates yet to be made.

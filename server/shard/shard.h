@@ -83,7 +83,7 @@ class Shard {
   };
   struct PullSpec {
     Clock clock = 0;
-    // Empty: all of the shard's own.
+    // Empty: all of the shard's own, but no tables'.
     std::vector<uint32_t> chunks;
     // An observer never waits and need not be a member.
     bool observer = false;
@@ -91,6 +91,9 @@ class Shard {
     std::vector<uint64_t> held;
     // Only waits: no chunks at all.
     bool only_waits = false;
+    // Of slots of tables, the keys of the rows that are wanted: as many as chunks. Otherwise empty, and so for chunks that
+    // are all dense.
+    std::vector<Fragments> keys{};
   };
   using PullDone = std::function<void(absl::StatusOr<PullResult>)>;
   using SnapshotDone = std::function<void(absl::StatusOr<ShardSnapshot>)>;

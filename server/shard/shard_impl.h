@@ -143,6 +143,7 @@ class ShardImpl final : public Shard {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::StatusOr<std::vector<PulledChunk>> Read(const PullSpec& pull);
   void Deliver(const Waiting& pull, absl::StatusOr<PullResult> answer);
+  void RowsRead();
   void Proceed();
   void ApplyReadySteps(Calls* calls) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // What the step's gradient is scaled by; nothing while the norms of other shards are missing.
@@ -167,6 +168,8 @@ class ShardImpl final : public Shard {
   std::pair<uint64_t, uint64_t> last_map_call_ ABSL_GUARDED_BY(mu_);  // generation and number
   // A thread is applying a step, without mu_. It looks at everything again before it goes.
   bool applying_ ABSL_GUARDED_BY(mu_) = false;
+  // sync: pulls of rows that were granted and are being read.
+  int reading_rows_ ABSL_GUARDED_BY(mu_) = 0;
   bool closed_ ABSL_GUARDED_BY(mu_) = false;
   std::map<PullTicket, Waiting> waiting_ ABSL_GUARDED_BY(mu_);
   std::multimap<Replication::Moment, std::function<void(absl::Status)>> unsafe_ ABSL_GUARDED_BY(mu_);

@@ -40,7 +40,7 @@ struct ChunkSnapshot {
   std::vector<AppliedPushes> applied;
   // sync: how many steps are in it.
   Clock step = 0;
-  LastUpdate last;
+  LastUpdate last{};
 };
 
 // What a worker carries from step to step beside the weights, of some chunks.

@@ -3,77 +3,70 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
-#include "absl/container/inlined_vector.h"
+#include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "common/optimizer/update_rule.h"
-#include "common/tensor/buffer.h"
 #include "common/tensor/fragments.h"
 #include "proto/job.pb.h"
 #include "server/store/update_settings.h"
 
 namespace syncline {
 
-// One of the gradients an update is the weighted sum of: as many floats as the chunk has.
+// One of the gradients an update is the weighted sum of.
 struct Contribution {
+  // Of a dense chunk: as many floats as it has. Of rows: as many floats for each key as a row has.
   const Fragments* gradient = nullptr;
   float weight = 1;
   // How they are written; decoded block by block as the update goes.
   Codec codec = CODEC_NONE;
+  // Of rows: 8 bytes each, little-endian, none twice. Otherwise null.
+  const Fragments* keys = nullptr;
 };
 
-// A piece of a dense tensor: its weights, the optimizer's state beside them, and a version that
-// counts its updates. Snapshots are copy-on-write: they share the memory, and an update writes to
-// fresh memory as long as somebody looks at the old. Gradients are summed, scaled and applied block
-// by block where they lie, in the order given, so no update makes a pass over memory for itself.
+// What a chunk consists of, shared with it copy-on-write: the bytes never change, and live as long as a
+// copy of the Fragments does.
+struct ChunkContent {
+  Fragments weights;
+  // The optimizer's slots, in its own order. Rows have theirs among the weights.
+  std::vector<Fragments> state;
+};
+
+class RowChunk;
+
+// A piece of a tensor, what is owned, moved, copied and updated as one: some elements of a dense tensor
+// (server/store/dense_chunk), or the rows of a table whose keys fall into one slot (server/store/row_chunk).
+// It has a version that counts its updates.
 //
-// Not thread-safe; a snapshot may be read and dropped on any thread.
+// Not thread-safe; what content() gave may be read and dropped on any thread.
 class Chunk {
  public:
-  // `rule` must outlive the chunk. Weights are 0 and the state is the rule's initial one.
-  Chunk(const UpdateRule* rule, size_t elements);
+  virtual ~Chunk() = default;
 
-  size_t elements() const { return elements_; }
-  uint64_t version() const { return version_; }
-  Fragments weights() const { return weights_.Share(); }
-  Fragments state(int slot) const { return state_[slot].Share(); }
+  // Itself, if it is a table's slot; otherwise null.
+  virtual const RowChunk* rows() const { return nullptr; }
 
-  // The first weights, to be written before any snapshot is taken.
-  float* initial_weights() { return weights_.floats(); }
-  // Takes another chunk's place in its history. Sizes must fit; `state` has all of the rule's slots.
-  void Restore(uint64_t version, const Fragments& weights, absl::Span<const Fragments> state);
+  virtual uint64_t version() const = 0;
+  // Of the weights and the optimizer's state.
+  virtual size_t bytes() const = 0;
+  virtual Fragments weights() const = 0;
+  virtual ChunkContent content() const = 0;
+  // Takes another chunk's place in its history. `content` must fit (ChunkMaker::Check); INVALID_ARGUMENT, and nothing
+  // changes, for rows that are none.
+  virtual absl::Status Restore(uint64_t version, const ChunkContent& content) = 0;
 
-  // One update with the sum of `gradients`.
-  void Update(absl::Span<const Contribution> gradients, const UpdateSettings& settings);
+  // One update with the sum of `gradients`, in the order given.
+  virtual void Update(absl::Span<const Contribution> gradients, const UpdateSettings& settings) = 0;
 
   // The squared norm of the sum of `gradients`, as it is, in an order that depends on the number of
-  // elements alone.
-  double SquaredNorm(absl::Span<const Contribution> gradients) const;
+  // elements alone. Rows do not count.
+  virtual double SquaredNorm(absl::Span<const Contribution> gradients) const = 0;
 
-  // The same update in two passes, for rules that look at whole tensors (UpdateRule::layer_wise).
-  LayerSums Prepare(absl::Span<const Contribution> gradients, const UpdateSettings& settings);
-  void Finish(const LayerSums& tensor, const UpdateSettings& settings);
-
- private:
-  // Where to write what is now in `buffer`, and what to keep afterwards.
-  struct Write {
-    explicit Write(Buffer* buffer);
-    void Commit() { *to = next; }
-
-    Buffer* to;
-    const float* in;
-    Buffer next;
-    float* out;
-  };
-
-  absl::InlinedVector<Write, kMaxStateSlots> WriteState();
-  UpdateStep Step(const UpdateSettings& settings) const;
-
-  const UpdateRule* const rule_;
-  const size_t elements_;
-  uint64_t version_ = 0;
-  Buffer weights_;
-  Buffer state_[kMaxStateSlots];
+  // The same update in two passes, for rules that look at whole tensors (UpdateRule::layer_wise); what has no
+  // such rule does all of it in the first.
+  virtual LayerSums Prepare(absl::Span<const Contribution> gradients, const UpdateSettings& settings) = 0;
+  virtual void Finish(const LayerSums& tensor, const UpdateSettings& settings) = 0;
 };
 
 }  // namespace syncline

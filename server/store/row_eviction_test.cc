@@ -26,7 +26,7 @@ class RowEvictionTest : public testing::Test {
   }
 
   const ElementwiseRows rule_{std::make_unique<Sgd>(0.0f)};
-  RowSlot slot_{RowFormat(2, RowStorage::kFloat32, rule_), &rule_, RowInitializer()};
+  RowSlot slot_{RowFormat(2, StoredAs::kFloat32, rule_), &rule_, InitialRows()};
   EvictionPolicy policy_;
 };
 
@@ -84,7 +84,7 @@ TEST_F(RowEvictionTest, TheOrderOfRowsDoesNotMatter) {
   const std::vector<uint64_t> evicted = RowsToEvict(slot_, policy_);
   EXPECT_EQ(evicted.size(), 200u - 88);
   // Out and in again in another order, by a snapshot from both ends.
-  RowSlot reversed(slot_.format(), &rule, RowInitializer());
+  RowSlot reversed(slot_.format(), &rule, InitialRows());
   for (size_t row = slot_.rows(); row-- > 0;) {
     const Fragments one = Fragments::Of(slot_.At(row), slot_.format().stride());
     ASSERT_TRUE(reversed.Merge(slot_.version(), one).ok());

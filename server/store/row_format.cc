@@ -11,14 +11,14 @@ namespace {
 
 constexpr size_t kDitherBlock = 256;
 
-size_t WeightBytes(size_t dim, RowStorage storage) {
+size_t WeightBytes(size_t dim, StoredAs storage) {
   switch (storage) {
-    case RowStorage::kFloat32:
+    case StoredAs::kFloat32:
       return dim * sizeof(float);
-    case RowStorage::kFloat16:
-    case RowStorage::kBfloat16:
+    case StoredAs::kFloat16:
+    case StoredAs::kBfloat16:
       return dim * sizeof(uint16_t);
-    case RowStorage::kInt8:
+    case StoredAs::kInt8:
       return sizeof(float) + dim;
   }
   return 0;
@@ -50,12 +50,12 @@ void Dither(const float* in, size_t n, uint64_t seed, uint64_t first, int bits, 
 }
 
 // Below the smallest normal number of fp16 its steps stay as wide as they are; ToHalf rounds those.
-void WriteHalves(const float* weights, size_t dim, uint64_t seed, RowStorage storage,
+void WriteHalves(const float* weights, size_t dim, uint64_t seed, StoredAs storage,
                  uint16_t* to) {
   float dithered[kDitherBlock];
   for (size_t begin = 0; begin < dim; begin += kDitherBlock) {
     const size_t n = std::min(kDitherBlock, dim - begin);
-    if (storage == RowStorage::kFloat16) {
+    if (storage == StoredAs::kFloat16) {
       Dither(weights + begin, n, seed, begin, 13, dithered);
       ToHalf(dithered, n, to + begin);
     } else {
@@ -67,7 +67,7 @@ void WriteHalves(const float* weights, size_t dim, uint64_t seed, RowStorage sto
 
 }  // namespace
 
-RowFormat::RowFormat(size_t dim, RowStorage storage, const RowRule& rule)
+RowFormat::RowFormat(size_t dim, StoredAs storage, const RowRule& rule)
     : dim_(dim), storage_(storage), state_arrays_(rule.state_arrays()) {
   size_t end = kWeights + (WeightBytes(dim, storage) + 3) / 4 * 4;
   for (int array = 0; array < state_arrays_; ++array) {
@@ -80,13 +80,13 @@ RowFormat::RowFormat(size_t dim, RowStorage storage, const RowRule& rule)
 void RowFormat::ReadWeights(const char* row, float* weights) const {
   const char* const from = row + kWeights;
   switch (storage_) {
-    case RowStorage::kFloat32:
+    case StoredAs::kFloat32:
       return CopyFloats(reinterpret_cast<const float*>(from), dim_, weights);
-    case RowStorage::kFloat16:
+    case StoredAs::kFloat16:
       return FromHalf(reinterpret_cast<const uint16_t*>(from), dim_, weights);
-    case RowStorage::kBfloat16:
+    case StoredAs::kBfloat16:
       return FromBfloat(reinterpret_cast<const uint16_t*>(from), dim_, weights);
-    case RowStorage::kInt8:
+    case StoredAs::kInt8:
       return FromInt8(Load<float>(from), reinterpret_cast<const int8_t*>(from + sizeof(float)),
                       dim_, weights);
   }
@@ -94,13 +94,13 @@ void RowFormat::ReadWeights(const char* row, float* weights) const {
 
 void RowFormat::WriteWeights(const float* weights, char* row) const {
   char* const to = row + kWeights;
-  if (storage_ == RowStorage::kFloat32) {
+  if (storage_ == StoredAs::kFloat32) {
     return CopyFloats(weights, dim_, reinterpret_cast<float*>(to));
   }
   const uint64_t seed = Mix(Key(row) ^ Mix(Updates(row)));
   // What is left of the last four bytes.
   std::memset(row + kWeights + (WeightBytes(dim_, storage_) - 1) / 4 * 4, 0, 4);
-  if (storage_ == RowStorage::kInt8) {
+  if (storage_ == StoredAs::kInt8) {
     const float scale =
         ToInt8(weights, dim_, seed, 0, reinterpret_cast<int8_t*>(to + sizeof(float)));
     std::memcpy(to, &scale, sizeof(scale));

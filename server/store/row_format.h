@@ -12,7 +12,7 @@ namespace syncline {
 // How the weights of a row are stored. All arithmetic is in float32. What does not fit is rounded
 // up or down at random, so that the mean is right and many small updates are not lost (as codec
 // int8 does, by a generator that depends on the key and the row's number of updates alone).
-enum class RowStorage {
+enum class StoredAs {
   kFloat32,
   kFloat16,   // IEEE half precision; beyond ±65504: that
   kBfloat16,  // the upper half of float32
@@ -29,10 +29,10 @@ enum class RowStorage {
 class RowFormat {
  public:
   // `dim` is at least 1.
-  RowFormat(size_t dim, RowStorage storage, const RowRule& rule);
+  RowFormat(size_t dim, StoredAs storage, const RowRule& rule);
 
   size_t dim() const { return dim_; }
-  RowStorage storage() const { return storage_; }
+  StoredAs storage() const { return storage_; }
   // Bytes from one row to the next.
   size_t stride() const { return stride_; }
   // Bytes of a row up to the end of its weights.
@@ -77,7 +77,7 @@ class RowFormat {
   };
 
   size_t dim_;
-  RowStorage storage_;
+  StoredAs storage_;
   int state_arrays_;
   StateArray state_[kMaxRowState];
   size_t stride_;

@@ -18,7 +18,7 @@ const ElementwiseRows& NoState() {
   return rule;
 }
 
-class RowFormatTest : public testing::TestWithParam<RowStorage> {
+class RowFormatTest : public testing::TestWithParam<StoredAs> {
  protected:
   // What the weights are after having been stored; `updates` chooses how to round.
   std::vector<float> Stored(const std::vector<float>& weights, uint32_t updates) const {
@@ -35,13 +35,13 @@ class RowFormatTest : public testing::TestWithParam<RowStorage> {
   double Step(double value, double most) const {
     const double power = std::exp2(std::floor(std::log2(std::fabs(value) + 1e-9)));
     switch (GetParam()) {
-      case RowStorage::kFloat32:
+      case StoredAs::kFloat32:
         return 0;
-      case RowStorage::kFloat16:
+      case StoredAs::kFloat16:
         return std::max(power / 1024, 0x1p-24);
-      case RowStorage::kBfloat16:
+      case StoredAs::kBfloat16:
         return power / 128;
-      case RowStorage::kInt8:
+      case StoredAs::kInt8:
         return most / 127;
     }
     return 0;
@@ -88,23 +88,23 @@ TEST_P(RowFormatTest, WhatIsNotFiniteStaysSo) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Storages, RowFormatTest,
-                         testing::Values(RowStorage::kFloat32, RowStorage::kFloat16,
-                                         RowStorage::kBfloat16, RowStorage::kInt8));
+                         testing::Values(StoredAs::kFloat32, StoredAs::kFloat16,
+                                         StoredAs::kBfloat16, StoredAs::kInt8));
 
 TEST(RowFormatLayoutTest, Strides) {
-  EXPECT_EQ(RowFormat(16, RowStorage::kFloat32, NoState()).stride(), 16u + 64);
-  EXPECT_EQ(RowFormat(3, RowStorage::kFloat16, NoState()).stride(), 16u + 8);
-  EXPECT_EQ(RowFormat(4, RowStorage::kBfloat16, NoState()).stride(), 16u + 8);
-  EXPECT_EQ(RowFormat(5, RowStorage::kInt8, NoState()).stride(), 16u + 12);
+  EXPECT_EQ(RowFormat(16, StoredAs::kFloat32, NoState()).stride(), 16u + 64);
+  EXPECT_EQ(RowFormat(3, StoredAs::kFloat16, NoState()).stride(), 16u + 8);
+  EXPECT_EQ(RowFormat(4, StoredAs::kBfloat16, NoState()).stride(), 16u + 8);
+  EXPECT_EQ(RowFormat(5, StoredAs::kInt8, NoState()).stride(), 16u + 12);
   const ExactAdam adam{ExactAdam::Settings{}};
-  const RowFormat format(8, RowStorage::kFloat32, adam);
+  const RowFormat format(8, StoredAs::kFloat32, adam);
   EXPECT_EQ(format.stride(), 16u + 32 + 32 + 32 + 4);
   EXPECT_EQ(format.weights_end(), 48u);
 }
 
 TEST(RowFormatLayoutTest, PartsDoNotOverlap) {
   const ExactAdam adam{ExactAdam::Settings{}};
-  const RowFormat format(3, RowStorage::kInt8, adam);
+  const RowFormat format(3, StoredAs::kInt8, adam);
   std::vector<char> row(format.stride());
   const std::vector<float> weights = {1, 2, 3}, m = {4, 5, 6}, v = {7, 8, 9}, rate = {0.5f};
   RowFormat::SetKey(~uint64_t{1}, row.data());

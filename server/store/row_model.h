@@ -8,7 +8,7 @@
 
 #include "common/optimizer/row_rule.h"
 #include "server/store/row_format.h"
-#include "server/store/row_initializer.h"
+#include "server/store/initial_rows.h"
 
 namespace syncline {
 
@@ -21,7 +21,7 @@ class RowModel {
     uint32_t changed = 0;
   };
 
-  RowModel(const RowRule* rule, const RowFormat* format, const RowInitializer& initializer)
+  RowModel(const RowRule* rule, const RowFormat* format, const InitialRows& initializer)
       : rule_(rule), format_(format), initializer_(initializer), dim_(format->dim()) {}
 
   void Update(const std::map<uint64_t, std::vector<float>>& gradients, float rate) {
@@ -73,7 +73,7 @@ class RowModel {
 
   const RowRule* const rule_;
   const RowFormat* const format_;
-  const RowInitializer initializer_;
+  const InitialRows initializer_;
   const size_t dim_;
   uint64_t version_ = 0;
   std::map<uint64_t, Row> rows_;

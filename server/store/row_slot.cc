@@ -69,7 +69,7 @@ struct RowSlot::Scratch {
   uint32_t passed[kMostRows];
 };
 
-RowSlot::RowSlot(const RowFormat& format, const RowRule* rule, const RowInitializer& initializer,
+RowSlot::RowSlot(const RowFormat& format, const RowRule* rule, const InitialRows& initializer,
                  const AdmissionPolicy& admission)
     : format_(format),
       rule_(rule),

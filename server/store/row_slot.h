@@ -15,13 +15,13 @@
 #include "server/store/row_format.h"
 #include "server/store/row_gradients.h"
 #include "server/store/row_index.h"
-#include "server/store/row_initializer.h"
+#include "server/store/initial_rows.h"
 #include "server/store/row_pages.h"
 #include "server/store/update_settings.h"
 
 namespace syncline {
 
-// A slot of a sparse table: the rows of the keys that hash to it (row_hash.h), and a version that
+// A slot of a sparse table: the rows of the keys that hash to it (common/cluster/row_hash), and a version that
 // counts its updates. A row is stored from its first update on; before, it reads as the initializer
 // has it, so nothing is stored that nobody has changed. Snapshots are copy-on-write, page by page.
 //
@@ -40,7 +40,7 @@ class RowSlot {
   };
 
   // `rule` must outlive the slot.
-  RowSlot(const RowFormat& format, const RowRule* rule, const RowInitializer& initializer,
+  RowSlot(const RowFormat& format, const RowRule* rule, const InitialRows& initializer,
           const AdmissionPolicy& admission = {});
 
   const RowFormat& format() const { return format_; }
@@ -98,7 +98,7 @@ class RowSlot {
 
   const RowFormat format_;
   const RowRule* const rule_;
-  const RowInitializer initializer_;
+  const InitialRows initializer_;
   RowAdmission admission_;
   uint64_t version_ = 0;
   uint64_t admitted_ = 0;

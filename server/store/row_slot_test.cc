@@ -45,12 +45,12 @@ std::unique_ptr<const RowRule> MakeRule(const std::string& name) {
   return std::make_unique<ExactAdam>(ExactAdam::Settings{});
 }
 
-RowInitializer Uniform() {
+InitialRows Uniform() {
   Initializer settings;
   settings.set_kind(Initializer::UNIFORM);
   settings.set_a(-0.5f);
   settings.set_b(0.5f);
-  return RowInitializer(settings, 42, "table");
+  return InitialRows(settings, 42, "table");
 }
 
 UpdateSettings Rate(double rate) {
@@ -90,7 +90,7 @@ Push RandomPush(std::mt19937_64* random, size_t count, uint64_t keys) {
 
 struct Case {
   std::string rule;
-  RowStorage storage;
+  StoredAs storage;
 };
 
 class RowSlotTest : public testing::TestWithParam<Case> {
@@ -205,9 +205,9 @@ std::vector<Case> Cases() {
   std::vector<Case> cases;
   for (const char* rule :
        {"sgd", "momentum", "adagrad", "adam", "ftrl", "row_wise_adagrad", "exact_adam"}) {
-    cases.push_back({rule, RowStorage::kFloat32});
+    cases.push_back({rule, StoredAs::kFloat32});
   }
-  for (const auto storage : {RowStorage::kFloat16, RowStorage::kBfloat16, RowStorage::kInt8}) {
+  for (const auto storage : {StoredAs::kFloat16, StoredAs::kBfloat16, StoredAs::kInt8}) {
     cases.push_back({"adagrad", storage});
     cases.push_back({"exact_adam", storage});
   }
@@ -219,8 +219,8 @@ INSTANTIATE_TEST_SUITE_P(Rules, RowSlotTest, testing::ValuesIn(Cases()));
 class OneRowSlotTest : public testing::Test {
  protected:
   const std::unique_ptr<const RowRule> rule_ = Lazy<Sgd>(0.0f);
-  const RowFormat format_{2, RowStorage::kFloat32, *rule_};
-  RowSlot slot_{format_, rule_.get(), RowInitializer()};
+  const RowFormat format_{2, StoredAs::kFloat32, *rule_};
+  RowSlot slot_{format_, rule_.get(), InitialRows()};
 };
 
 TEST_F(OneRowSlotTest, ScalesThenClamps) {
@@ -251,7 +251,7 @@ TEST_F(OneRowSlotTest, LookingStoresNothing) {
 TEST_F(OneRowSlotTest, KeysThatAreNotAdmittedChangeNothing) {
   AdmissionPolicy policy;
   policy.min_count = 2;
-  RowSlot slot(format_, rule_.get(), RowInitializer(), policy);
+  RowSlot slot(format_, rule_.get(), InitialRows(), policy);
   const std::vector<uint64_t> known = {1, 4};
   const std::vector<uint64_t> keys = {0, 1, 2, 3, 4};
   const std::vector<float> values = {1, 1, 2, 2, 3, 3, 4, 4, 5, 5};
@@ -265,7 +265,7 @@ TEST_F(OneRowSlotTest, KeysThatAreNotAdmittedChangeNothing) {
   slot.Read(keys, read.data());
   EXPECT_EQ(read, std::vector<float>({0, 0, -2, -2, 0, 0, 0, 0, -5, -5}));
 
-  RowSlot restored(format_, rule_.get(), RowInitializer(), policy);
+  RowSlot restored(format_, rule_.get(), InitialRows(), policy);
   SYNCLINE_ASSERT_OK(restored.Restore(slot.version(), slot.Snapshot()));
   SYNCLINE_ASSERT_OK(restored.RestoreAdmission(slot.AdmissionState()));
   restored.Update({{keys, &five, 1}}, Rate(1));

@@ -1,4 +1,4 @@
-#include "server/store/chunk.h"
+#include "server/store/dense_chunk.h"
 
 #include <memory>
 #include <numeric>
@@ -44,9 +44,9 @@ UpdateSettings Rate(double rate) {
   return settings;
 }
 
-TEST(ChunkTest, AnUpdateIsTheWeightedSum) {
+TEST(DenseChunkTest, AnUpdateIsTheWeightedSum) {
   const Sgd rule(0);
-  Chunk chunk(&rule, 3);
+  DenseChunk chunk(&rule, 3);
   const std::vector<float> a = {1, 2, 3}, b = {10, 20, 30};
   const Fragments fa = Of(a), fb = Of(b);
   chunk.Update({{&fa, 0.75f}, {&fb, 0.25f}}, Rate(1));
@@ -54,9 +54,9 @@ TEST(ChunkTest, AnUpdateIsTheWeightedSum) {
   EXPECT_EQ(chunk.version(), 1u);
 }
 
-TEST(ChunkTest, ScalesThenClamps) {
+TEST(DenseChunkTest, ScalesThenClamps) {
   const Sgd rule(0);
-  Chunk chunk(&rule, 3);
+  DenseChunk chunk(&rule, 3);
   const std::vector<float> gradient = {2, -8, 20};
   const Fragments f = Of(gradient);
   UpdateSettings settings = Rate(1);
@@ -66,9 +66,9 @@ TEST(ChunkTest, ScalesThenClamps) {
   EXPECT_THAT(Values(chunk.weights()), ElementsAre(-1, 3, -3));
 }
 
-TEST(ChunkTest, ASnapshotStaysAsItWas) {
+TEST(DenseChunkTest, ASnapshotStaysAsItWas) {
   const Adagrad rule(1e-10f, 0, 0);
-  Chunk chunk(&rule, kMany);
+  DenseChunk chunk(&rule, kMany);
   const std::vector<float> gradient = Ramp(kMany, 0.5f);
   const Fragments f = Of(gradient);
   chunk.Update({{&f, 1}}, Rate(0.1));
@@ -81,9 +81,9 @@ TEST(ChunkTest, ASnapshotStaysAsItWas) {
   EXPECT_NE(Values(chunk.state(0)), sum);
 }
 
-TEST(ChunkTest, LookingAtAChunkChangesNoBit) {
+TEST(DenseChunkTest, LookingAtAChunkChangesNoBit) {
   const Momentum rule(0.9f, true, 0.01f);
-  Chunk seen(&rule, kMany), unseen(&rule, kMany);
+  DenseChunk seen(&rule, kMany), unseen(&rule, kMany);
   const std::vector<float> a = Ramp(kMany, 0.3f), b = Ramp(kMany, -0.7f);
   const Fragments fa = Of(a), fb = Of(b);
   for (int i = 0; i < 5; ++i) {
@@ -94,9 +94,9 @@ TEST(ChunkTest, LookingAtAChunkChangesNoBit) {
   EXPECT_EQ(Values(seen.weights()), Values(unseen.weights()));
 }
 
-TEST(ChunkTest, WhereAGradientIsSplitChangesNoBit) {
+TEST(DenseChunkTest, WhereAGradientIsSplitChangesNoBit) {
   const Momentum rule(0.9f, false, 0);
-  Chunk whole(&rule, kMany), split(&rule, kMany);
+  DenseChunk whole(&rule, kMany), split(&rule, kMany);
   const std::vector<float> gradient = Ramp(kMany, 0.3f);
   const char* bytes = reinterpret_cast<const char*>(gradient.data());
   Fragments pieces;  // the cuts fall inside floats
@@ -110,9 +110,9 @@ TEST(ChunkTest, WhereAGradientIsSplitChangesNoBit) {
   EXPECT_EQ(whole.SquaredNorm({{&f, 1}}), split.SquaredNorm({{&pieces, 1}}));
 }
 
-TEST(ChunkTest, TwoPassesAreOneUpdate) {
+TEST(DenseChunkTest, TwoPassesAreOneUpdate) {
   const Lamb rule(Lamb::Settings{});
-  Chunk one(&rule, kMany), two(&rule, kMany);
+  DenseChunk one(&rule, kMany), two(&rule, kMany);
   std::fill_n(one.initial_weights(), kMany, 1.0f);
   std::fill_n(two.initial_weights(), kMany, 1.0f);
   const std::vector<float> gradient = Ramp(kMany, 0.1f);
@@ -127,13 +127,13 @@ TEST(ChunkTest, TwoPassesAreOneUpdate) {
   EXPECT_EQ(two.version(), 1u);
 }
 
-TEST(ChunkTest, GoesOnFromASnapshot) {
+TEST(DenseChunkTest, GoesOnFromASnapshot) {
   const Momentum rule(0.9f, false, 0);
-  Chunk first(&rule, kMany), second(&rule, kMany);
+  DenseChunk first(&rule, kMany), second(&rule, kMany);
   const std::vector<float> gradient = Ramp(kMany, 0.3f);
   const Fragments f = Of(gradient);
   first.Update({{&f, 1}}, Rate(0.1));
-  second.Restore(first.version(), first.weights(), {first.state(0)});
+  ASSERT_TRUE(second.Restore(first.version(), first.content()).ok());
   first.Update({{&f, 1}}, Rate(0.1));
   second.Update({{&f, 1}}, Rate(0.1));
   EXPECT_EQ(Values(first.weights()), Values(second.weights()));

@@ -1,4 +1,4 @@
-#include "server/store/chunk.h"
+#include "server/store/dense_chunk.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -75,7 +75,7 @@ void ForEachBlock(size_t elements, size_t block, const Body& body) {
 
 }  // namespace
 
-Chunk::Write::Write(Buffer* buffer) : to(buffer), in(std::as_const(*buffer).floats()) {
+DenseChunk::Write::Write(Buffer* buffer) : to(buffer), in(std::as_const(*buffer).floats()) {
   if (buffer->Unique()) {
     out = buffer->floats();
     next = *buffer;
@@ -85,7 +85,7 @@ Chunk::Write::Write(Buffer* buffer) : to(buffer), in(std::as_const(*buffer).floa
   }
 }
 
-Chunk::Chunk(const UpdateRule* rule, size_t elements)
+DenseChunk::DenseChunk(const UpdateRule* rule, size_t elements)
     : rule_(rule), elements_(elements), weights_(Buffer::Allocate(elements * sizeof(float))) {
   std::fill_n(weights_.floats(), elements, 0.0f);
   for (int slot = 0; slot < rule->state_slots(); ++slot) {
@@ -94,23 +94,30 @@ Chunk::Chunk(const UpdateRule* rule, size_t elements)
   }
 }
 
-void Chunk::Restore(uint64_t version, const Fragments& weights, absl::Span<const Fragments> state) {
-  version_ = version;
-  weights_ = Buffer::CopyOf(weights);
-  for (size_t slot = 0; slot < state.size(); ++slot) state_[slot] = Buffer::CopyOf(state[slot]);
+ChunkContent DenseChunk::content() const {
+  ChunkContent content{weights(), {}};
+  for (int slot = 0; slot < rule_->state_slots(); ++slot) content.state.push_back(state(slot));
+  return content;
 }
 
-absl::InlinedVector<Chunk::Write, kMaxStateSlots> Chunk::WriteState() {
+absl::Status DenseChunk::Restore(uint64_t version, const ChunkContent& content) {
+  version_ = version;
+  weights_ = Buffer::CopyOf(content.weights);
+  for (size_t slot = 0; slot < content.state.size(); ++slot) state_[slot] = Buffer::CopyOf(content.state[slot]);
+  return absl::OkStatus();
+}
+
+absl::InlinedVector<DenseChunk::Write, kMaxStateSlots> DenseChunk::WriteState() {
   absl::InlinedVector<Write, kMaxStateSlots> slots;
   for (int slot = 0; slot < rule_->state_slots(); ++slot) slots.emplace_back(&state_[slot]);
   return slots;
 }
 
-UpdateStep Chunk::Step(const UpdateSettings& settings) const {
+UpdateStep DenseChunk::Step(const UpdateSettings& settings) const {
   return {version_ + 1, static_cast<float>(settings.learning_rate)};
 }
 
-void Chunk::Update(absl::Span<const Contribution> gradients, const UpdateSettings& settings) {
+void DenseChunk::Update(absl::Span<const Contribution> gradients, const UpdateSettings& settings) {
   if (rule_->layer_wise()) return Finish(Prepare(gradients, settings), settings);
   Write weights(&weights_);
   absl::InlinedVector<Write, kMaxStateSlots> state = WriteState();
@@ -132,14 +139,14 @@ void Chunk::Update(absl::Span<const Contribution> gradients, const UpdateSetting
   ++version_;
 }
 
-double Chunk::SquaredNorm(absl::Span<const Contribution> gradients) const {
+double DenseChunk::SquaredNorm(absl::Span<const Contribution> gradients) const {
   BlockSum sum(gradients);
   double norm = 0;
   ForEachBlock(elements_, kBlock, [&](size_t, size_t n) { norm += SumOfSquares(sum.Next(n), n); });
   return norm;
 }
 
-LayerSums Chunk::Prepare(absl::Span<const Contribution> gradients, const UpdateSettings& settings) {
+LayerSums DenseChunk::Prepare(absl::Span<const Contribution> gradients, const UpdateSettings& settings) {
   absl::InlinedVector<Write, kMaxStateSlots> state = WriteState();
   const float* weights = std::as_const(weights_).floats();
   BlockSum sum(gradients);
@@ -161,7 +168,7 @@ LayerSums Chunk::Prepare(absl::Span<const Contribution> gradients, const UpdateS
   return sums;
 }
 
-void Chunk::Finish(const LayerSums& tensor, const UpdateSettings& settings) {
+void DenseChunk::Finish(const LayerSums& tensor, const UpdateSettings& settings) {
   Write weights(&weights_);
   UpdateArrays arrays;
   arrays.weights_in = weights.in;

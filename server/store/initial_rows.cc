@@ -1,4 +1,4 @@
-#include "server/store/row_initializer.h"
+#include "server/store/initial_rows.h"
 
 #include <algorithm>
 #include <cmath>
@@ -24,13 +24,13 @@ double Normal(uint64_t first, uint64_t i) {
 
 }  // namespace
 
-RowInitializer::RowInitializer(const Initializer& settings, uint64_t seed, const std::string& table)
+InitialRows::InitialRows(const Initializer& settings, uint64_t seed, const std::string& table)
     : kind_(settings.kind()),
       a_(settings.a()),
       b_(settings.b()),
       table_(Mix(seed ^ HashText(table))) {}
 
-void RowInitializer::Fill(uint64_t key, size_t dim, float* to) const {
+void InitialRows::Fill(uint64_t key, size_t dim, float* to) const {
   const uint64_t first = Mix(table_ ^ Mix(key));
   const double a = a_, b = b_;
   switch (kind_) {

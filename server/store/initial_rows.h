@@ -1,5 +1,5 @@
-#ifndef SYNCLINE_SERVER_STORE_ROW_INITIALIZER_H_
-#define SYNCLINE_SERVER_STORE_ROW_INITIALIZER_H_
+#ifndef SYNCLINE_SERVER_STORE_INITIAL_ROWS_H_
+#define SYNCLINE_SERVER_STORE_INITIAL_ROWS_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -12,11 +12,11 @@ namespace syncline {
 // The first weights of a table's rows. Each is a function of (seed, table name, key, place in the
 // row) and nothing else, so a row that nobody has stored yet reads the same everywhere. Immutable,
 // thread-safe.
-class RowInitializer {
+class InitialRows {
  public:
   // All zeros.
-  RowInitializer() = default;
-  RowInitializer(const Initializer& settings, uint64_t seed, const std::string& table);
+  InitialRows() = default;
+  InitialRows(const Initializer& settings, uint64_t seed, const std::string& table);
 
   // The row of `key`, `dim` weights.
   void Fill(uint64_t key, size_t dim, float* to) const;
@@ -30,4 +30,4 @@ class RowInitializer {
 
 }  // namespace syncline
 
-#endif  // SYNCLINE_SERVER_STORE_ROW_INITIALIZER_H_
+#endif  // SYNCLINE_SERVER_STORE_INITIAL_ROWS_H_

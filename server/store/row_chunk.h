@@ -1,0 +1,54 @@
+#ifndef SYNCLINE_SERVER_STORE_ROW_CHUNK_H_
+#define SYNCLINE_SERVER_STORE_ROW_CHUNK_H_
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "server/store/chunk.h"
+#include "server/store/row_admission.h"
+#include "server/store/row_eviction.h"
+#include "server/store/row_slot.h"
+
+namespace syncline {
+
+// A table's slot as a chunk, which also drops rows every so often, always at the same updates. What content() gives is all rows as stored, their state among them.
+class RowChunk final : public Chunk {
+ public:
+  // How many updates come before rows are looked at for eviction again.
+  static constexpr uint64_t kEvictionInterval = 64;
+
+  // `rule` must outlive the chunk.
+  RowChunk(const RowFormat& format, const RowRule* rule, const InitialRows& initializer,
+           const AdmissionPolicy& admission, const EvictionPolicy& eviction)
+      : slot_(format, rule, initializer, admission), eviction_(eviction) {}
+
+  // The weights of rows, [keys, dim]; of those that are not there as they would begin. May run beside other reads.
+  void Read(absl::Span<const uint64_t> keys, float* to) const { slot_.Read(keys, to); }
+  size_t row_count() const { return slot_.rows(); }
+  RowSlot::Counters counters() const { return slot_.counters(); }
+
+  const RowChunk* rows() const override { return this; }
+  uint64_t version() const override { return slot_.version(); }
+  size_t bytes() const override { return slot_.bytes(); }
+  Fragments weights() const override { return slot_.Snapshot(); }
+  ChunkContent content() const override { return {slot_.Snapshot(), {}}; }
+  absl::Status Restore(uint64_t version, const ChunkContent& content) override {
+    return slot_.Restore(version, content.weights);
+  }
+  void Update(absl::Span<const Contribution> gradients, const UpdateSettings& settings) override;
+  double SquaredNorm(absl::Span<const Contribution>) const override { return 0; }
+  LayerSums Prepare(absl::Span<const Contribution> gradients, const UpdateSettings& settings) override {
+    Update(gradients, settings);
+    return {};
+  }
+  void Finish(const LayerSums&, const UpdateSettings&) override {}
+
+ private:
+  RowSlot slot_;
+  const EvictionPolicy eviction_;
+};
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_SERVER_STORE_ROW_CHUNK_H_

@@ -1,0 +1,79 @@
+#include "server/store/row_chunk.h"
+
+#include <memory>
+#include <vector>
+
+#include "common/codec/codec.h"
+#include "common/optimizer/elementwise_rows.h"
+#include "common/optimizer/sgd.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace syncline {
+namespace {
+
+using testing::Each;
+using testing::ElementsAre;
+
+constexpr size_t kDim = 2;
+
+class RowChunkTest : public testing::Test {
+ protected:
+  RowChunk Make(const EvictionPolicy& eviction = {}) {
+    return {RowFormat(kDim, StoredAs::kFloat32, rule_), &rule_, InitialRows(), AdmissionPolicy(), eviction};
+  }
+  static void Push(RowChunk* chunk, const std::vector<uint64_t>& keys, float value, Codec codec = CODEC_NONE) {
+    const std::vector<float> rows(keys.size() * kDim, value);
+    std::vector<char> bytes(EncodedBytes(codec, rows.size()));
+    EncodeFloats(codec, rows.data(), rows.size(), 1, bytes.data());
+    const Fragments gradient = Fragments::Of(bytes.data(), bytes.size());
+    const Fragments key_bytes = Fragments::Of(keys.data(), keys.size() * sizeof(uint64_t));
+    UpdateSettings settings;
+    settings.learning_rate = 1;
+    chunk->Update({{&gradient, 1, codec, &key_bytes}}, settings);
+  }
+  static std::vector<float> Read(const RowChunk& chunk, const std::vector<uint64_t>& keys) {
+    std::vector<float> rows(keys.size() * kDim);
+    chunk.Read(keys, rows.data());
+    return rows;
+  }
+
+  const ElementwiseRows rule_{std::make_unique<Sgd>(0)};
+};
+
+TEST_F(RowChunkTest, TakesCodedGradients) {
+  RowChunk chunk = Make();
+  Push(&chunk, {5, 6}, 2);
+  Push(&chunk, {6, 7}, 4, FP16);
+  EXPECT_THAT(Read(chunk, {5, 6, 7, 8}), ElementsAre(-2, -2, -6, -6, -4, -4, 0, 0));
+  EXPECT_EQ(chunk.version(), 2u);
+  EXPECT_EQ(chunk.row_count(), 3u);
+}
+
+TEST_F(RowChunkTest, WhatContentGaveMakesAnotherOfIt) {
+  RowChunk chunk = Make(), other = Make();
+  Push(&chunk, {5, 6}, 2);
+  const ChunkContent content = chunk.content();
+  Push(&chunk, {5}, 1);
+  ASSERT_TRUE(other.Restore(1, content).ok());
+  EXPECT_THAT(Read(other, {5, 6}), Each(-2));
+  EXPECT_EQ(other.version(), 1u);
+  EXPECT_FALSE(other.Restore(2, {Fragments::Of("123", 3), {}}).ok());
+  EXPECT_EQ(other.version(), 1u);
+}
+
+TEST_F(RowChunkTest, DropsOldRowsEverySoOften) {
+  EvictionPolicy eviction;
+  eviction.max_age = 10;
+  RowChunk chunk = Make(eviction);
+  Push(&chunk, {1, 2}, 1);
+  for (uint64_t i = 2; i < RowChunk::kEvictionInterval; ++i) Push(&chunk, {2}, 1);
+  EXPECT_EQ(chunk.row_count(), 2u);
+  Push(&chunk, {2}, 1);
+  EXPECT_EQ(chunk.row_count(), 1u);
+  EXPECT_THAT(Read(chunk, {1}), Each(0));
+  EXPECT_EQ(chunk.counters().erased, 1u);
+}
+
+}  // namespace
+}  // namespace syncline

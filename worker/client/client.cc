@@ -76,9 +76,15 @@ Sender ClientImpl::MakeSender() const {
   return sender;
 }
 
-absl::Status ClientImpl::CreateTensors(absl::Span<const TensorSpec> tensors) {
+absl::Status ClientImpl::CreateTensors(absl::Span<const TensorSpec> dense) {
+  std::vector<TensorSpec> tensors(dense.begin(), dense.end());
+  SYNCLINE_ASSIGN_OR_RETURN(auto codecs, CodecsOf(job(), tensors));
+  for (const Table& table : job().tables()) {
+    tensors.emplace_back().set_name(table.name());
+    *tensors.back().mutable_table() = table;
+    codecs.push_back({CODEC_NONE, CODEC_NONE});
+  }
   SYNCLINE_RETURN_IF_ERROR(ValidateTensors(tensors));
-  SYNCLINE_ASSIGN_OR_RETURN(const auto codecs, CodecsOf(job(), tensors));
   CreateTensorsRequest request;
   for (const TensorSpec& tensor : tensors) *request.add_tensors() = tensor;
   // The coordinator answers UNAVAILABLE while it waits for shards, for as long as they take.
@@ -105,7 +111,8 @@ absl::Status ClientImpl::CreateTensors(absl::Span<const TensorSpec> tensors) {
   routes_ = std::make_unique<RouteTable>(std::move(routes));
   SYNCLINE_RETURN_IF_ERROR(routes_->Start(reply->map()));
   first_ = routes_->For(0);
-  for (size_t t = 0; t < tensors.size(); ++t) {
+  for (size_t t = dense.size(); t < tensors.size(); ++t) table_tensors_.push_back(t);
+  for (size_t t = 0; t < dense.size(); ++t) {
     if (!options_.holds || options_.holds(tensors[t].name())) held_tensors_.push_back(t);
   }
   routed_ = true;

@@ -105,7 +105,7 @@ class Client {
   virtual Incarnation incarnation() const = 0;
   virtual const JobManifest& job() const = 0;
 
-  // Declares the model's tensors, the same in every worker. Blocks until all shards hold them; may
+  // Declares the model's tensors, and after them the job's tables, the same in every worker. Blocks until all shards hold them; may
   // wait for shards as long as they take to come.
   virtual absl::Status CreateTensors(absl::Span<const TensorSpec> tensors) = 0;
 
@@ -146,6 +146,30 @@ class Client {
   // Ends the step. All its pushes must be done. `samples`: how many the gradient is the mean of.
   virtual void Commit(Clock clock, uint64_t samples, const std::vector<Rank>& contributors,
                       CommitDone done) = 0;
+
+  // Rows of a table, by its place in the job's `tables`, under `keys`, none twice.
+  struct RowPull {
+    size_t table = 0;
+    absl::Span<const uint64_t> keys;
+    // Room for [keys, dim] floats, which the caller leaves alone until `done`. The keys are copied.
+    float* to = nullptr;
+  };
+  struct RowPush {
+    size_t table = 0;
+    absl::Span<const uint64_t> keys;
+    // [keys, dim]: the gradient of the mean over the step's samples, those of one key summed. Copied, as the keys are.
+    const float* gradients = nullptr;
+  };
+  // Rows for step `clock`, as Pull gives tensors. One that nobody has pushed comes as it would begin, and is not made.
+  virtual void PullRows(Clock, absl::Span<const RowPull>, PullDone done) {
+    done(absl::UnimplementedError("no tables here"));
+  }
+  // As Observe.
+  virtual void ObserveRows(absl::Span<const RowPull>, Done done) { done(absl::UnimplementedError("no tables here")); }
+  // As Push, once a clock for all tables; in sync also where a worker has no rows to push.
+  virtual void PushRows(Clock, absl::Span<const RowPush>, Done done) {
+    done(absl::UnimplementedError("no tables here"));
+  }
 
   // The pieces that tensors travel in, by number: floats [begin, begin + elements) of a tensor.
   struct Chunk {

@@ -25,13 +25,14 @@
 #include "worker/client/route_table.h"
 #include "worker/client/router.h"
 #include "worker/client/shard_connection.h"
+#include "worker/client/slot_rows.h"
 #include "worker/client/state_keeper.h"
 #include "worker/client/tensor_requests.h"
 
 namespace syncline {
 
 // What is said to the coordinator, and the ways to the shards, are in client.cc; pulls, pushes and commits in
-// client_steps.cc, and what is said again when a shard is lost in client_replay.cc.
+// client_steps.cc, of rows in client_rows.cc, and what is said again when a shard is lost in client_replay.cc.
 class ClientImpl final : public Client {
  public:
   ClientImpl(ClientOptions options, std::unique_ptr<Coordinator::Stub> coordinator,
@@ -66,6 +67,13 @@ class ClientImpl final : public Client {
   void Push(Clock clock, absl::Span<const Gradient> gradients, Done done) override;
   void Commit(Clock clock, uint64_t samples, const std::vector<Rank>& contributors,
               CommitDone done) override;
+  void PullRows(Clock clock, absl::Span<const RowPull> pulls, PullDone done) override {
+    PullRows(clock, false, pulls, std::move(done));
+  }
+  void ObserveRows(absl::Span<const RowPull> pulls, Done done) override {
+    PullRows(0, true, pulls, [done = std::move(done)](auto outcome) { done(outcome.status()); });
+  }
+  void PushRows(Clock clock, absl::Span<const RowPush> pushes, Done done) override;
   std::vector<Chunk> chunks() const override;
   void PullChunks(Clock clock, absl::Span<const uint32_t> chunks, const Destination& to,
                   PullDone done) override;
@@ -103,10 +111,17 @@ class ClientImpl final : public Client {
   std::string CoordinatorName() const {
     return absl::StrCat("the coordinator at ", options_.coordinator);
   }
-  // Gradients that were checked.
+  // Rows of tables, by tensor; null for others. Empty: no rows.
+  using RowsOf = std::vector<std::shared_ptr<const SlotRows>>;
+  // Gradients, by tensor.
+  struct Gradients {
+    std::vector<const float*> tensors;
+    RowsOf rows;
+  };
+  // Those that were checked, and how they go.
   struct Outgoing {
     RouteTable::Ptr route;
-    std::vector<const float*> tensors;  // by tensor
+    Gradients from;
     Router::Messages messages = Router::kLarge;  // of the groups, and of the pull that goes along
     std::vector<Group> groups;
   };
@@ -116,6 +131,7 @@ class ClientImpl final : public Client {
     bool observer = false;
     bool untouched = false;
     std::vector<float*> tensors;
+    RowsOf rows;
     std::shared_ptr<PullOperation> operation;
   };
   Router::Messages MessagesNow() const;
@@ -126,15 +142,19 @@ class ClientImpl final : public Client {
   void SendPull(const Pulling& pull, const Route& route, const Group& group);
   void Pulled(const Pulling& pull, const Group& group, absl::StatusOr<grpc::ByteBuffer> reply);
   void PullAgain(const Pulling& pull, const Group& group);
+  void PullRows(Clock clock, bool observer, absl::Span<const RowPull> pulls, PullDone done);
   void PullAll(Clock clock, bool observer, const Destination& to, PullDone done);
   void SendPushes(Clock clock, const Outgoing& out, Done done);
-  void SendPush(Clock clock, const std::vector<const float*>& tensors, const Route& route,
-                const Group& group, std::shared_ptr<Gather> gather);
+  void SendPush(Clock clock, const Gradients& from, const Route& route, const Group& group,
+                std::shared_ptr<Gather> gather);
+  // Rows, in client_rows.cc.
+  absl::StatusOr<size_t> TableTensor(size_t table, absl::Span<const uint64_t> keys, const void* rows) const;
+  std::vector<Group> GroupsOfRows(const Route& route, const RowsOf& rows, bool all_slots) const;
   bool FitOneRoundTrip(const Outgoing& out) const;
   void SendPushPull(const StepEnd& step, const Outgoing& out, const Destination& to,
                     PullDone done);
   // What became of a PushPull that a shard refused because of its map: all of it again, in parts.
-  void PushPullAgain(const StepEnd& step, const std::vector<const float*>& tensors,
+  void PushPullAgain(const StepEnd& step, const Gradients& from,
                      const std::vector<uint32_t>& pushed, const Pulling& pull, const Group& group);
   void NotePushed(ShardConnection* shard, Clock clock, const grpc::ByteBuffer& reply);
 
@@ -142,8 +162,7 @@ class ClientImpl final : public Client {
   // is lost meanwhile, it is pushed again to who has its chunks by then, and so is the commit.
   bool replays() const { return job().sync_mode() == SYNC && job().replicas() > 1; }
   // A shard has acknowledged a push, with whose gradients by tensor. False if it is lost: push again.
-  bool Keep(ShardConnection* shard, Clock clock, const std::vector<const float*>& tensors,
-            const Group& group);
+  bool Keep(ShardConnection* shard, Clock clock, const Gradients& from, const Group& group);
   // What becomes of a pull's end: not before the pushes of the step before are where they belong.
   PullDone Forgetting(PullDone done);
   void WhenReplayed(std::function<void()> then);
@@ -189,7 +208,7 @@ class ClientImpl final : public Client {
   CommitRequest last_commit_ ABSL_GUARDED_BY(mu_);
   struct Pushed {
     Clock clock = 0;
-    std::vector<const float*> tensors;
+    Gradients from;
     std::map<uint32_t, ShardConnection*> chunks;  // and who has acknowledged them
   };
   Pushed pushed_ ABSL_GUARDED_BY(mu_);
@@ -199,7 +218,8 @@ class ClientImpl final : public Client {
   // Set by CreateTensors, before anything else looks at them.
   std::unique_ptr<RouteTable> routes_;
   RouteTable::Ptr first_;  // what is the same by all maps is looked up here
-  std::vector<size_t> held_tensors_;  // as the caller counts them
+  std::vector<size_t> held_tensors_;   // dense ones, as the caller counts them
+  std::vector<size_t> table_tensors_;  // by table of the job
   std::unique_ptr<ChunkVersions> versions_;
   std::unique_ptr<HeldWeights> held_;
   std::unique_ptr<TensorRequests> requests_;

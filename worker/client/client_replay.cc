@@ -12,16 +12,20 @@ constexpr absl::Duration kSafePatience = absl::Seconds(10);
 
 }  // namespace
 
-bool ClientImpl::Keep(ShardConnection* shard, Clock clock, const std::vector<const float*>& tensors,
-                      const Group& group) {
+bool ClientImpl::Keep(ShardConnection* shard, Clock clock, const Gradients& from, const Group& group) {
   if (!replays()) return true;
   absl::MutexLock lock(&mu_);
   if (shard->abandoned()) return false;
   if (clock < pushed_.clock) return true;
-  if (clock > pushed_.clock || pushed_.tensors.empty()) pushed_ = {clock, tensors, {}};
-  for (size_t t = 0; t < tensors.size(); ++t) {
-    if (tensors[t] != nullptr) pushed_.tensors[t] = tensors[t];
-  }
+  if (clock > pushed_.clock) pushed_ = {clock, {}, {}};
+  const auto add = [](const auto& added, auto* to) {
+    to->resize(std::max(to->size(), added.size()));
+    for (size_t t = 0; t < added.size(); ++t) {
+      if (added[t] != nullptr) (*to)[t] = added[t];
+    }
+  };
+  add(from.tensors, &pushed_.from.tensors);
+  add(from.rows, &pushed_.from.rows);
   for (const uint32_t chunk : group.chunks) pushed_.chunks[chunk] = shard;
   return true;
 }
@@ -72,7 +76,7 @@ void ClientImpl::GiveUpLost(const RouteTable::Ptr& newest) {
     }
     if (!given_up || !replays()) return;
     ++replays_;
-    out.tensors = pushed_.tensors;
+    out.from = pushed_.from;
     clock = pushed_.clock;
   }
   out.route = newest;

@@ -28,17 +28,18 @@ absl::StatusOr<ClientImpl::Outgoing> ClientImpl::Check(
   if (first_ == nullptr) return absl::FailedPreconditionError("call CreateTensors first");
   Outgoing out;
   out.route = routes_->For(clock);
-  out.tensors.resize(out.route->router.tensors());
+  std::vector<const float*>& tensors = out.from.tensors;
+  tensors.resize(out.route->router.tensors());
   std::vector<size_t> order;
   for (const Gradient& gradient : gradients) {
     const size_t tensor =
-        gradient.tensor < held_tensors_.size() ? held_tensors_[gradient.tensor] : out.tensors.size();
-    if (tensor >= out.tensors.size() || out.tensors[tensor] != nullptr) {
+        gradient.tensor < held_tensors_.size() ? held_tensors_[gradient.tensor] : tensors.size();
+    if (tensor >= tensors.size() || tensors[tensor] != nullptr) {
       return absl::InvalidArgumentError(
           absl::StrCat("there is no tensor ", gradient.tensor, ", or it was given twice: there are "
                        "tensors 0 to ", held_tensors_.size() - 1));
     }
-    out.tensors[tensor] = gradient.data;
+    tensors[tensor] = gradient.data;
     order.push_back(tensor);
   }
   out.messages = MessagesNow();
@@ -60,7 +61,7 @@ Router::Messages ClientImpl::MessagesNow() const {
 ClientImpl::Pulling ClientImpl::BeginPull(Clock clock, bool observer, size_t groups,
                                           const Destination& to, PullDone done) {
   if (!observer) done = Forgetting(std::move(done));
-  Pulling pull{clock, observer, to.untouched, std::vector<float*>(first_->router.tensors()), nullptr};
+  Pulling pull{clock, observer, to.untouched, std::vector<float*>(first_->router.tensors()), {}, nullptr};
   Destination all{{}, to.ready, to.untouched};
   std::vector<size_t> counted(pull.tensors.size());
   for (size_t i = 0; i < to.tensors.size(); ++i) {
@@ -80,7 +81,7 @@ ClientImpl::Pulling ClientImpl::BeginPull(Clock clock, bool observer, size_t gro
 void ClientImpl::SendPull(const Pulling& pull, const Route& route, const Group& group) {
   route.shards[group.shard]->Send(
       Method::kPull, group.bytes,
-      requests_->Pull({pull.clock, pull.observer, pull.tensors, pull.untouched}, group),
+      requests_->Pull({pull.clock, pull.observer, pull.tensors, pull.untouched, pull.rows}, group),
       [this, pull, group](auto reply) { Pulled(pull, group, std::move(reply)); });
 }
 
@@ -136,8 +137,8 @@ void ClientImpl::PushChunks(Clock clock, absl::Span<const uint32_t> chunks,
   if (first_ == nullptr) return done(absl::FailedPreconditionError("call CreateTensors first"));
   Outgoing out;
   out.route = routes_->For(clock);
-  out.tensors.resize(out.route->router.tensors());
-  for (size_t i = 0; i < tensors.size(); ++i) out.tensors[held_tensors_[i]] = tensors[i];
+  out.from.tensors.resize(out.route->router.tensors());
+  for (size_t i = 0; i < tensors.size(); ++i) out.from.tensors[held_tensors_[i]] = tensors[i];
   out.messages = MessagesNow();
   out.groups = out.route->router.GroupsOfChunks(chunks, out.messages);
   SendPushes(clock, out, std::move(done));
@@ -152,29 +153,28 @@ void ClientImpl::Push(Clock clock, absl::Span<const Gradient> gradients, Done do
 void ClientImpl::SendPushes(Clock clock, const Outgoing& out, Done done) {
   if (out.groups.empty()) return done(absl::OkStatus());
   const auto gather = std::make_shared<Gather>(out.groups.size(), std::move(done));
-  for (const Group& group : out.groups) SendPush(clock, out.tensors, *out.route, group, gather);
+  for (const Group& group : out.groups) SendPush(clock, out.from, *out.route, group, gather);
 }
 
-void ClientImpl::SendPush(Clock clock, const std::vector<const float*>& tensors,
-                          const Route& route, const Group& group,
+void ClientImpl::SendPush(Clock clock, const Gradients& from, const Route& route, const Group& group,
                           std::shared_ptr<Gather> gather) {
   ShardConnection* const shard = route.shards[group.shard];
-  const auto done = [this, clock, tensors, group, gather,
+  const auto done = [this, clock, from, group, gather,
                      shard](absl::StatusOr<grpc::ByteBuffer> buffer) {
     if (buffer.ok()) NotePushed(shard, clock, *buffer);
-    const bool again = buffer.ok() ? !Keep(shard, clock, tensors, group)
+    const bool again = buffer.ok() ? !Keep(shard, clock, from, group)
                                    : absl::IsAborted(buffer.status());
     if (!again) return gather->PartDone(buffer.status());
     routes_->Await(group.map_epoch, clock, [=](const absl::Status& known) {
       if (!known.ok()) return gather->PartDone(known);
       Outgoing again;
       again.route = routes_->For(clock);
-      again.tensors = tensors;
+      again.from = from;
       again.groups = again.route->router.GroupsOfChunks(group.chunks, MessagesNow());
       SendPushes(clock, again, [gather](const absl::Status& pushed) { gather->PartDone(pushed); });
     });
   };
-  shard->Send(Method::kPush, group.bytes, requests_->Push({clock, tensors}, group), done);
+  shard->Send(Method::kPush, group.bytes, requests_->Push({clock, from.tensors, from.rows}, group), done);
 }
 
 // What a shard says of a push. If it left out a gradient that is not finite (on_nonfinite: skip),
@@ -323,18 +323,18 @@ void ClientImpl::SendPushPull(const StepEnd& step, const Outgoing& out, const De
     const Group* const push = pushed == out.groups.end() ? nullptr : &*pushed;
     out.route->shards[group.shard]->Send(
         Method::kPushPull, 0,
-        requests_->PushPull({step.clock, out.tensors}, push, commit,
+        requests_->PushPull({step.clock, out.from.tensors}, push, commit,
                             {pull.clock, false, pull.tensors, pull.untouched}, group),
-        [this, step, tensors = out.tensors,
+        [this, step, from = out.from,
          chunks = push == nullptr ? std::vector<uint32_t>() : push->chunks, pull,
          group](auto reply) {
           if (!absl::IsAborted(reply.status())) return Pulled(pull, group, std::move(reply));
-          PushPullAgain(step, tensors, chunks, pull, group);
+          PushPullAgain(step, from, chunks, pull, group);
         });
   }
 }
 
-void ClientImpl::PushPullAgain(const StepEnd& step, const std::vector<const float*>& tensors,
+void ClientImpl::PushPullAgain(const StepEnd& step, const Gradients& from,
                                const std::vector<uint32_t>& pushed, const Pulling& pull,
                                const Group& group) {
   const auto commit_and_pull = [this, step, pull, group](const absl::Status& status) {
@@ -350,7 +350,7 @@ void ClientImpl::PushPullAgain(const StepEnd& step, const std::vector<const floa
   if (pushed.empty()) return commit_and_pull(absl::OkStatus());
   // Refused again where the map is still the old one, and then awaited.
   const RouteTable::Ptr route = routes_->For(step.clock);
-  SendPushes(step.clock, {route, tensors, Router::kLarge, route->router.GroupsOfChunks(pushed)},
+  SendPushes(step.clock, {route, from, Router::kLarge, route->router.GroupsOfChunks(pushed)},
              commit_and_pull);
 }
 

@@ -10,13 +10,15 @@
 namespace syncline {
 
 PullOperation::PullOperation(const Router* router, size_t groups, const Client::Destination& to,
-                             Client::PullDone done, ChunkVersions* versions, HeldWeights* held)
+                             Client::PullDone done, ChunkVersions* versions, HeldWeights* held,
+                             std::vector<std::shared_ptr<const SlotRows>> rows)
     : router_(router),
       to_(to.tensors.begin(), to.tensors.end()),
       ready_(to.ready),
       done_(std::move(done)),
       versions_(versions),
       held_(held),
+      rows_(std::move(rows)),
       missing_(router->tensors()),
       replies_(groups) {
   for (size_t t = 0; t < missing_.size(); ++t) missing_[t] = router->tensor_chunks(t);
@@ -70,6 +72,10 @@ absl::Status PullOperation::Take(const Router::Group& group, const grpc::ByteBuf
 
 absl::Status PullOperation::Accept(const WireChunk& chunk, const PullReply& head) {
   const ChunkInfo& info = router_->chunks()[chunk.chunk];
+  if (info.rows) {
+    if (versions_ != nullptr) (*versions_)[chunk.chunk] = chunk.version;
+    return rows_[info.tensor]->Scatter(static_cast<uint32_t>(info.begin), chunk.data);
+  }
   const float* const place = to_[info.tensor] + info.begin;
   if (chunk.unchanged) {
     const HeldWeights::Held held = held_->At(chunk.chunk, place);

@@ -15,6 +15,7 @@
 #include "worker/client/client.h"
 #include "worker/client/held_weights.h"
 #include "worker/client/router.h"
+#include "worker/client/slot_rows.h"
 #include "worker/client/tensor_requests.h"
 
 namespace syncline {
@@ -23,9 +24,10 @@ namespace syncline {
 // received it, and says when a tensor is complete. Thread-safe.
 class PullOperation {
  public:
-  // All must outlive it; `versions` may be null. `groups`: how many replies will come.
+  // All must outlive it; `versions` may be null. `groups`: how many replies will come. `rows`: of tables, by tensor.
   PullOperation(const Router* router, size_t groups, const Client::Destination& to,
-                Client::PullDone done, ChunkVersions* versions, HeldWeights* held);
+                Client::PullDone done, ChunkVersions* versions, HeldWeights* held,
+                std::vector<std::shared_ptr<const SlotRows>> rows = {});
 
   // The reply for a group, or why there is none. The last one calls `done`.
   void Receive(const Router::Group& group, absl::StatusOr<grpc::ByteBuffer> reply);
@@ -50,6 +52,7 @@ class PullOperation {
   const Client::PullDone done_;
   ChunkVersions* const versions_;
   HeldWeights* const held_;
+  const std::vector<std::shared_ptr<const SlotRows>> rows_;
   std::vector<std::atomic<size_t>> missing_;  // chunks, by tensor
   std::atomic<size_t> replies_;               // still to come
 

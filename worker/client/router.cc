@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/cluster/tables.h"
+
 namespace syncline {
 
 Router::Router(const ShardMap& map, std::vector<size_t> message_bytes, const Holds& holds)
@@ -18,6 +20,7 @@ Router::Router(const ShardMap& map, std::vector<size_t> message_bytes, const Hol
   }
   std::vector<size_t> held;
   for (size_t t = 0; t < tensors(); ++t) {
+    if (IsTable(map.tensors(static_cast<int>(t)))) continue;
     if (holds == nullptr || holds(map.tensors(static_cast<int>(t)).name())) held.push_back(t);
   }
   for (const Messages messages : {kLarge, kSmall}) pulls_[messages] = AllGroups(held, messages);
@@ -37,13 +40,10 @@ std::vector<Router::Group> Router::AllGroups(absl::Span<const size_t> held, Mess
   return groups;
 }
 
-void Router::Add(uint32_t chunk, Messages messages, std::vector<Group>* open,
+void Router::Add(uint32_t chunk, size_t bytes, size_t message_bytes, std::vector<Group>* open,
                  std::vector<Group>* groups) const {
   Group& to = (*open)[owner_[chunk]];
-  const size_t bytes = chunks_[chunk].elements * sizeof(float);
-  const size_t large = message_bytes_[owner_[chunk]];
-  const size_t most = messages == kLarge ? large : std::min(large, kSmallBytes);
-  const bool full = to.bytes + bytes > most || to.chunks.size() == kMaxGroupChunks;
+  const bool full = to.bytes + bytes > message_bytes || to.chunks.size() == kMaxGroupChunks;
   if (!to.chunks.empty() && full) {
     groups->push_back(std::move(to));
     to = Group();
@@ -66,10 +66,14 @@ std::vector<Router::Group> Router::GroupsOf(absl::Span<const size_t> tensors,
 }
 
 std::vector<Router::Group> Router::GroupsOfChunks(absl::Span<const uint32_t> chunks,
-                                                  Messages messages) const {
+                                                  Messages messages, const Parts* parts) const {
   std::vector<Group> open(shards_);
   std::vector<Group> groups;
-  for (const uint32_t chunk : chunks) Add(chunk, messages, &open, &groups);
+  for (const uint32_t chunk : chunks) {
+    const size_t bytes = parts != nullptr ? parts->bytes(chunk) : chunks_[chunk].elements * sizeof(float);
+    const size_t large = parts != nullptr ? parts->message_bytes : message_bytes_[owner_[chunk]];
+    Add(chunk, bytes, messages == kLarge ? large : std::min(large, kSmallBytes), &open, &groups);
+  }
   for (Group& group : open) {
     if (!group.chunks.empty()) groups.push_back(std::move(group));
   }

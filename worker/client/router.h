@@ -31,7 +31,7 @@ class Router {
   enum Messages { kLarge, kSmall };
   static constexpr size_t kSmallBytes = size_t{256} << 10;
 
-  // Whether a tensor, by name, is pulled here. Null: all are.
+  // Whether a dense tensor, by name, is pulled here. Null: all are.
   using Holds = std::function<bool(const std::string& tensor)>;
 
   // `message_bytes`: by shard, of large messages.
@@ -45,6 +45,12 @@ class Router {
   // How many chunks a tensor has.
   size_t tensor_chunks(size_t tensor) const { return tensor_chunks_[tensor]; }
 
+  // What is sent of chunks in place of all their elements: so many bytes of each, and at most so many in a message.
+  struct Parts {
+    std::function<size_t(uint32_t chunk)> bytes;
+    size_t message_bytes = 0;
+  };
+
   // All chunks of tensors held here, those of the first tensors first, which a model needs first: what a pull asks for. At
   // least one of each shard, empty where it has no chunks.
   const std::vector<Group>& pulls(Messages messages = kLarge) const { return pulls_[messages]; }
@@ -52,12 +58,14 @@ class Router {
   std::vector<Group> GroupsOf(absl::Span<const size_t> tensors, Messages messages = kLarge) const;
   // Those of some chunks.
   std::vector<Group> GroupsOfChunks(absl::Span<const uint32_t> chunks,
-                                    Messages messages = kLarge) const;
+                                    Messages messages = kLarge, const Parts* parts = nullptr) const;
+  // Of a tensor; the others follow.
+  uint32_t first_chunk(size_t tensor) const { return first_chunk_[tensor]; }
 
  private:
   std::vector<Group> AllGroups(absl::Span<const size_t> held, Messages messages) const;
   // Adds a chunk to its shard's open group, which goes to `groups` first if the chunk does not fit.
-  void Add(uint32_t chunk, Messages messages, std::vector<Group>* open,
+  void Add(uint32_t chunk, size_t bytes, size_t message_bytes, std::vector<Group>* open,
            std::vector<Group>* groups) const;
 
   const uint64_t map_epoch_;

@@ -30,6 +30,10 @@ std::vector<LocalLink::Chunk> TensorRequests::ChunksOf(const Router::Group& grou
   std::vector<Chunk> chunks;
   for (const uint32_t id : group.chunks) {
     const ChunkInfo& info = chunks_[id];
+    if (info.rows) {
+      chunks.push_back({nullptr, 0});
+      continue;
+    }
     chunks.push_back({tensors[info.tensor] + info.begin, info.elements * sizeof(float)});
   }
   return chunks;
@@ -53,6 +57,13 @@ TensorRequests::Gradients TensorRequests::GradientsOf(const PushFrom& push,
     chunk.version = (*versions_)[chunk.chunk];
     chunk.codec = encoder_.codec(chunk.chunk);
     gradients.coded = gradients.coded || chunk.codec > CODEC_NONE;
+    if (const ChunkInfo& info = chunks_[chunk.chunk]; info.rows) {
+      const SlotRows& rows = *push.rows[info.tensor];
+      chunk.keys = rows.Keys(static_cast<uint32_t>(info.begin));
+      chunk.data = rows.Gradients(static_cast<uint32_t>(info.begin));
+      gradients.rows = true;
+      continue;
+    }
     if (!encoder_.remembers(chunk.chunk)) continue;
     const auto* const gradient = static_cast<const float*>(gradients.from[i].data);
     chunk.data = encoder_.Encode(chunk.chunk, push.clock, gradient);
@@ -66,14 +77,15 @@ std::optional<std::vector<WireChunk>> TensorRequests::Place(
   std::vector<WireChunk> sent = gradients.chunks;
   if (sent.empty()) return sent;
   if (link != nullptr) {
-    const auto places = gradients.coded ? std::nullopt : link->Find(gradients.from);
+    const bool found = !gradients.coded && !gradients.rows;
+    const auto places = found ? link->Find(gradients.from) : std::nullopt;
     if (!places) return std::nullopt;
     header->set_segment(places->segment);
     for (size_t i = 0; i < sent.size(); ++i) sent[i].offset = places->offsets[i];
     return sent;
   }
   for (size_t i = 0; i < sent.size(); ++i) {
-    if (!sent[i].data.empty()) continue;
+    if (!sent[i].data.empty() || chunks_[sent[i].chunk].rows) continue;
     const Chunk& from = gradients.from[i];
     if (sent[i].codec <= CODEC_NONE) {
       sent[i].data = Fragments::Of(from.data, from.bytes, owner);
@@ -98,6 +110,11 @@ TensorRequests::Weights TensorRequests::WeightsOf(const PullTo& pull,
                   [&](uint32_t id) { return codec(id) > CODEC_NONE; })) {
     for (const uint32_t id : group.chunks) request.add_codecs(codec(id));
   }
+  for (const uint32_t id : group.chunks) {
+    if (!chunks_[id].rows) continue;
+    const Fragments keys = pull.rows[chunks_[id].tensor]->Keys(static_cast<uint32_t>(chunks_[id].begin));
+    request.add_keys(keys.empty() ? "" : std::string(keys.pieces()[0].data, keys.size()));
+  }
   for (size_t i = 0; pull.untouched && i < group.chunks.size(); ++i) {
     const HeldWeights::Held held = held_->At(group.chunks[i], weights.to[i].data);
     if (held.place != nullptr && request.life() == 0) request.set_life(held.life);
@@ -110,7 +127,7 @@ TensorRequests::Weights TensorRequests::WeightsOf(const PullTo& pull,
 
 std::optional<PullRequest> TensorRequests::Place(const Weights& weights, const LocalLink* link) {
   if (link == nullptr || weights.to.empty()) return weights.request;
-  if (weights.request.codecs_size() > 0) return std::nullopt;
+  if (weights.request.codecs_size() > 0 || weights.request.keys_size() > 0) return std::nullopt;
   const auto places = link->Find(weights.to);
   if (!places) return std::nullopt;
   PullRequest placed = weights.request;

@@ -17,6 +17,7 @@
 #include "worker/client/held_weights.h"
 #include "worker/client/router.h"
 #include "worker/client/shard_connection.h"
+#include "worker/client/slot_rows.h"
 
 namespace syncline {
 
@@ -38,10 +39,14 @@ class TensorRequests {
     absl::Span<float* const> tensors;
     // Nothing was written there but by pulls.
     bool untouched = false;
+    // Of tables, by tensor; empty where no rows are pulled.
+    absl::Span<const std::shared_ptr<const SlotRows>> rows = {};
   };
   struct PushFrom {
     Clock clock = 0;
     absl::Span<const float* const> tensors;
+    // Of tables, by tensor; empty where no rows are pushed.
+    absl::Span<const std::shared_ptr<const SlotRows>> rows = {};
   };
 
   // `versions` and `held` must outlive this and what it makes. A request names the map of its group.
@@ -65,6 +70,7 @@ class TensorRequests {
     std::vector<WireChunk> chunks;  // with `data` where the encoding is made once
     std::vector<Chunk> from;
     bool coded = false;
+    bool rows = false;
   };
   struct Weights {
     PullRequest request;

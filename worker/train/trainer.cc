@@ -37,9 +37,16 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(Options options) {
   std::unique_ptr<Trainer> trainer(new Trainer(std::move(options)));
   const Options& o = trainer->options_;
   const Loss loss = LossOf(trainer->job_.model());
-  if (o.team == nullptr && o.network->inputs() != o.data.train->features()) {
+  size_t width = o.data.train->features();
+  if (trainer->job_.model().sparse_size() > 0) {
+    SYNCLINE_ASSIGN_OR_RETURN(
+        trainer->rows_, RowExchange::Create(o.client, o.device, static_cast<int>(trainer->job_.batch_size()),
+                                            trainer->communication_));
+    width = trainer->rows_->width();
+  }
+  if (o.team == nullptr && o.network->inputs() != width) {
     return absl::InvalidArgumentError(absl::StrCat("the model takes ", o.network->inputs(),
-                                                   " numbers a sample, and the data has ", o.data.train->features()));
+                                                   " numbers a sample, and the data has ", width));
   }
   SYNCLINE_ASSIGN_OR_RETURN(
       trainer->train_, BatchLoader::Create(o.device, o.data.train, loss,
@@ -143,7 +150,12 @@ absl::StatusOr<Trainer::Outcome> Trainer::RunStep(const StepLease& step) {
   // An aborted pass is one whose weights were not granted.
   if (!computed.ok() && !absl::IsAborted(computed)) return computed;
   SYNCLINE_ASSIGN_OR_RETURN(const Outcome outcome, WaitForPull());
-  if (outcome == Outcome::kDone && !computed.ok()) return computed;
+  if (outcome == Outcome::kDone && !computed.ok()) {
+    if (rows_ == nullptr || !rows_->closed()) return computed;
+    // The step was made between the pull of the weights and that of the rows.
+    source_.SkipTo(*rows_->closed());
+    return Outcome::kClosed;
+  }
   return outcome;
 }
 
@@ -193,22 +205,36 @@ absl::Status Trainer::Compute(const StepLease& step) {
   } else if (options_.team != nullptr) {
     SYNCLINE_RETURN_IF_ERROR(ComputeInTeam(step));
   } else {
-    SYNCLINE_ASSIGN_OR_RETURN(const Batch batch, Load(step, 0, step.count()));
-    SYNCLINE_RETURN_IF_ERROR(Forward(batch));
-    SYNCLINE_RETURN_IF_ERROR(HandInStateIfWanted(step));
-    SYNCLINE_RETURN_IF_ERROR(options_.network->Backward([&](size_t parameter) {
-      if (!clips_) pushes_.Push(step.clock(), {parameter, options_.network->gradient(parameter)});
-      return absl::OkStatus();
-    }));
-    if (clips_) SYNCLINE_RETURN_IF_ERROR(PushClipped(step.clock()));
-    SYNCLINE_RETURN_IF_ERROR(AddLoss());
+    SYNCLINE_RETURN_IF_ERROR(ComputeAlone(step));
   }
   progress_.set_pull_wait_seconds(progress_.pull_wait_seconds() + waited_);
   progress_.set_compute_seconds(progress_.compute_seconds() + SecondsSince(begin) - waited_);
   return absl::OkStatus();
 }
 
-// As in Compute, with this process's part, then what the others of this host made.
+absl::Status Trainer::ComputeAlone(const StepLease& step) {
+  SYNCLINE_ASSIGN_OR_RETURN(Batch batch, Load(step, 0, step.count()));
+  Network::BackwardOptions backward;
+  if (rows_ != nullptr) {
+    const absl::Time begin = SteadyNow();
+    SYNCLINE_ASSIGN_OR_RETURN(batch.features,
+                              rows_->Pull(step.clock(), batch.rows, train_->keys(), batch.features));
+    waited_ += SecondsSince(begin);
+    backward.input_gradient = rows_->feature_gradient();
+  }
+  SYNCLINE_RETURN_IF_ERROR(Forward(batch));
+  SYNCLINE_RETURN_IF_ERROR(HandInStateIfWanted(step));
+  const auto made = [&](size_t parameter) {
+    if (!clips_) pushes_.Push(step.clock(), {parameter, options_.network->gradient(parameter)});
+    return absl::OkStatus();
+  };
+  SYNCLINE_RETURN_IF_ERROR(options_.network->Backward(made, backward));
+  if (rows_ != nullptr) SYNCLINE_RETURN_IF_ERROR(rows_->Push(step.clock()));
+  if (clips_) SYNCLINE_RETURN_IF_ERROR(PushClipped(step.clock()));
+  return AddLoss();
+}
+
+// As in ComputeAlone, with this process's part, then what the others of this host made.
 absl::Status Trainer::ComputeTogether(const StepLease& step) {
   HostSum& host = *options_.host;
   const auto push = [&](size_t parameter) {
@@ -348,7 +374,8 @@ absl::Status Trainer::PushClipped(Clock clock) {
 
 absl::Status Trainer::WaitForPushes() {
   const absl::Time begin = SteadyNow();
-  const absl::Status pushed = pushes_.Wait();
+  absl::Status pushed = pushes_.Wait();
+  if (rows_ != nullptr) pushed.Update(rows_->Wait());
   progress_.set_push_wait_seconds(progress_.push_wait_seconds() + SecondsSince(begin));
   return pushed;
 }
@@ -415,7 +442,11 @@ absl::Status Trainer::Evaluate() {
   for (uint32_t begin = 0; begin < samples; begin += rows.size()) {
     rows.resize(std::min<uint32_t>(test_->max_rows(), samples - begin));
     for (size_t i = 0; i < rows.size(); ++i) rows[i] = begin + static_cast<uint32_t>(i);
-    SYNCLINE_ASSIGN_OR_RETURN(const Batch batch, test_->Load(rows));
+    SYNCLINE_ASSIGN_OR_RETURN(Batch batch, test_->Load(rows));
+    if (rows_ != nullptr) {
+      SYNCLINE_ASSIGN_OR_RETURN(batch.features,
+                                rows_->Pull(std::nullopt, batch.rows, test_->keys(), batch.features));
+    }
     SYNCLINE_ASSIGN_OR_RETURN(const auto result, Measure(begin, batch));
     loss += result.loss_sum;
     correct += result.correct;

@@ -20,6 +20,7 @@
 #include "worker/train/local_stepper.h"
 #include "worker/train/pull_wait.h"
 #include "worker/train/push_queue.h"
+#include "worker/train/row_exchange.h"
 #include "worker/train/step_source.h"
 #include "worker/train/team_work.h"
 
@@ -74,6 +75,7 @@ class Trainer {
   absl::Status Compute(const StepLease& step);
   absl::Status ComputeTogether(const StepLease& step);
   absl::Status ComputeHere(const StepLease& step);
+  absl::Status ComputeAlone(const StepLease& step);
   absl::Status ComputeInTeam(const StepLease& step);
   absl::StatusOr<Batch> Load(const StepLease& step, uint64_t first, uint64_t count);
   absl::Status Forward(const Batch& batch);
@@ -109,6 +111,7 @@ class Trainer {
   StepSource source_;
   std::unique_ptr<BatchLoader> train_, test_;
   std::unique_ptr<LocalStepper> stepper_;  // local_steps above 1
+  std::unique_ptr<RowExchange> rows_;      // a job with tables
   std::vector<float*> values_;  // the network's, by parameter
   std::shared_ptr<PullWait> pull_;
   Clock pulling_ = 0;

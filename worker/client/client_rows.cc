@@ -1,0 +1,81 @@
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/status/status_macros.h"
+#include "worker/client/client_impl.h"
+
+namespace syncline {
+
+absl::StatusOr<size_t> ClientImpl::TableTensor(size_t table, absl::Span<const uint64_t> keys,
+                                               const void* rows) const {
+  if (first_ == nullptr) return absl::FailedPreconditionError("call CreateTensors first");
+  if (table >= table_tensors_.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("there is no table ", table, ": the job has ", table_tensors_.size(), ", counted from 0"));
+  }
+  if (rows != nullptr || keys.empty()) return table_tensors_[table];
+  return absl::InvalidArgumentError(absl::StrCat("no memory for the rows of table ", table));
+}
+
+// Slots that hold any of the rows, by shard. `all_slots`: the others as well.
+std::vector<Router::Group> ClientImpl::GroupsOfRows(const Route& route, const RowsOf& rows, bool all_slots) const {
+  std::vector<uint32_t> chunks;
+  for (const size_t tensor : table_tensors_) {
+    if (tensor >= rows.size() || rows[tensor] == nullptr) continue;
+    const uint32_t first = route.router.first_chunk(tensor);
+    for (uint32_t slot = 0; slot < route.router.tensor_chunks(tensor); ++slot) {
+      if (all_slots || rows[tensor]->count(slot) > 0) chunks.push_back(first + slot);
+    }
+  }
+  const auto bytes = [&](uint32_t chunk) {
+    const ChunkInfo& info = route.router.chunks()[chunk];
+    const Table& table = job().tables(static_cast<int>(info.tensor - table_tensors_.front()));
+    return rows[info.tensor]->count(static_cast<uint32_t>(info.begin)) * (sizeof(uint64_t) + table.dim() * sizeof(float));
+  };
+  const Router::Parts parts{bytes, options_.message_bytes};
+  return route.router.GroupsOfChunks(chunks, MessagesNow(), &parts);
+}
+
+void ClientImpl::PullRows(Clock clock, bool observer, absl::Span<const RowPull> pulls, PullDone done) {
+  RowsOf rows;
+  for (const RowPull& pull : pulls) {
+    const auto tensor = TableTensor(pull.table, pull.keys, pull.to);
+    if (!tensor.ok()) return done(tensor.status());
+    const Table& table = job().tables(static_cast<int>(pull.table));
+    rows.resize(first_->router.tensors());
+    rows[*tensor] = SlotRows::ToPull(table.slots(), table.dim(), pull.keys, pull.to);
+  }
+  if (rows.empty()) return done(PullOutcome());
+  const RouteTable::Ptr route = observer ? routes_->newest() : routes_->ForPull(clock);
+  const std::vector<Group> groups = GroupsOfRows(*route, rows, false);
+  if (groups.empty()) return done(PullOutcome());
+  Pulling pull{clock, observer, false, {}, rows, nullptr};
+  pull.operation = std::make_shared<PullOperation>(&first_->router, groups.size(), Destination(), std::move(done),
+                                                   observer ? nullptr : versions_.get(), held_.get(), rows);
+  for (const Group& group : groups) SendPull(pull, *route, group);
+}
+
+void ClientImpl::PushRows(Clock clock, absl::Span<const RowPush> pushes, Done done) {
+  Outgoing out;
+  for (const RowPush& push : pushes) {
+    const auto tensor = TableTensor(push.table, push.keys, push.gradients);
+    if (!tensor.ok()) return done(tensor.status());
+    const Table& table = job().tables(static_cast<int>(push.table));
+    out.from.rows.resize(first_->router.tensors());
+    out.from.rows[*tensor] = SlotRows::ToPush(table.slots(), table.dim(), push.keys, push.gradients);
+  }
+  const bool all_slots = job().sync_mode() == SYNC;
+  for (size_t t = 0; all_slots && t < table_tensors_.size(); ++t) {
+    out.from.rows.resize(first_->router.tensors());
+    auto& rows = out.from.rows[table_tensors_[t]];
+    const Table& table = job().tables(static_cast<int>(t));
+    if (rows == nullptr) rows = SlotRows::ToPush(table.slots(), table.dim(), {}, nullptr);
+  }
+  if (first_ == nullptr) return done(absl::FailedPreconditionError("call CreateTensors first"));
+  out.route = routes_->For(clock);
+  out.groups = GroupsOfRows(*out.route, out.from.rows, all_slots);
+  SendPushes(clock, out, std::move(done));
+}
+
+}  // namespace syncline

@@ -54,7 +54,8 @@ class Training {
     sender_.set_map_epoch(map_.epoch());
     const auto gradient = std::make_shared<std::vector<float>>(kChunkBytes / sizeof(float), 1.0f);
     for (uint32_t chunk = 0; chunk < kChunks; ++chunk) {
-      gradients_.push_back({chunk, 0, Fragments::Of(gradient->data(), kChunkBytes, gradient)});
+      gradients_.emplace_back().chunk = chunk;
+      gradients_.back().data = Fragments::Of(gradient->data(), kChunkBytes, gradient);
     }
   }
 

@@ -33,7 +33,7 @@
 #include "proto/parameter_server.grpc.pb.h"
 #include "server/coordinator/coordinator_server.h"
 #include "server/shard_server.h"
-#include "server/store/chunk.h"
+#include "server/store/dense_chunk.h"
 #include "tests/bench/child_process.h"
 #include "tests/bench/measure.h"
 #include "worker/client/client.h"
@@ -366,7 +366,7 @@ void ManyWorkers(const std::string& coordinator,
 void Codecs() {
   const size_t chunk_elements = size_t{256} << 10, chunks = kElements / chunk_elements;
   const Sgd rule(0);
-  std::vector<Chunk> table;
+  std::vector<DenseChunk> table;
   for (size_t i = 0; i < chunks; ++i) table.emplace_back(&rule, chunk_elements);
   std::vector<float> gradient(kElements), a(kElements, 1), b(kElements, 1);
   for (size_t i = 0; i < kElements; ++i) gradient[i] = 1e-3f * static_cast<float>(i % 1000);

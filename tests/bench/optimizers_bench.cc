@@ -12,7 +12,7 @@
 #include "common/tensor/buffer.h"
 #include "common/tensor/vectorise.h"
 #include "proto/job.pb.h"
-#include "server/store/chunk.h"
+#include "server/store/dense_chunk.h"
 #include "tests/bench/measure.h"
 
 namespace syncline {
@@ -31,7 +31,7 @@ std::vector<Buffer> Array(float value) {
   return pieces;
 }
 
-void Triad(const std::vector<std::unique_ptr<Chunk>>& chunks, const std::vector<Buffer>& b) {
+void Triad(const std::vector<std::unique_ptr<DenseChunk>>& chunks, const std::vector<Buffer>& b) {
   for (size_t i = 0; i < kChunks; ++i) {
     // Where the chunk has its weights; nobody else looks at them here.
     char* const weights = const_cast<char*>(chunks[i]->weights().pieces()[0].data);
@@ -59,9 +59,9 @@ void Measure(const Subject& subject) {
   Optimizer settings;
   settings.set_kind(subject.kind);
   const auto rule = *MakeUpdateRule(settings);
-  std::vector<std::unique_ptr<Chunk>> chunks;
+  std::vector<std::unique_ptr<DenseChunk>> chunks;
   for (size_t i = 0; i < kChunks; ++i) {
-    chunks.push_back(std::make_unique<Chunk>(rule.get(), kElements));
+    chunks.push_back(std::make_unique<DenseChunk>(rule.get(), kElements));
   }
   const std::vector<Buffer> gradient = Array(0.01f);
   std::vector<Fragments> fragments;

@@ -66,13 +66,13 @@ void Report(const char* name, double value, const char* unit, double reference, 
 class Table {
  public:
   Table(std::unique_ptr<const RowRule> rule, size_t dim)
-      : rule_(std::move(rule)), format_(dim, RowStorage::kFloat32, *rule_) {
+      : rule_(std::move(rule)), format_(dim, StoredAs::kFloat32, *rule_) {
     Initializer uniform;
     uniform.set_kind(Initializer::UNIFORM);
     uniform.set_b(0.1f);
     for (uint32_t slot = 0; slot < kSlots; ++slot) {
       slots_.push_back(
-          std::make_unique<RowSlot>(format_, rule_.get(), RowInitializer(uniform, 1, "table")));
+          std::make_unique<RowSlot>(format_, rule_.get(), InitialRows(uniform, 1, "table")));
     }
   }
 
@@ -236,7 +236,7 @@ void Insert() {
   const Fragments gradients = Fragments::Of(gradient.data(), gradient.size() * sizeof(float));
   std::vector<double> longest(kRounds), most(kRounds);
   for (int round = 0; round < kRounds; ++round) {
-    RowSlot slot(RowFormat(16, RowStorage::kFloat32, rule), &rule, RowInitializer());
+    RowSlot slot(RowFormat(16, StoredAs::kFloat32, rule), &rule, InitialRows());
     for (uint64_t key = 0; key < 400000; ++key) {
       const uint64_t keys[] = {KeyOf(key)};
       const double seconds = Seconds([&] { slot.Update({{keys, &gradients, 1}}, {}); });

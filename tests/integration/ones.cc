@@ -4,12 +4,22 @@
 
 #include "absl/synchronization/notification.h"
 #include "common/status/status_matchers.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 namespace syncline {
 namespace {
 
 const size_t kSizes[] = {5000, 3000, 7, 1};
+
+// Of a job with a table.
+constexpr size_t kKeys = 200, kDim = 3;
+
+std::vector<uint64_t> RowKeys() {
+  std::vector<uint64_t> keys;
+  for (uint64_t i = 0; i < kKeys; ++i) keys.push_back(i << 32);
+  return keys;
+}
 
 // What a call that ends later comes to.
 template <typename Begin>
@@ -47,6 +57,18 @@ JobManifest OnesJob(SyncMode mode) {
   return job;
 }
 
+JobManifest OnesJobWithTable(SyncMode mode) {
+  JobManifest job = OnesJob(mode);
+  Table* const table = job.add_tables();
+  table->set_name("rows");
+  table->set_dim(kDim);
+  table->set_slots(20);
+  table->mutable_initializer()->set_kind(ROW_INITIALIZER_ZEROS);
+  table->mutable_optimizer()->set_kind(ROW_OPTIMIZER_SGD);
+  table->mutable_optimizer()->set_learning_rate(1);
+  return job;
+}
+
 Ones::Ones(InProcessCluster& cluster, int workers) : pushed_(workers) {
   std::vector<TensorSpec> tensors;
   for (const size_t size : kSizes) {
@@ -72,11 +94,17 @@ void Ones::Begin(Clock steps) {
 
 void Ones::Push(Client* client, Clock steps, uint64_t* pushed) {
   Memory weights(0), ones(-1);
+  const std::vector<uint64_t> keys = RowKeys();
+  std::vector<float> rows(kKeys * kDim), row_ones(kKeys * kDim, -1);
   std::vector<Client::Gradient> gradients;
   for (size_t t = 0; t < ones.places.size(); ++t) gradients.push_back({t, ones.places[t]});
   for (Clock clock = 0; clock < steps; ++clock) {
     SYNCLINE_ASSERT_OK(Wait([&](auto done) { client->Pull(clock, {weights.places}, done); }));
     SYNCLINE_ASSERT_OK(Wait([&](auto done) { client->Push(clock, gradients, done); }));
+    if (client->job().tables_size() > 0) {
+      SYNCLINE_ASSERT_OK(Wait([&](auto done) { client->PullRows(clock, {{0, keys, rows.data()}}, done); }));
+      SYNCLINE_ASSERT_OK(Wait([&](auto done) { client->PushRows(clock, {{0, keys, row_ones.data()}}, done); }));
+    }
     ++*pushed;
     SYNCLINE_ASSERT_OK(Wait([&](auto done) { client->Commit(clock, 1, {}, done); }));
   }
@@ -92,6 +120,11 @@ void Ones::ExpectAllCount() {
   for (const auto& tensor : weights.tensors) {
     for (const float weight : tensor) ASSERT_EQ(weight, total);
   }
+  if (clients_[0]->job().tables_size() == 0) return;
+  std::vector<float> rows(kKeys * kDim);
+  SYNCLINE_EXPECT_OK(
+      Wait([&](auto done) { clients_[0]->ObserveRows({{0, RowKeys(), rows.data()}}, done); }));
+  EXPECT_THAT(rows, testing::Each(total));
 }
 
 }  // namespace syncline

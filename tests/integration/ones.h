@@ -11,6 +11,8 @@ namespace syncline {
 
 // A job in which each push adds 1 to every weight: so the weights say how many pushes were applied.
 JobManifest OnesJob(SyncMode mode);
+// It has a table too, of which each push adds 1 to 200 rows.
+JobManifest OnesJobWithTable(SyncMode mode);
 
 // Clients of such a job, each on a thread of its own, that push for as many steps as they are told to.
 class Ones {

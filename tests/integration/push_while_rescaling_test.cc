@@ -11,7 +11,7 @@ namespace {
 class RescaleByMode : public testing::TestWithParam<SyncMode> {};
 
 TEST_P(RescaleByMode, EveryPushIsAppliedOnce) {
-  JobManifest job = OnesJob(GetParam());
+  JobManifest job = OnesJobWithTable(GetParam());
   job.set_shards(2);
   InProcessCluster cluster(job);
   Ones ones(cluster, 3);
@@ -28,7 +28,7 @@ TEST_P(RescaleByMode, EveryPushIsAppliedOnce) {
 
 // Copies move along with the chunks.
 TEST_P(RescaleByMode, WithCopies) {
-  JobManifest job = OnesJob(GetParam());
+  JobManifest job = OnesJobWithTable(GetParam());
   job.set_shards(2);
   job.set_replicas(2);
   InProcessCluster cluster(job);

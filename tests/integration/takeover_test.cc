@@ -76,7 +76,7 @@ TEST(TakeoverTest, SyncByTheNormsOfWholeTensors) {
 class TakeoverByMode : public testing::TestWithParam<SyncMode> {};
 
 TEST_P(TakeoverByMode, EveryAcknowledgedPushCountsOnce) {
-  JobManifest job = OnesJob(GetParam());
+  JobManifest job = OnesJobWithTable(GetParam());
   job.set_shards(3);
   job.set_replicas(2);
   ProcessCluster cluster(job, absl::Seconds(1));

@@ -1,0 +1,174 @@
+// How fast rows get in and out of a shard in another process: one worker, one shard, async, each a process of its own
+// beside the coordinator. References are ps-lite's own key-value benchmark, whose server stores nothing, and a gather of the
+// same rows from a plain array in this process.
+//
+//   rows_bench [KEYS]
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
+#include "common/config/manifest.h"
+#include "common/hash/mix.h"
+#include "server/coordinator/coordinator_server.h"
+#include "server/shard_server.h"
+#include "tests/bench/child_process.h"
+#include "tests/bench/measure.h"
+#include "worker/client/client.h"
+
+namespace syncline {
+namespace {
+
+constexpr int kRounds = 3;
+constexpr size_t kWide = 64;
+
+void AddTable(JobManifest* job, const char* name, uint32_t dim) {
+  Table* const table = job->add_tables();
+  table->set_name(name);
+  table->set_dim(dim);
+  table->mutable_optimizer()->set_kind(ROW_OPTIMIZER_ADAGRAD);
+}
+
+JobManifest Job() {
+  JobManifest job;
+  job.set_name("rows");
+  job.mutable_model()->set_input(1);
+  job.mutable_model()->add_layers()->mutable_linear()->set_units(1);
+  job.mutable_model()->set_loss(MEAN_SQUARED_ERROR);
+  job.mutable_data()->set_format(RANDOM_LINEAR);
+  job.mutable_data()->set_samples(1);
+  job.set_sync_mode(ASYNC);
+  AddTable(&job, "narrow", 1);
+  AddTable(&job, "wide", kWide);
+  Must(CompleteManifest(&job));
+  return job;
+}
+
+void Coordinate(const Pipe& parent) {
+  CoordinatorServer::Options options;
+  options.job = Job();
+  const auto coordinator = Must(CoordinatorServer::Start(options));
+  parent.WriteLine(coordinator->address());
+  while (true) pause();
+}
+
+void ServeShard(const Pipe& parent) {
+  ShardServer::Options options;
+  options.coordinator = parent.ReadLine();
+  const auto shard = Must(ShardServer::Start(options));
+  parent.WriteLine("ready");
+  while (true) pause();
+}
+
+void Await(const std::function<void(Client::Done)>& begin) {
+  absl::Notification done;
+  absl::Status result;
+  begin([&](absl::Status status) {
+    result = std::move(status);
+    done.Notify();
+  });
+  done.WaitForNotification();
+  Must(result);
+}
+
+// One table's rows under scattered keys.
+struct Rows {
+  Rows(size_t table, size_t dim, size_t count) : table(table), dim(dim), weights(count * dim), gradients(count * dim, 0.1f) {
+    for (uint64_t i = 0; i < count; ++i) keys.push_back(Mix(i));
+  }
+
+  double Push(Client* client, Clock clock) const {
+    return Seconds([&] {
+      Await([&](Client::Done done) { client->PushRows(clock, {{table, keys, gradients.data()}}, std::move(done)); });
+    });
+  }
+  double Pull(Client* client) {
+    return Seconds([&] {
+      Await([&](Client::Done done) { client->ObserveRows({{table, keys, weights.data()}}, std::move(done)); });
+    });
+  }
+
+  const size_t table;
+  const size_t dim;
+  std::vector<uint64_t> keys;
+  std::vector<float> weights, gradients;
+};
+
+void Report(const std::string& name, double value, const char* unit, double reference, double at_least) {
+  std::printf("{\"group\": \"rows\", \"name\": \"%s\", \"value\": %.4g, \"unit\": \"%s\", \"reference\": %s, "
+              "\"ratio\": %s, \"at_least\": %g}\n",
+              name.c_str(), value, unit, reference > 0 ? absl::StrCat(reference).c_str() : "null",
+              reference > 0 ? absl::StrCat(value / reference).c_str() : "null", at_least);
+  std::fflush(stdout);
+}
+
+// A gather of as many rows from an array, in another order than they lie in.
+double Gather(const Rows& rows) {
+  const size_t count = rows.keys.size();
+  std::vector<float> array(count * rows.dim, 1), to(count * rows.dim);
+  return Seconds([&] {
+    for (size_t i = 0; i < count; ++i) {
+      const size_t from = static_cast<size_t>((static_cast<unsigned __int128>(rows.keys[i]) * count) >> 64);
+      std::copy_n(&array[from * rows.dim], rows.dim, &to[i * rows.dim]);
+    }
+  });
+}
+
+void Run(const std::string& coordinator, size_t count) {
+  ClientOptions options;
+  options.coordinator = coordinator;
+  const auto client = Must(Client::Connect(options));
+  TensorSpec weight;
+  weight.set_name("weight");
+  weight.add_shape(1);
+  Must(client->CreateTensors({weight}));
+  const double millions = static_cast<double>(count) / 1e6;
+
+  Rows narrow(0, 1, count);
+  const double made = narrow.Push(client.get(), 0);
+  Report(absl::StrCat("first push of ", count, " keys, one float each"), millions / made, "M keys/s", 0, 0);
+  std::vector<double> pushes, pulls;
+  for (int round = 0; round < kRounds; ++round) {
+    pushes.push_back(narrow.Push(client.get(), 1 + round));
+    pulls.push_back(narrow.Pull(client.get()));
+  }
+  Report(absl::StrCat("pull of ", count, " scattered keys, one float each"), millions / Median(pulls), "M keys/s", 0, 50);
+  Report("push and Adagrad of the same", millions / Median(pushes), "M keys/s", 0, 40);
+
+  Rows wide(1, kWide, count / 10);
+  wide.Push(client.get(), 1 + kRounds);
+  std::vector<double> wide_pulls, gathers;
+  for (int round = 0; round < kRounds; ++round) {
+    wide_pulls.push_back(wide.Pull(client.get()));
+    gathers.push_back(Gather(wide));
+  }
+  const double rows = static_cast<double>(wide.keys.size()) / 1e6;
+  Report("pull of dim 64 / gather from a plain array in one process", rows / Median(wide_pulls), "M rows/s",
+         rows / Median(gathers), 0.5);
+}
+
+}  // namespace
+}  // namespace syncline
+
+int main(int argc, char** argv) {
+  using namespace syncline;
+  // As the daemons do (common/daemon).
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+  const size_t keys = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 10000000;
+  if (keys < 10) Die("KEYS must be at least 10");
+  const ChildProcess coordinator(Coordinate), shard(ServeShard);
+  const std::string address = coordinator.pipe().ReadLine();
+  shard.pipe().WriteLine(address);
+  if (shard.pipe().ReadLine() != "ready") Die("no shard");
+  Run(address, keys);
+  return 0;
+}

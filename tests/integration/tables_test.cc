@@ -1,0 +1,290 @@
+// Rows of tables through the client: what each policy promises for chunks holds for them.
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "common/table/row_hash.h"
+#include "common/rpc/call.h"
+#include "common/rpc/channel.h"
+#include "common/status/status_macros.h"
+#include "common/status/status_matchers.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "proto/parameter_server.grpc.pb.h"
+#include "tests/integration/in_process_cluster.h"
+#include "worker/client/client.h"
+
+namespace syncline {
+namespace {
+
+using absl::StatusCode;
+using testing::Each;
+using testing::HasSubstr;
+
+constexpr size_t kDim = 4;
+using Rows = std::vector<float>;
+
+JobManifest TableJob(SyncMode mode, uint32_t shards) {
+  JobManifest job = SmallJob(1, 1, 1000);
+  job.set_sync_mode(mode);
+  job.set_shards(shards);
+  job.mutable_optimizer()->Clear();
+  job.mutable_optimizer()->set_kind(SGD);
+  job.mutable_optimizer()->set_learning_rate(1);
+  for (const char* name : {"users", "items"}) {
+    Table* const table = job.add_tables();
+    table->set_name(name);
+    table->set_dim(kDim);
+    table->set_slots(8);
+    table->mutable_optimizer()->set_kind(ROW_OPTIMIZER_SGD);
+    table->mutable_optimizer()->set_learning_rate(1);
+  }
+  return job;
+}
+
+std::vector<uint64_t> Keys(size_t count) {
+  std::vector<uint64_t> keys;
+  for (size_t i = 0; i < count; ++i) keys.push_back(i * 7919);
+  return keys;
+}
+
+// One worker that has a tensor of one weight beside the tables.
+class TableClient {
+ public:
+  explicit TableClient(const InProcessCluster& cluster) {
+    ClientOptions options;
+    options.coordinator = cluster.coordinator();
+    client_ = *Client::Connect(options);
+    TensorSpec weight;
+    weight.set_name("weight");
+    weight.add_shape(1);
+    SYNCLINE_EXPECT_OK(client_->CreateTensors({weight}));
+    SYNCLINE_EXPECT_OK(client_->Lease(100, 0, 0).status());
+  }
+
+  absl::StatusOr<Rows> Pull(Clock clock, size_t table, const std::vector<uint64_t>& keys) {
+    Rows rows(keys.size() * kDim, -99);
+    SYNCLINE_RETURN_IF_ERROR(Wait([&](auto done) {
+      client_->PullRows(clock, {{table, keys, rows.data()}}, [done](auto pulled) { done(pulled.status()); });
+    }));
+    return rows;
+  }
+  Rows Observe(size_t table, const std::vector<uint64_t>& keys) {
+    Rows rows(keys.size() * kDim, -99);
+    SYNCLINE_EXPECT_OK(Wait([&](auto done) { client_->ObserveRows({{table, keys, rows.data()}}, done); }));
+    return rows;
+  }
+  // Each of the keys' gradients is `value`.
+  absl::Status Push(Clock clock, size_t table, const std::vector<uint64_t>& keys, float value) {
+    const Rows gradients(keys.size() * kDim, value);
+    SYNCLINE_RETURN_IF_ERROR(Wait([&](auto done) { client_->Push(clock, {{0, &zero_}}, done); }));
+    return Wait([&](auto done) { client_->PushRows(clock, {{table, keys, gradients.data()}}, done); });
+  }
+  absl::Status Commit(Clock clock, uint64_t samples, const std::vector<Rank>& contributors) {
+    return Wait([&](auto done) {
+      client_->Commit(clock, samples, contributors, [done](auto accepted) { done(accepted.status()); });
+    });
+  }
+  // All of a step, with a gradient of 1 for 300 of the first table's rows; 400 rows then.
+  Rows Step(Clock clock) {
+    SYNCLINE_EXPECT_OK(Push(clock, 0, Keys(300), 1));
+    SYNCLINE_EXPECT_OK(Commit(clock, 1, {0}));
+    const auto rows = Pull(clock + 1, 0, Keys(400));
+    SYNCLINE_EXPECT_OK(rows.status());
+    return rows.ok() ? *rows : Rows();
+  }
+  Client& client() { return *client_; }
+
+ private:
+  template <typename Begin>
+  static absl::Status Wait(const Begin& begin) {
+    absl::Notification done;
+    absl::Status result;
+    begin([&](const absl::Status& status) {
+      result = status;
+      done.Notify();
+    });
+    done.WaitForNotification();
+    return result;
+  }
+
+  std::unique_ptr<Client> client_;
+  const float zero_ = 0;
+};
+
+class TablesByMode : public testing::TestWithParam<SyncMode> {};
+
+TEST_P(TablesByMode, RowsBeginAlikeOnAnyNumberOfShardsAndMoveByTheirGradients) {
+  Rows first;
+  for (const uint32_t shards : {1, 3}) {
+    InProcessCluster cluster(TableJob(GetParam(), shards));
+    TableClient worker(cluster);
+    SYNCLINE_ASSERT_OK_AND_ASSIGN(const Rows begin, worker.Pull(0, 0, Keys(100)));
+    if (first.empty()) first = begin;
+    EXPECT_EQ(begin, first);
+    EXPECT_THAT(begin, Each(testing::AllOf(testing::Ge(-0.25f), testing::Lt(0.25f))));
+    EXPECT_NE(worker.Observe(1, Keys(100)), begin) << "the other table's are others";
+
+    SYNCLINE_ASSERT_OK(worker.Push(0, 0, Keys(50), 2));
+    SYNCLINE_ASSERT_OK(worker.Commit(0, 1, {0}));
+    SYNCLINE_ASSERT_OK_AND_ASSIGN(const Rows after, worker.Pull(1, 0, Keys(100)));
+    for (size_t i = 0; i < after.size(); ++i) EXPECT_EQ(after[i], begin[i] - (i < 50 * kDim ? 2 : 0));
+    EXPECT_EQ(worker.Observe(0, Keys(100)), after);
+  }
+}
+
+TEST_P(TablesByMode, AnIncarnationsPushCountsOnceAClock) {
+  InProcessCluster cluster(TableJob(GetParam(), 2));
+  TableClient worker(cluster);
+  SYNCLINE_ASSERT_OK_AND_ASSIGN(const Rows begin, worker.Pull(0, 0, Keys(9)));
+  for (int again = 0; again < 3; ++again) SYNCLINE_ASSERT_OK(worker.Push(0, 0, Keys(9), 1));
+  SYNCLINE_ASSERT_OK(worker.Commit(0, 1, {0}));
+  SYNCLINE_ASSERT_OK_AND_ASSIGN(const Rows after, worker.Pull(1, 0, Keys(9)));
+  for (size_t i = 0; i < after.size(); ++i) EXPECT_EQ(after[i], begin[i] - 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, TablesByMode, testing::Values(SYNC, BOUNDED, ASYNC),
+                         [](const auto& info) { return SyncMode_Name(info.param); });
+
+TEST(TablesTest, SyncTakesTheMeanOverWorkersBySamples) {
+  JobManifest job = TableJob(SYNC, 2);
+  job.set_workers(2);
+  InProcessCluster cluster(job);
+  TableClient a(cluster), b(cluster);
+  const Rows begin = a.Observe(0, {1, 2, 3});
+  SYNCLINE_ASSERT_OK(a.Push(0, 0, {1, 2}, 4));
+  SYNCLINE_ASSERT_OK(b.Push(0, 0, {3, 2}, 8));
+  SYNCLINE_ASSERT_OK(a.Commit(0, 3, {0, 1}));
+  EXPECT_EQ(a.Observe(0, {1, 2, 3}), begin) << "not before all have committed";
+  SYNCLINE_ASSERT_OK(b.Commit(0, 1, {0, 1}));
+  SYNCLINE_ASSERT_OK_AND_ASSIGN(const Rows after, b.Pull(1, 0, {1, 2, 3}));
+  const float moved[] = {3, 5, 2};
+  for (size_t i = 0; i < after.size(); ++i) EXPECT_FLOAT_EQ(after[i], begin[i] - moved[i / kDim]);
+}
+
+// In sync a shard must know of every slot that there is nothing for it.
+TEST(TablesTest, ACommitWithoutThePushOfATableIsRefused) {
+  InProcessCluster cluster(TableJob(SYNC, 1));
+  TableClient worker(cluster);
+  const float zero = 0;
+  absl::Notification pushed;
+  worker.client().Push(0, {{0, &zero}}, [&](const absl::Status& status) {
+    SYNCLINE_EXPECT_OK(status);
+    pushed.Notify();
+  });
+  pushed.WaitForNotification();
+  EXPECT_THAT(worker.Commit(0, 1, {0}), StatusIs(StatusCode::kFailedPrecondition, HasSubstr("not pushed chunk")));
+  absl::Notification none;
+  worker.client().PushRows(0, {}, [&](const absl::Status& status) {
+    SYNCLINE_EXPECT_OK(status);
+    none.Notify();
+  });
+  none.WaitForNotification();
+  SYNCLINE_EXPECT_OK(worker.Commit(0, 1, {0}));
+}
+
+// Steps until there is a checkpoint. The rows after each, and the checkpoint's step.
+std::pair<std::vector<Rows>, uint64_t> StepToACheckpoint(const JobManifest& job) {
+  InProcessCluster cluster(job);
+  TableClient worker(cluster);
+  std::vector<Rows> rows = {worker.Observe(0, Keys(400))};
+  std::string checkpoint;
+  while (checkpoint.empty()) {
+    const Clock clock = rows.size() - 1;
+    rows.push_back(worker.Step(clock));
+    absl::SleepFor(absl::Milliseconds(20));
+    checkpoint = cluster.Status().last_checkpoint();
+  }
+  uint64_t step = 0;
+  EXPECT_TRUE(absl::SimpleAtoi(checkpoint.substr(checkpoint.rfind('-') + 1), &step)) << checkpoint;
+  rows.push_back(worker.Step(rows.size() - 1));
+  return {rows, step};
+}
+
+TEST(TablesTest, CheckpointsHoldRowsAndTheirStateForAnyNumberOfShards) {
+  JobManifest job = TableJob(SYNC, 2);
+  job.mutable_tables(0)->mutable_optimizer()->set_kind(ROW_OPTIMIZER_ADAGRAD);
+  job.mutable_checkpoint()->set_interval_steps(1);
+  const auto [rows, at] = StepToACheckpoint(job);
+  job.set_shards(3);
+  InProcessCluster cluster(job, "latest");
+  TableClient worker(cluster);
+  EXPECT_EQ(worker.Observe(0, Keys(400)), rows[at]);
+  EXPECT_EQ(worker.Step(at), rows[at + 1]);
+  EXPECT_NE(rows[at + 1], rows[at]);
+}
+
+TEST(TablesTest, RestoringWithAnotherTableSaysWhatDiffers) {
+  JobManifest job = TableJob(SYNC, 1);
+  job.mutable_checkpoint()->set_interval_steps(1);
+  StepToACheckpoint(job);
+  job.mutable_tables(1)->set_dim(5);
+  InProcessCluster cluster(job, "latest");
+  ClientOptions options;
+  options.coordinator = cluster.coordinator();
+  const auto client = *Client::Connect(options);
+  TensorSpec weight;
+  weight.set_name("weight");
+  weight.add_shape(1);
+  EXPECT_THAT(client->CreateTensors({weight}),
+              StatusIs(StatusCode::kFailedPrecondition, HasSubstr("table items: dim is 5, and was 4")));
+}
+
+// What another client might send.
+TEST(TablesTest, ChecksKeys) {
+  InProcessCluster cluster(TableJob(ASYNC, 1));
+  TableClient worker(cluster);
+  const auto stub = ParameterServer::NewStub(*MakeChannel(cluster.shard(0), {}));
+  PullRequest pull;
+  *pull.mutable_sender() = SenderOf(worker.client());
+  const auto pulled = [&] {
+    return Call<PullReply>(*stub, &ParameterServer::Stub::Pull, pull, absl::Seconds(10)).status();
+  };
+  pull.add_chunks(1);  // slot 0 of users
+  EXPECT_THAT(pulled(), StatusIs(StatusCode::kInvalidArgument, HasSubstr("pull slots with keys")));
+  pull.add_keys("1234");
+  EXPECT_THAT(pulled(), StatusIs(StatusCode::kInvalidArgument, HasSubstr("no whole keys of 8 bytes")));
+  uint64_t key = 0;
+  while (SlotOfKey(key, 8) == 0) ++key;
+  const std::string elsewhere(reinterpret_cast<const char*>(&key), 8);
+  pull.set_keys(0, elsewhere);
+  EXPECT_THAT(pulled(), StatusIs(StatusCode::kInvalidArgument, HasSubstr("belongs to slot")));
+  pull.set_chunks(0, 0);
+  EXPECT_THAT(pulled(), StatusIs(StatusCode::kInvalidArgument, HasSubstr("is not a slot of a table")));
+  pull.add_keys("");
+  EXPECT_THAT(pulled(), StatusIs(StatusCode::kInvalidArgument, HasSubstr("2 for 1 chunks")));
+
+  PushRequest push;
+  *push.mutable_header()->mutable_sender() = SenderOf(worker.client());
+  ChunkData* const chunk = push.add_chunks();
+  const auto pushed = [&] {
+    return Call<PushReply>(*stub, &ParameterServer::Stub::Push, push, absl::Seconds(10)).status();
+  };
+  chunk->set_chunk(1);
+  chunk->set_keys(elsewhere);
+  chunk->set_data(std::string(kDim * 4, '\0'));
+  EXPECT_THAT(pushed(), StatusIs(StatusCode::kInvalidArgument, HasSubstr("belongs to slot")));
+  key = 0;
+  while (SlotOfKey(key, 8) != 0) ++key;
+  chunk->set_keys(std::string(reinterpret_cast<const char*>(&key), 8));
+  chunk->set_data(std::string(kDim * 4 + 4, '\0'));
+  EXPECT_THAT(pushed(), StatusIs(StatusCode::kInvalidArgument, HasSubstr("has 16 bytes, the push 20")));
+  chunk->set_codec(TOPK);
+  EXPECT_THAT(pushed(), StatusIs(StatusCode::kInvalidArgument, HasSubstr("nothing else")));
+  chunk->clear_codec();
+  chunk->set_data(std::string(kDim * 4, '\xff'));
+  EXPECT_THAT(pushed(), StatusIs(StatusCode::kInvalidArgument, HasSubstr("users holds NaN")));
+  chunk->set_data(std::string(kDim * 4, '\0'));
+  SYNCLINE_EXPECT_OK(pushed());
+
+  EXPECT_THAT(worker.Pull(0, 2, {1}).status(), StatusIs(StatusCode::kInvalidArgument, HasSubstr("no table 2")));
+}
+
+}  // namespace
+}  // namespace syncline

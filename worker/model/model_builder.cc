@@ -6,13 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status/status_macros.h"
-#include "worker/model/activation.h"
-#include "worker/model/attention.h"
-#include "worker/model/dropout.h"
-#include "worker/model/embedding.h"
-#include "worker/model/layer_norm.h"
-#include "worker/model/linear.h"
-#include "worker/model/residual.h"
+#include "worker/model/layer_run.h"
 
 namespace syncline {
 namespace {
@@ -20,21 +14,12 @@ namespace {
 constexpr uint32_t kMaxInput = 1 << 20;
 constexpr uint32_t kMaxUnits = 1 << 16;
 constexpr uint32_t kMaxPositions = 1 << 14;
-constexpr int kMaxLayers = 1000;
 constexpr int kMaxDepth = 8;
-constexpr double kDefaultEpsilon = 1e-5;
 
 template <typename T>
 absl::Status OutOfRange(const std::string& field, T value, absl::string_view accepted) {
   return absl::InvalidArgumentError(
       absl::StrCat(field, " is ", value, "; accepted: ", accepted));
-}
-
-SampleShape ShapeAfter(const Layer& layer, SampleShape shape) {
-  if (layer.has_linear()) shape.width = static_cast<int>(layer.linear().units());
-  // The positions were the features so far.
-  if (layer.has_embedding()) shape = {shape.width, static_cast<int>(layer.embedding().units())};
-  return shape;
 }
 
 absl::Status ValidateLinear(const Linear& linear, const std::string& field) {
@@ -153,83 +138,6 @@ absl::Status ValidateLoss(const Model& model) {
   }
 }
 
-BackendActivation ActivationOf(const Layer& layer) {
-  switch (layer.kind_case()) {
-    case Layer::kRelu:
-      return kRelu;
-    case Layer::kGelu:
-      return kGelu;
-    case Layer::kTanh:
-      return kTanh;
-    case Layer::kSigmoid:
-      return kSigmoid;
-    default:
-      return kIdentity;
-  }
-}
-
-using Layers = std::vector<std::unique_ptr<ModelLayer>>;
-
-// Layers of one list of the manifest, named from `prefix` on.
-Layers BuildRun(const google::protobuf::RepeatedPtrField<Layer>& layers, const LayerRange& range,
-                const std::string& prefix, SampleShape shape, uint64_t seed);
-
-// A layer that no other one is fused with.
-std::unique_ptr<ModelLayer> BuildLayer(const Layer& layer, const std::string& name, const SampleShape& shape,
-                                       uint64_t seed) {
-  switch (layer.kind_case()) {
-    case Layer::kDropout:
-      return std::make_unique<DropoutLayer>(shape.units(), static_cast<float>(layer.dropout().rate()), seed);
-    case Layer::kLayerNorm: {
-      const double epsilon = layer.layer_norm().has_epsilon() ? layer.layer_norm().epsilon() : kDefaultEpsilon;
-      return std::make_unique<LayerNormLayer>(name + ".layer_norm", shape.positions, shape.width,
-                                              static_cast<float>(epsilon));
-    }
-    case Layer::kEmbedding:
-      return std::make_unique<EmbeddingLayer>(name + ".embedding", shape.width,
-                                              static_cast<int>(layer.embedding().vocabulary()),
-                                              static_cast<int>(layer.embedding().units()));
-    case Layer::kAttention:
-      return std::make_unique<AttentionLayer>(name + ".attention", shape.positions, shape.width,
-                                              static_cast<int>(layer.attention().heads()));
-    case Layer::kResidual: {
-      const auto& within = layer.residual().layers();
-      return std::make_unique<ResidualLayer>(
-          BuildRun(within, {0, within.size()}, name + ".residual.", shape, seed));
-    }
-    default:
-      return std::make_unique<ActivationLayer>(shape.units(), ActivationOf(layer));
-  }
-}
-
-Layers BuildRun(const google::protobuf::RepeatedPtrField<Layer>& layers, const LayerRange& range,
-                const std::string& prefix, SampleShape shape, uint64_t seed) {
-  Layers built;
-  LinearLayer* last_linear = nullptr;  // the layer before this one, if it is linear
-  for (int i = range.begin; i < range.end; ++i) {
-    const Layer& layer = layers[i];
-    const BackendActivation activation = ActivationOf(layer);
-    if (activation != kIdentity && last_linear != nullptr && !last_linear->fused()) {
-      last_linear->Fuse(activation);
-      continue;
-    }
-    last_linear = nullptr;
-    const std::string name = absl::StrCat(prefix, i);
-    if (layer.has_linear()) {
-      const Linear& linear = layer.linear();
-      auto made = std::make_unique<LinearLayer>(name + ".linear", shape.positions, shape.width,
-                                                static_cast<int>(linear.units()),
-                                                linear.has_bias() ? linear.bias() : true);
-      last_linear = made.get();
-      built.push_back(std::move(made));
-    } else {
-      built.push_back(BuildLayer(layer, name, shape, seed * kMaxLayers + i));
-    }
-    shape = ShapeAfter(layer, shape);
-  }
-  return built;
-}
-
 }  // namespace
 
 SampleShape ShapeBefore(const Model& model, int layer) {
@@ -258,19 +166,20 @@ absl::Status ValidateModel(const Model& model) {
 
 absl::StatusOr<std::vector<std::unique_ptr<ModelLayer>>> BuildLayers(const Model& model,
                                                                      const LayerRange& range,
-                                                                     uint64_t seed) {
+                                                                     uint64_t seed, TensorGroup* group) {
   SYNCLINE_RETURN_IF_ERROR(ValidateModel(model));
   if (range.begin < 0 || range.begin >= range.end || range.end > model.layers_size()) {
     return OutOfRange("the range of layers",
                       absl::StrCat(range.begin, " up to, but not, ", range.end),
                       absl::StrCat("some of the ", model.layers_size(), " there are"));
   }
-  return BuildRun(model.layers(), range, "", ShapeBefore(model, range.begin), seed);
+  return BuildRun({&model.layers(), range, "", ShapeBefore(model, range.begin), seed, group});
 }
 
 absl::StatusOr<std::vector<ParameterSpec>> ModelParameters(const Model& model,
-                                                           const LayerRange& range) {
-  SYNCLINE_ASSIGN_OR_RETURN(const auto layers, BuildLayers(model, range, 0));
+                                                           const LayerRange& range,
+                                                           TensorGroup* group) {
+  SYNCLINE_ASSIGN_OR_RETURN(const auto layers, BuildLayers(model, range, 0, group));
   std::vector<ParameterSpec> specs;
   for (const auto& layer : layers) {
     for (ParameterSpec& spec : layer->parameters()) specs.push_back(std::move(spec));

@@ -9,6 +9,8 @@
 #include "common/cluster/stage_layout.h"
 #include "proto/job.pb.h"
 #include "worker/model/layer.h"
+#include "worker/model/sample_shape.h"
+#include "worker/model/tensor_group.h"
 
 namespace syncline {
 
@@ -19,23 +21,20 @@ absl::Status ValidateModel(const Model& model);
 inline LayerRange AllLayers(const Model& model) { return {0, model.layers_size()}; }
 
 // The layers of a model in order, each named by its place in the manifest ("0.linear"). An
-// activation just after a linear layer becomes part of it. `seed` decides dropout.
+// activation just after a linear layer becomes part of it. `seed` decides dropout. With a group, which outlives them, they
+// are this process's part of layers that are split (PlanSplits over the range); what comes in and out is whole.
 absl::StatusOr<std::vector<std::unique_ptr<ModelLayer>>> BuildLayers(const Model& model,
                                                                      const LayerRange& range,
-                                                                     uint64_t seed);
+                                                                     uint64_t seed,
+                                                                     TensorGroup* group = nullptr);
 
-// A sample between two layers: so many positions (1 unless the model begins with an embedding) of so many units.
-struct SampleShape {
-  int positions = 1;
-  int width = 0;
-  int units() const { return positions * width; }
-};
 // What layer `layer` of a valid model gets; with layers_size(), what the model gives.
 SampleShape ShapeBefore(const Model& model, int layer);
 
 // The tensors that layers of a model learn, in order from the input, without building them on a device.
 absl::StatusOr<std::vector<ParameterSpec>> ModelParameters(const Model& model,
-                                                           const LayerRange& range);
+                                                           const LayerRange& range,
+                                                           TensorGroup* group = nullptr);
 inline absl::StatusOr<std::vector<ParameterSpec>> ModelParameters(const Model& model) {
   return ModelParameters(model, AllLayers(model));
 }

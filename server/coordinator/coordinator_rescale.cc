@@ -114,7 +114,7 @@ absl::StatusOr<ScaleReply> CoordinatorImpl::Scale(const ScaleRequest& request) {
   }
   if (request.workers() % team_size() != 0) {
     return absl::InvalidArgumentError(absl::StrCat("workers is ", request.workers(), ": it must be a multiple of ",
-                                                   team_size(), ", the job's pipeline.stages"));
+                                                   team_size(), ", the job's pipeline.stages times tensor_parallel.size"));
   }
   MetadataRecord record;
   *record.mutable_scaled() = request;

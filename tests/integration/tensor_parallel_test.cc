@@ -62,22 +62,28 @@ TEST(TensorParallelTest, OfStagesAndReplicasToo) {
 }
 
 TEST(TensorParallelTest, ATransformerLearnsTheSame) {
-  const JobManifest one = TransformerJob(1);
+  const auto transformer = [](uint32_t stages, uint32_t size) {
+    JobManifest job = Shared(TransformerJob(stages), size);
+    job.mutable_pipeline()->set_micro_batches(2);
+    job.set_epochs(3);
+    return job;
+  };
+  const JobManifest one = transformer(1, 1);
   InProcessCluster cluster(one);
   cluster.StartWorkers();
   const ClusterStatusReply status = cluster.Finish();
-  EXPECT_GT(status.test_accuracy(), 0.8);
+  EXPECT_GT(status.test_accuracy(), 0.5);
   const auto alone = CheckpointWeights(one.checkpoint().directory());
   SYNCLINE_ASSERT_OK(alone);
   for (const auto& [stages, size] : {std::pair(1u, 2u), std::pair(1u, 3u), std::pair(2u, 2u)}) {
-    const JobManifest job = Shared(TransformerJob(stages), size);
+    const JobManifest job = transformer(stages, size);
     InProcessCluster split(job);
     split.StartWorkers();
     const ClusterStatusReply end = split.Finish();
-    EXPECT_NEAR(end.test_accuracy(), status.test_accuracy(), 0.02) << stages << " stages of " << size;
-    EXPECT_NEAR(end.test_loss(), status.test_loss(), 0.02) << stages << " stages of " << size;
+    EXPECT_NEAR(end.test_accuracy(), status.test_accuracy(), 0.01) << stages << " stages of " << size;
+    EXPECT_NEAR(end.test_loss(), status.test_loss(), 0.01) << stages << " stages of " << size;
     // Adam makes much of the sign of a gradient that is nearly 0.
-    EXPECT_LT(Difference(*CheckpointWeights(job.checkpoint().directory()), *alone), 0.05)
+    EXPECT_LT(Difference(*CheckpointWeights(job.checkpoint().directory()), *alone), 0.02)
         << stages << " stages of " << size;
   }
 }

@@ -62,6 +62,15 @@ absl::Status LinearLayer::Backward(const Pass& pass, const float* x, const float
                                           activation_ == kGelu ? BeforeActivation(pass) : nullptr, y,
                                           dy, dy));
   }
+  const auto make_dx = [&] {
+    return device_->Run(&Backend::gemm, 0, 0, rows, inputs, units, 1.0f, dy, tensors_.values[0], 0.0f, dx);
+  };
+  // What the others make of it comes while the weights' gradient is computed.
+  const bool sums = dx != nullptr && units_.split();
+  if (sums) {
+    SYNCLINE_RETURN_IF_ERROR(make_dx());
+    SYNCLINE_RETURN_IF_ERROR(group_->StartSum(dx, static_cast<size_t>(rows) * inputs));
+  }
   if (bias_) {
     SYNCLINE_RETURN_IF_ERROR(
         device_->Run(&Backend::column_sum, rows, units, pass.add, dy, tensors_.gradients[1]));
@@ -70,10 +79,8 @@ absl::Status LinearLayer::Backward(const Pass& pass, const float* x, const float
   SYNCLINE_RETURN_IF_ERROR(device_->Run(&Backend::gemm, 1, 0, units, inputs, rows, 1.0f, dy,
                                         x, pass.add ? 1.0f : 0.0f, tensors_.gradients[0]));
   SYNCLINE_RETURN_IF_ERROR(made(0));
-  if (dx == nullptr) return absl::OkStatus();
-  SYNCLINE_RETURN_IF_ERROR(device_->Run(&Backend::gemm, 0, 0, rows, inputs, units, 1.0f, dy,
-                                        tensors_.values[0], 0.0f, dx));
-  return units_.split() ? group_->Sum(dx, static_cast<size_t>(rows) * inputs) : absl::OkStatus();
+  if (sums) return group_->FinishSum();
+  return dx == nullptr ? absl::OkStatus() : make_dx();
 }
 
 }  // namespace syncline

@@ -19,8 +19,14 @@ class TensorGroup {
   int part() const { return part_; }
   int parts() const { return parts_; }
 
-  // data[floats] becomes the sum over all processes', the same bits in each.
-  virtual absl::Status Sum(float* data, size_t floats) = 0;
+  // data[floats] becomes the sum over all processes', the same bits in each, when FinishSum returns; it is left alone from
+  // StartSum on. One sum at a time, and nothing else of this meanwhile.
+  virtual absl::Status StartSum(float* data, size_t floats) = 0;
+  virtual absl::Status FinishSum() = 0;
+  absl::Status Sum(float* data, size_t floats) {
+    const absl::Status started = StartSum(data, floats);
+    return started.ok() ? FinishSum() : started;
+  }
   // whole[rows, width], of whose columns each process has its part: own[rows, those of PartOf(width)].
   virtual absl::Status Gather(int rows, int width, const float* own, float* whole) = 0;
   // The other way round; nothing is sent.
@@ -35,7 +41,8 @@ class TensorGroup {
 class LonePart final : public TensorGroup {
  public:
   using TensorGroup::TensorGroup;
-  absl::Status Sum(float*, size_t) override { return absl::OkStatus(); }
+  absl::Status StartSum(float*, size_t) override { return absl::OkStatus(); }
+  absl::Status FinishSum() override { return absl::OkStatus(); }
   absl::Status Gather(int, int, const float*, float*) override { return absl::OkStatus(); }
   absl::Status Take(int, int, const float*, float*) override { return absl::OkStatus(); }
 };

@@ -52,11 +52,16 @@ class ThreadGroup final : public TensorGroup {
  public:
   ThreadGroup(Meeting* meeting, int part, int parts) : TensorGroup(part, parts), meeting_(meeting) {}
 
-  absl::Status Sum(float* data, size_t floats) override {
-    const auto all = meeting_->Bring(part(), {data, data + floats});
-    std::fill_n(data, floats, 0.0f);
-    for (const auto& one : all) {
-      for (size_t i = 0; i < floats; ++i) data[i] += one[i];
+  absl::Status StartSum(float* data, size_t floats) override {
+    sum_ = data;
+    mine_.assign(data, data + floats);
+    return absl::OkStatus();
+  }
+  absl::Status FinishSum() override {
+    const auto all = meeting_->Bring(part(), mine_);
+    for (size_t i = 0; i < mine_.size(); ++i) {
+      sum_[i] = 0.0f;
+      for (const auto& one : all) sum_[i] += one[i];
     }
     return absl::OkStatus();
   }
@@ -81,6 +86,8 @@ class ThreadGroup final : public TensorGroup {
 
  private:
   Meeting* const meeting_;
+  float* sum_ = nullptr;
+  std::vector<float> mine_;
 };
 
 // Element `here` of a slice, in the whole tensor.

@@ -30,6 +30,10 @@ void AddInOrder(const std::vector<Fragments>& parts, size_t me, float* sum, size
   }
 }
 
+Fragments FloatsIn(const float* data, const PartRange& range) {
+  return Fragments::Of(data + range.begin, sizeof(float) * (range.end - range.begin));
+}
+
 }  // namespace
 
 void GroupExchange::Begin(const TeamAttempt& attempt) {
@@ -93,58 +97,46 @@ absl::Status GroupExchange::ToDevice(float* data, const float* host, size_t floa
   return options_.device->Run(&Backend::synchronize);  // the host's memory is used again
 }
 
-absl::Status GroupExchange::Sum(float* data, size_t floats) {
-  SYNCLINE_ASSIGN_OR_RETURN(float* const host, OnHost(data, floats));
-  SYNCLINE_RETURN_IF_ERROR(parts() == 2 || floats < kShortFloats ? SumAtOnce(host, floats)
-                                                                 : SumInParts(host, floats));
-  return ToDevice(data, host, floats);
+// Everybody gets all and adds it up; or adds up a part, and then gets the others'.
+PartRange GroupExchange::AddedBy(int p) const {
+  const int64_t floats = static_cast<int64_t>(floats_);
+  return parts() == 2 || floats_ < kShortFloats ? PartRange{0, floats} : PartOf(floats, p, parts());
 }
 
-// Everybody gets all, and adds it up.
-absl::Status GroupExchange::SumAtOnce(float* data, size_t floats) {
-  const size_t bytes = sizeof(float) * floats;
+absl::Status GroupExchange::StartSum(float* data, size_t floats) {
+  SYNCLINE_ASSIGN_OR_RETURN(summed_, OnHost(data, floats));
+  sum_ = data;
+  floats_ = floats;
   BeginRound();
-  std::vector<Fragments> from(parts());
   for (int p = 0; p < parts(); ++p) {
-    if (p != part()) Send(p, Fragments::Of(data, bytes));
+    if (p != part()) Send(p, FloatsIn(summed_, AddedBy(p)));
   }
-  for (int p = 0; p < parts(); ++p) {
-    if (p != part()) {
-      SYNCLINE_ASSIGN_OR_RETURN(from[p], Receive(p, bytes));
-    }
-  }
-  AwaitSent();
-  AddInOrder(from, part(), data, floats);
   return absl::OkStatus();
 }
 
-// Everybody adds up its part, and then gets the others'.
-absl::Status GroupExchange::SumInParts(float* data, size_t floats) {
-  const auto of = [&](int p) {
-    const PartRange range = PartOf(static_cast<int64_t>(floats), p, parts());
-    return Fragments::Of(data + range.begin, sizeof(float) * (range.end - range.begin));
-  };
-  const PartRange own = PartOf(static_cast<int64_t>(floats), part(), parts());
-  BeginRound();
+absl::Status GroupExchange::FinishSum() {
+  const PartRange own = AddedBy(part());
   std::vector<Fragments> from(parts());
   for (int p = 0; p < parts(); ++p) {
-    if (p != part()) Send(p, of(p));
-  }
-  for (int p = 0; p < parts(); ++p) {
-    if (p != part()) {
-      SYNCLINE_ASSIGN_OR_RETURN(from[p], Receive(p, of(part()).size()));
-    }
+    if (p == part()) continue;
+    SYNCLINE_ASSIGN_OR_RETURN(from[p], Receive(p, FloatsIn(summed_, own).size()));
   }
   AwaitSent();
-  AddInOrder(from, part(), data + own.begin, own.end - own.begin);
+  AddInOrder(from, part(), summed_ + own.begin, own.end - own.begin);
+  if (own.end - own.begin < static_cast<int64_t>(floats_)) SYNCLINE_RETURN_IF_ERROR(GatherSums());
+  return ToDevice(sum_, summed_, floats_);
+}
+
+absl::Status GroupExchange::GatherSums() {
   BeginRound();
   for (int p = 0; p < parts(); ++p) {
-    if (p != part()) Send(p, of(part()));
+    if (p != part()) Send(p, FloatsIn(summed_, AddedBy(part())));
   }
   for (int p = 0; p < parts(); ++p) {
     if (p == part()) continue;
-    SYNCLINE_ASSIGN_OR_RETURN(const Fragments sum, Receive(p, of(p).size()));
-    FloatReader(sum).Copy(sum.size(), const_cast<char*>(of(p).pieces()[0].data));
+    const PartRange theirs = AddedBy(p);
+    SYNCLINE_ASSIGN_OR_RETURN(const Fragments sum, Receive(p, FloatsIn(summed_, theirs).size()));
+    FloatReader(sum).Copy(sum.size(), reinterpret_cast<char*>(summed_ + theirs.begin));
   }
   AwaitSent();
   return absl::OkStatus();

@@ -37,7 +37,8 @@ class GroupExchange final : public TensorGroup {
   // One try of a step begins, and with it the first round.
   void Begin(const TeamAttempt& attempt);
 
-  absl::Status Sum(float* data, size_t floats) override;
+  absl::Status StartSum(float* data, size_t floats) override;
+  absl::Status FinishSum() override;
   absl::Status Gather(int rows, int width, const float* own, float* whole) override;
   absl::Status Take(int rows, int width, const float* whole, float* own) override;
 
@@ -54,8 +55,10 @@ class GroupExchange final : public TensorGroup {
   double idle_seconds() const { return idle_seconds_; }
 
  private:
-  absl::Status SumAtOnce(float* data, size_t floats);
-  absl::Status SumInParts(float* data, size_t floats);
+  // Of the sum under way, what part `p` adds up: all of it, or a part each.
+  PartRange AddedBy(int p) const;
+  // The sums that the others have made.
+  absl::Status GatherSums();
   // Device memory of which `floats` were copied to the host, if it is not host memory already.
   absl::StatusOr<float*> OnHost(const float* data, size_t floats);
   absl::Status ToDevice(float* data, const float* host, size_t floats);
@@ -68,6 +71,10 @@ class GroupExchange final : public TensorGroup {
   uint64_t sent_bytes_ = 0;
   double idle_seconds_ = 0;
   std::vector<std::shared_ptr<Delivery>> sent_;
+  // The sum under way: device memory, and the same on the host.
+  float* sum_ = nullptr;
+  float* summed_ = nullptr;
+  size_t floats_ = 0;
   DeviceMemory host_, host_whole_;  // where device memory is not host memory
 };
 

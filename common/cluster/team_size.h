@@ -8,8 +8,8 @@
 
 namespace syncline {
 
-// Several processes that are one member of the cluster together: those that share a replica of the model, as stages of a
-// pipeline and as parts of a stage, or all workers that sum their gradients among themselves.
+// Several processes that are one member of the cluster together: those that share a replica of the model, as stages
+// of a pipeline and as parts of a stage, or all workers that sum their gradients among themselves.
 
 inline bool AllReduces(const JobManifest& job) { return job.aggregation() == AGGREGATION_ALLREDUCE; }
 

@@ -496,7 +496,8 @@ absl::StatusOr<JoinTeamReply> CoordinatorImpl::JoinTeam(const JoinTeamRequest& r
   absl::MutexLock lock(&mu_);
   if (!PushesTogether(job_)) {
     return absl::FailedPreconditionError(
-        absl::StrCat("job ", job_.name(), " has no teams: pipeline.stages and tensor_parallel.size are 1, and aggregation is ps"));
+        absl::StrCat("job ", job_.name(),
+                     " has no teams: pipeline.stages and tensor_parallel.size are 1, and aggregation is ps"));
   }
   JoinTeamReply reply;
   reply.set_lease_ms(absl::ToInt64Milliseconds(options_.member_lease));

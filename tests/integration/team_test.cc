@@ -1,5 +1,5 @@
-// Processes of a team: their places, what they say to each other, and sums among them; and what those that share a layer
-// have for each other.
+// Processes of a team: their places, what they say to each other, and sums among them; and what those that share a
+// layer have for each other.
 
 #include <algorithm>
 #include <functional>
@@ -139,7 +139,8 @@ TEST_P(TeamTest, SharesOfALayerAreSummedAndGathered) {
   }
 }
 
-// A linear layer by columns, with a bias; one by rows; the three projections of attention by heads; one that is not split.
+// A linear layer by columns, with a bias; one by rows; the three projections of attention by heads; one that is not
+// split.
 std::vector<ParameterSpec> SplitParameters(int part, int parts) {
   const auto slice = [&](int64_t places, int64_t each) {
     const PartRange range = PartOf(places, part, parts);

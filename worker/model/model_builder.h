@@ -20,9 +20,9 @@ absl::Status ValidateModel(const Model& model);
 
 inline LayerRange AllLayers(const Model& model) { return {0, model.layers_size()}; }
 
-// The layers of a model in order, each named by its place in the manifest ("0.linear"). An
-// activation just after a linear layer becomes part of it. `seed` decides dropout. With a group, which outlives them, they
-// are this process's part of layers that are split (PlanSplits over the range); what comes in and out is whole.
+// The layers of a model in order, each named by its place in the manifest ("0.linear"). An activation just after a
+// linear layer becomes part of it. `seed` decides dropout. With a group, which outlives them, they are this
+// process's part of layers that are split (PlanSplits over the range); what comes in and out is whole.
 absl::StatusOr<std::vector<std::unique_ptr<ModelLayer>>> BuildLayers(const Model& model,
                                                                      const LayerRange& range,
                                                                      uint64_t seed,

@@ -8,9 +8,9 @@
 
 namespace syncline {
 
-// The processes that share each layer of a network (tensor parallelism), as its layers see them. All of them compute the
-// same batches and call the same in the same order; a call returns when this process has what it asks for. Memory is the
-// device's. Used by one thread. ABORTED if somebody came or went.
+// The processes that share each layer of a network (tensor parallelism), as its layers see them. All of them
+// compute the same batches and call the same in the same order; a call returns when this process has what it asks
+// for. Memory is the device's. Used by one thread. ABORTED if somebody came or went.
 class TensorGroup {
  public:
   TensorGroup(int part, int parts) : part_(part), parts_(parts) {}
@@ -19,8 +19,8 @@ class TensorGroup {
   int part() const { return part_; }
   int parts() const { return parts_; }
 
-  // data[floats] becomes the sum over all processes', the same bits in each, when FinishSum returns; it is left alone from
-  // StartSum on. One sum at a time, and nothing else of this meanwhile.
+  // data[floats] becomes the sum over all processes', the same bits in each, when FinishSum returns; it is left
+  // alone from StartSum on. One sum at a time, and nothing else of this meanwhile.
   virtual absl::Status StartSum(float* data, size_t floats) = 0;
   virtual absl::Status FinishSum() = 0;
   absl::Status Sum(float* data, size_t floats) {

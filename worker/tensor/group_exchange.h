@@ -16,10 +16,12 @@
 
 namespace syncline {
 
-// What the processes that share a stage say to each other, by messages of their team. All go through the same rounds in
-// the same order: in each, a process sends to others what it has for them and takes what they have for it.
+// What the processes that share a stage say to each other, by messages of their team. All go through the same
+// rounds in the same order: in each, a process sends to others what it has for them and takes what they have for
+// it.
 //
-// Sums are made in the order of the parts, so that they are the same in every process and in every run. Used by one thread.
+// Sums are made in the order of the parts, so that they are the same in every process and in every run. Used by one
+// thread.
 class GroupExchange final : public TensorGroup {
  public:
   struct Options {
@@ -43,8 +45,8 @@ class GroupExchange final : public TensorGroup {
   absl::Status Take(int rows, int width, const float* whole, float* own) override;
 
   void BeginRound() { ++round_; }
-  // To another part; at most once a round, and what is sent stays as it is until AwaitSent has returned. Nothing is sent,
-  // nor expected, of no bytes.
+  // To another part; at most once a round, and what is sent stays as it is until AwaitSent has returned. Nothing is
+  // sent, nor expected, of no bytes.
   void Send(int to, const Fragments& data);
   // What another part has sent in this round, which must be so many bytes.
   absl::StatusOr<Fragments> Receive(int from, size_t bytes);

@@ -11,8 +11,8 @@
 
 namespace syncline {
 
-// Tells the others to make a step, makes the part of this process, which is the first of the first stage, and knows when all
-// is pushed. `client`: the member's own. `layers`: by stage. What is given outlives it.
+// Tells the others to make a step, makes the part of this process, which is the first of the first stage, and knows
+// when all is pushed. `client`: the member's own. `layers`: by stage. What is given outlives it.
 std::unique_ptr<TeamWork> MakeTensorLeader(TeamLeader* others, TensorMember* member, Client* client,
                                            const std::string& layers);
 

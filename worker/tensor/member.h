@@ -28,8 +28,8 @@
 
 namespace syncline {
 
-// One of the processes that share a stage of a model (tensor parallelism, Shoeybi et al. 2019), which may be all of the
-// model. A step, on each of T processes:
+// One of the processes that share a stage of a model (tensor parallelism, Shoeybi et al. 2019), which may be all of
+// the model. A step, on each of T processes:
 //
 //   pull its segment of the stage's weights (1/T) from the shards, and exchange it for its slices;
 //   forward and backward with these, and sums or gathers of activations with the others in between;

@@ -10,9 +10,9 @@
 
 namespace syncline {
 
-// Which floats of a tensor a process of a group computes with (its slice, worker/model/parameter), and which it pulls and
-// pushes for all of them (its segment). Shards have whole tensors, cut into chunks that know nothing of slices, and a chunk
-// is pushed by one process. Pure functions.
+// Which floats of a tensor a process of a group computes with (its slice, worker/model/parameter), and which it
+// pulls and pushes for all of them (its segment). Shards have whole tensors, cut into chunks that know nothing of
+// slices, and a chunk is pushed by one process. Pure functions.
 
 // Floats [begin, end) of a whole tensor.
 struct TensorSegment {
@@ -21,8 +21,8 @@ struct TensorSegment {
   int64_t floats() const { return end - begin; }
 };
 
-// Of a tensor of `size` floats in chunks of `chunk`, its `tensor`-th: chunks as even as can be; where there are fewer of them
-// than processes, tensors take turns.
+// Of a tensor of `size` floats in chunks of `chunk`, its `tensor`-th: chunks as even as can be; where there are
+// fewer of them than processes, tensors take turns.
 inline TensorSegment SegmentOf(int64_t size, int64_t chunk, size_t tensor, int part, int parts) {
   const int64_t chunks = (size + chunk - 1) / chunk;
   const int place = chunks < parts ? static_cast<int>((part + tensor) % parts) : part;
@@ -30,8 +30,8 @@ inline TensorSegment SegmentOf(int64_t size, int64_t chunk, size_t tensor, int p
   return {std::min(range.begin * chunk, size), std::min(range.end * chunk, size)};
 }
 
-// Calls run(whole, here, floats) for each run of floats that lies both in a slice of a tensor of `size` floats and in a
-// segment: where it begins in the tensor and in the slice.
+// Calls run(whole, here, floats) for each run of floats that lies both in a slice of a tensor of `size` floats and
+// in a segment: where it begins in the tensor and in the slice.
 template <typename Run>
 void ForEachRun(const TensorSlice& slice, int64_t size, const TensorSegment& segment, const Run& run) {
   if (segment.floats() == 0) return;

@@ -78,8 +78,8 @@ absl::Status WeightExchange::Move(Way way, const Batch& batch, absl::Span<float*
   return absl::OkStatus();
 }
 
-// What is split is packed, also what stays here, as its place is taken by what comes. Of a parameter that everybody has the
-// weights are sent from where they lie, and the gradients are there already.
+// What is split is packed, also what stays here, as its place is taken by what comes. Of a parameter that everybody
+// has the weights are sent from where they lie, and the gradients are there already.
 std::vector<Fragments> WeightExchange::Pack(Way way, const Batch& batch, absl::Span<float* const> memory) {
   std::vector<Fragments> packed(group_->parts());
   float* to = packed_.floats();

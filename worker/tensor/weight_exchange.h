@@ -19,9 +19,9 @@
 namespace syncline {
 
 // The way of weights and gradients between what a process pulls and pushes, its segment of each tensor, and what it
-// computes with, its slice. Both lie in the same memory, one after the other: of a tensor that is split its segment at the
-// beginning, of another one where it belongs. So the memory of a process is that of its slices, and some more for what is
-// on its way. Used by one thread.
+// computes with, its slice. Both lie in the same memory, one after the other: of a tensor that is split its segment
+// at the beginning, of another one where it belongs. So the memory of a process is that of its slices, and some
+// more for what is on its way. Used by one thread.
 class WeightExchange {
  public:
   // `specs`: the parameters as each part has them. `chunk`: floats in a chunk. Both pointers outlive it.
@@ -39,8 +39,8 @@ class WeightExchange {
     return spec(parameter).slice.whole() ? memory : memory - segment(parameter).begin;
   }
 
-  // From segments to slices, and back. `memory` by parameter, on the host. ABORTED if somebody came or went: then what lies
-  // there is undefined.
+  // From segments to slices, and back. `memory` by parameter, on the host. ABORTED if somebody came or went: then
+  // what lies there is undefined.
   absl::Status SpreadWeights(absl::Span<float* const> memory) { return MoveAll(kSpread, memory); }
   absl::Status CollectGradients(absl::Span<float* const> memory) { return MoveAll(kCollect, memory); }
 
@@ -58,8 +58,8 @@ class WeightExchange {
   TensorSegment segment(size_t parameter, int part) const {
     return SegmentOf(spec(parameter).whole_size(), chunk_, parameter, part, group_->parts());
   }
-  // The floats of a parameter that is split which lie here before, or after, a move and with part `other` after, or before:
-  // run(place in `memory`, floats) for each run of them.
+  // The floats of a parameter that is split which lie here before, or after, a move and with part `other` after, or
+  // before: run(place in `memory`, floats) for each run of them.
   template <typename Run>
   void ForEach(Way way, bool sends, size_t parameter, int other, float* memory, const Run& run) const;
   absl::Status MoveAll(Way way, absl::Span<float* const> memory);

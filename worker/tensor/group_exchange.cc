@@ -1,7 +1,6 @@
 #include "worker/tensor/group_exchange.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -16,22 +15,20 @@ namespace {
 constexpr size_t kShortFloats = size_t{1} << 13;
 constexpr size_t kBlockFloats = 2048;
 
-// sum[floats] becomes what `parts` have, added up in order; what `me` has lies there already.
-void AddInOrder(const std::vector<Fragments>& parts, size_t me, float* sum, size_t floats) {
-  std::vector<FloatReader> readers(parts.begin(), parts.end());
-  float total[kBlockFloats], scratch[kBlockFloats];
-  for (size_t done = 0; done < floats; done += kBlockFloats) {
-    const size_t count = std::min(kBlockFloats, floats - done);
-    std::fill_n(total, count, 0.0f);
-    for (size_t p = 0; p < parts.size(); ++p) {
-      AddScaled(1.0f, p == me ? sum + done : readers[p].Next(count, scratch), total, count);
-    }
-    std::copy_n(total, count, sum + done);
-  }
-}
+size_t BytesIn(const PartRange& range) { return sizeof(float) * (range.end - range.begin); }
 
 Fragments FloatsIn(const float* data, const PartRange& range) {
-  return Fragments::Of(data + range.begin, sizeof(float) * (range.end - range.begin));
+  return Fragments::Of(data + range.begin, BytesIn(range));
+}
+
+// sum[floats] becomes what is read, or what it was and that.
+void Add(bool first, FloatReader* reader, float* sum, size_t floats) {
+  if (first) return reader->Copy(sizeof(float) * floats, reinterpret_cast<char*>(sum));
+  float scratch[kBlockFloats];
+  for (size_t done = 0; done < floats; done += kBlockFloats) {
+    const size_t count = std::min(kBlockFloats, floats - done);
+    AddScaled(1.0f, reader->Next(count, scratch), sum + done, count);
+  }
 }
 
 }  // namespace
@@ -42,6 +39,11 @@ void GroupExchange::Begin(const TeamAttempt& attempt) {
   round_ = 0;
 }
 
+void GroupExchange::BeginRound() {
+  ++round_;
+  Await(&sent_[round_ % 2]);
+}
+
 void GroupExchange::Send(int to, const Fragments& data) {
   if (data.empty()) return;
   TeamMessage head;
@@ -50,25 +52,34 @@ void GroupExchange::Send(int to, const Fragments& data) {
   head.set_attempt(attempt_.number);
   head.set_part(round_);
   sent_bytes_ += data.size();
-  sent_.push_back(options_.team->Send(options_.first_place + to, std::move(head), data));
+  sent_[round_ % 2].push_back(options_.team->Send(options_.first_place + to, std::move(head), data));
 }
 
-absl::StatusOr<Fragments> GroupExchange::Receive(int from, size_t bytes) {
-  if (bytes == 0) return absl::StatusOr<Fragments>(absl::in_place);
+absl::Status GroupExchange::Receive(int from, size_t bytes, const std::function<void(FloatReader*)>& read) {
+  if (bytes == 0) return absl::OkStatus();
   const absl::Time begin = SteadyNow();
-  auto message = options_.team->mailbox()->Take(TeamMessage::SHARE, options_.first_place + from, round_);
+  const auto message = options_.team->mailbox()->Take(TeamMessage::SHARE, options_.first_place + from, round_);
   idle_seconds_ += absl::ToDoubleSeconds(SteadyNow() - begin);
   SYNCLINE_RETURN_IF_ERROR(message.status());
-  if (message->data.size() == bytes) return std::move(message->data);
-  return absl::InternalError(absl::StrCat("part ", from, " of a stage sent ", message->data.size(), " bytes in round ",
-                                          round_, " in place of ", bytes, ": run the same job everywhere"));
+  if (message->data.size() != bytes) {
+    return absl::InternalError(absl::StrCat("part ", from, " of a stage sent ", message->data.size(),
+                                            " bytes in round ", round_, " in place of ", bytes,
+                                            ": run the same job everywhere"));
+  }
+  FloatReader reader(message->data);
+  read(&reader);
+  return absl::OkStatus();
+}
+
+void GroupExchange::Await(std::vector<std::shared_ptr<Delivery>>* sent) {
+  const absl::Time begin = SteadyNow();
+  for (const auto& delivery : *sent) delivery->Wait();
+  sent->clear();
+  idle_seconds_ += absl::ToDoubleSeconds(SteadyNow() - begin);
 }
 
 void GroupExchange::AwaitSent() {
-  const absl::Time begin = SteadyNow();
-  for (const auto& delivery : sent_) delivery->Wait();
-  sent_.clear();
-  idle_seconds_ += absl::ToDoubleSeconds(SteadyNow() - begin);
+  for (auto& sent : sent_) Await(&sent);
 }
 
 absl::StatusOr<float*> GroupExchange::Room(DeviceMemory* memory, size_t floats) {
@@ -81,17 +92,19 @@ absl::StatusOr<float*> GroupExchange::Room(DeviceMemory* memory, size_t floats) 
   return memory->floats();
 }
 
-absl::StatusOr<float*> GroupExchange::OnHost(const float* data, size_t floats) {
-  if (options_.device->host_memory()) return const_cast<float*>(data);
-  SYNCLINE_ASSIGN_OR_RETURN(float* const host, Room(&host_, floats));
+absl::StatusOr<float*> GroupExchange::Inbox(float* device_memory, size_t floats) {
+  if (options_.device->host_memory()) return device_memory;
+  return Room(&inbox_, floats);
+}
+
+absl::Status GroupExchange::ToHost(float* host, const float* data, size_t floats) {
   SYNCLINE_RETURN_IF_ERROR(
       options_.device->Run(&Backend::copy, kComputeStream, host, data, sizeof(float) * floats));
-  SYNCLINE_RETURN_IF_ERROR(options_.device->Run(&Backend::synchronize));
-  return host;
+  return options_.device->Run(&Backend::synchronize);
 }
 
 absl::Status GroupExchange::ToDevice(float* data, const float* host, size_t floats) {
-  if (options_.device->host_memory()) return absl::OkStatus();
+  if (data == host) return absl::OkStatus();
   SYNCLINE_RETURN_IF_ERROR(
       options_.device->Run(&Backend::copy, kComputeStream, data, host, sizeof(float) * floats));
   return options_.device->Run(&Backend::synchronize);  // the host's memory is used again
@@ -104,80 +117,94 @@ PartRange GroupExchange::AddedBy(int p) const {
 }
 
 absl::Status GroupExchange::StartSum(float* data, size_t floats) {
-  SYNCLINE_ASSIGN_OR_RETURN(summed_, OnHost(data, floats));
   sum_ = data;
   floats_ = floats;
   BeginRound();
+  SYNCLINE_ASSIGN_OR_RETURN(float* const own, Outbox(floats));
+  SYNCLINE_RETURN_IF_ERROR(ToHost(own, data, floats));
   for (int p = 0; p < parts(); ++p) {
-    if (p != part()) Send(p, FloatsIn(summed_, AddedBy(p)));
+    if (p != part()) Send(p, FloatsIn(own, AddedBy(p)));
   }
   return absl::OkStatus();
 }
 
 absl::Status GroupExchange::FinishSum() {
-  const PartRange own = AddedBy(part());
-  std::vector<Fragments> from(parts());
+  const PartRange range = AddedBy(part());
+  const size_t floats = range.end - range.begin;
+  SYNCLINE_ASSIGN_OR_RETURN(const float* const own, Outbox(floats_));
+  SYNCLINE_ASSIGN_OR_RETURN(float* const sum, Inbox(sum_, floats_));
   for (int p = 0; p < parts(); ++p) {
-    if (p == part()) continue;
-    SYNCLINE_ASSIGN_OR_RETURN(from[p], Receive(p, FloatsIn(summed_, own).size()));
+    const auto add = [&](FloatReader* reader) { Add(p == 0, reader, sum + range.begin, floats); };
+    if (p == part()) {
+      const Fragments mine = FloatsIn(own, range);
+      FloatReader reader(mine);
+      add(&reader);
+    } else {
+      SYNCLINE_RETURN_IF_ERROR(Receive(p, BytesIn(range), add));
+    }
   }
-  AwaitSent();
-  AddInOrder(from, part(), summed_ + own.begin, own.end - own.begin);
-  if (own.end - own.begin < static_cast<int64_t>(floats_)) SYNCLINE_RETURN_IF_ERROR(GatherSums());
-  return ToDevice(sum_, summed_, floats_);
+  if (floats < floats_) SYNCLINE_RETURN_IF_ERROR(GatherSums(sum));
+  return ToDevice(sum_, sum, floats_);
 }
 
-absl::Status GroupExchange::GatherSums() {
+absl::Status GroupExchange::GatherSums(float* sum) {
+  const PartRange range = AddedBy(part());
   BeginRound();
+  SYNCLINE_ASSIGN_OR_RETURN(float* const own, Outbox(floats_));
+  std::copy(sum + range.begin, sum + range.end, own + range.begin);
   for (int p = 0; p < parts(); ++p) {
-    if (p != part()) Send(p, FloatsIn(summed_, AddedBy(part())));
+    if (p != part()) Send(p, FloatsIn(own, range));
   }
   for (int p = 0; p < parts(); ++p) {
     if (p == part()) continue;
     const PartRange theirs = AddedBy(p);
-    SYNCLINE_ASSIGN_OR_RETURN(const Fragments sum, Receive(p, FloatsIn(summed_, theirs).size()));
-    FloatReader(sum).Copy(sum.size(), reinterpret_cast<char*>(summed_ + theirs.begin));
+    SYNCLINE_RETURN_IF_ERROR(Receive(p, BytesIn(theirs), [&](FloatReader* reader) {
+      reader->Copy(BytesIn(theirs), reinterpret_cast<char*>(sum + theirs.begin));
+    }));
   }
-  AwaitSent();
   return absl::OkStatus();
 }
 
 absl::Status GroupExchange::Gather(int rows, int width, const float* own, float* whole) {
-  const AxisPart columns = AxisPart::Of(width, this);
-  const size_t floats = static_cast<size_t>(rows) * columns.here(), all = static_cast<size_t>(rows) * width;
-  SYNCLINE_ASSIGN_OR_RETURN(const float* const from, OnHost(own, floats));
-  float* to = whole;
-  if (!options_.device->host_memory()) {
-    SYNCLINE_ASSIGN_OR_RETURN(to, Room(&host_whole_, all));
-  }
+  const size_t floats = static_cast<size_t>(rows) * AxisPart::Of(width, this).here();
+  const size_t all = static_cast<size_t>(rows) * width;
   BeginRound();
+  SYNCLINE_ASSIGN_OR_RETURN(float* const mine, Outbox(floats));
+  SYNCLINE_RETURN_IF_ERROR(ToHost(mine, own, floats));
+  SYNCLINE_ASSIGN_OR_RETURN(float* const to, Inbox(whole, all));
+  const Fragments sent = Fragments::Of(mine, sizeof(float) * floats);
   for (int p = 0; p < parts(); ++p) {
-    if (p != part()) Send(p, Fragments::Of(from, sizeof(float) * floats));
+    if (p != part()) Send(p, sent);
   }
   for (int p = 0; p < parts(); ++p) {
-    const PartRange range = PartOf(width, p, parts());
-    const size_t bytes = sizeof(float) * (range.end - range.begin);
-    Fragments columns_of = Fragments::Of(from, bytes * rows);
-    if (p != part()) {
-      SYNCLINE_ASSIGN_OR_RETURN(columns_of, Receive(p, bytes * rows));
-    }
-    FloatReader reader(columns_of);
-    for (int r = 0; r < rows; ++r) {
-      reader.Copy(bytes, reinterpret_cast<char*>(to + static_cast<size_t>(r) * width + range.begin));
+    const PartRange columns = PartOf(width, p, parts());
+    const auto place = [&](FloatReader* reader) {
+      for (int r = 0; r < rows; ++r) {
+        reader->Copy(BytesIn(columns), reinterpret_cast<char*>(to + static_cast<size_t>(r) * width + columns.begin));
+      }
+    };
+    if (p == part()) {
+      FloatReader reader(sent);
+      place(&reader);
+    } else {
+      SYNCLINE_RETURN_IF_ERROR(Receive(p, BytesIn(columns) * rows, place));
     }
   }
-  AwaitSent();
   return ToDevice(whole, to, all);
 }
 
+// In a round of its own, whose memory nothing is sent from.
 absl::Status GroupExchange::Take(int rows, int width, const float* whole, float* own) {
   const AxisPart columns = AxisPart::Of(width, this);
   const size_t floats = static_cast<size_t>(rows) * columns.here();
-  SYNCLINE_ASSIGN_OR_RETURN(const float* const from, OnHost(whole, static_cast<size_t>(rows) * width));
-  float* to = own;
+  const float* from = whole;
   if (!options_.device->host_memory()) {
-    SYNCLINE_ASSIGN_OR_RETURN(to, Room(&host_whole_, floats));
+    BeginRound();
+    SYNCLINE_ASSIGN_OR_RETURN(float* const host, Outbox(static_cast<size_t>(rows) * width));
+    SYNCLINE_RETURN_IF_ERROR(ToHost(host, whole, static_cast<size_t>(rows) * width));
+    from = host;
   }
+  SYNCLINE_ASSIGN_OR_RETURN(float* const to, Inbox(own, floats));
   for (int r = 0; r < rows; ++r) {
     std::copy_n(from + static_cast<size_t>(r) * width + columns.begin, columns.here(),
                 to + static_cast<size_t>(r) * columns.here());

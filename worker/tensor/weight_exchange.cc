@@ -67,12 +67,13 @@ absl::Status WeightExchange::Move(Way way, const Batch& batch, absl::Span<float*
   for (int other = 0; other < parts; ++other) {
     if (other != me) group_->Send(other, packed[other]);
   }
-  Unpack(way, batch, me, packed[me], memory);
+  FloatReader own(packed[me]);
+  Unpack(way, batch, me, &own, memory);
   for (int other = 0; other < parts; ++other) {
     if (other == me) continue;
-    SYNCLINE_ASSIGN_OR_RETURN(const Fragments data,
-                              group_->Receive(other, BytesFrom(way, batch, other, memory)));
-    Unpack(way, batch, other, data, memory);
+    SYNCLINE_RETURN_IF_ERROR(group_->Receive(other, BytesFrom(way, batch, other, memory), [&](FloatReader* reader) {
+      Unpack(way, batch, other, reader, memory);
+    }));
   }
   group_->AwaitSent();
   return absl::OkStatus();
@@ -112,11 +113,10 @@ size_t WeightExchange::BytesFrom(Way way, const Batch& batch, int other, absl::S
   return sizeof(float) * all;
 }
 
-void WeightExchange::Unpack(Way way, const Batch& batch, int other, const Fragments& data,
+void WeightExchange::Unpack(Way way, const Batch& batch, int other, FloatReader* reader,
                             absl::Span<float* const> memory) const {
-  FloatReader reader(data);
-  const auto take = [&reader](float* to, int64_t floats) {
-    reader.Copy(sizeof(float) * floats, reinterpret_cast<char*>(to));
+  const auto take = [reader](float* to, int64_t floats) {
+    reader->Copy(sizeof(float) * floats, reinterpret_cast<char*>(to));
   };
   for (size_t p = batch.begin; p < batch.end; ++p) {
     if (!spec(p).slice.whole()) {

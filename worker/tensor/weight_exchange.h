@@ -67,7 +67,7 @@ class WeightExchange {
   // What goes to each part.
   std::vector<Fragments> Pack(Way way, const Batch& batch, absl::Span<float* const> memory);
   size_t BytesFrom(Way way, const Batch& batch, int other, absl::Span<float* const> memory) const;
-  void Unpack(Way way, const Batch& batch, int other, const Fragments& data, absl::Span<float* const> memory) const;
+  void Unpack(Way way, const Batch& batch, int other, FloatReader* reader, absl::Span<float* const> memory) const;
 
   GroupExchange* const group_;
   const std::vector<std::vector<ParameterSpec>> specs_;  // by part

@@ -7,6 +7,7 @@
 #include "absl/time/clock.h"
 #include "common/cluster/team_size.h"
 #include "common/status/status_macros.h"
+#include "common/time/steady_now.h"
 #include "spdlog/spdlog.h"
 #include "worker/client/await.h"
 #include "worker/model/model_builder.h"
@@ -156,6 +157,7 @@ absl::StatusOr<Batch> TensorMember::Load(BatchLoader* loader, absl::Span<const u
 
 absl::Status TensorMember::Step(const TeamStep& step, const TeamAttempt& attempt, TeamResult* result) {
   if (options_.step_delay > absl::ZeroDuration()) absl::SleepFor(options_.step_delay);
+  const absl::Time begin = SteadyNow();
   absl::Span<const uint32_t> samples;
   if (loads()) samples = order_->Samples(step.epoch(), step.begin(), step.count());
   SYNCLINE_ASSIGN_OR_RETURN(Batch batch, Load(train_.get(), samples, step));
@@ -171,6 +173,7 @@ absl::Status TensorMember::Step(const TeamStep& step, const TeamAttempt& attempt
   SYNCLINE_RETURN_IF_ERROR(Push(step.clock()));
   // All parts of the last stage have made the same loss.
   if (group_->part() == 0) result->set_loss_sum(loss);
+  seconds_ += absl::ToDoubleSeconds(SteadyNow() - begin);
   Report();
   return absl::OkStatus();
 }
@@ -200,6 +203,7 @@ absl::Status TensorMember::Evaluate(const TeamStep& step, const TeamAttempt& att
 
 void TensorMember::Report() {
   TeamProgress progress = stage_->progress();
+  progress.set_pipeline_seconds(seconds_);
   progress.set_idle_seconds(progress.idle_seconds() + group_->idle_seconds());
   progress.set_sent_bytes(progress.sent_bytes() + group_->sent_bytes());
   options_.team->Report(progress);

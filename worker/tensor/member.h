@@ -89,6 +89,7 @@ class TensorMember final : public TeamPart {
   std::optional<EpochOrder> order_;
   std::unique_ptr<BatchLoader> train_, test_;
   std::vector<uint32_t> own_chunks_;  // what this process pulls and pushes
+  double seconds_ = 0;  // in steps
   std::unique_ptr<Client> client_;  // goes before the network, which it may be writing to
 };
 

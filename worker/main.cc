@@ -17,8 +17,8 @@ ABSL_FLAG(std::string, name, "", "Name shown in status, its own among the job's 
 ABSL_FLAG(std::string, device, "",
           "Where to compute: auto, cpu, cuda or cuda:N; by default what the job says.");
 ABSL_FLAG(std::string, advertise, "",
-          "pipeline: host:port under which the other stages reach this worker; by default the address it listens "
-          "on (--listen).");
+          "pipeline, tensor_parallel, allreduce: host:port under which the others of its team reach this worker; by "
+          "default the address it listens on (--listen).");
 ABSL_FLAG(int, threads, 0, "Compute threads on a CPU; 0 takes the job's worker_threads.");
 ABSL_FLAG(int, io_threads, 0,
           "Threads that send and receive tensors, 1 or 2; 0: a quarter of the cores. More move more bytes "

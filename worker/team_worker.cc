@@ -1,5 +1,6 @@
 #include "worker/team_worker.h"
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,11 +17,14 @@
 #include "worker/membership.h"
 #include "worker/model/model_builder.h"
 #include "worker/pipeline/follower.h"
+#include "worker/pipeline/layer_times.h"
 #include "worker/pipeline/memory_limit.h"
 #include "worker/rejoins.h"
 #include "worker/team/follower.h"
 #include "worker/team/team.h"
 #include "worker/team/team_leader.h"
+#include "worker/tensor/leader.h"
+#include "worker/tensor/member.h"
 #include "worker/train/parameters.h"
 #include "worker/train/trainer.h"
 
@@ -43,29 +47,38 @@ absl::StatusOr<AllReduce> MakeAllReduce(Team* team, const WorkerOptions& options
   return made;
 }
 
-// One membership of the team, from join to leave, as the process that leads an all-reduce.
-absl::Status LeadAllReduce(Team* team, const WorkerOptions& options, const JobManifest& job,
-                           ProgressBoard* board, bool* given_up) {
-  SYNCLINE_ASSIGN_OR_RETURN(const AllReduce own, MakeAllReduce(team, options, job));
-  const auto complete = [](const Team::View& view) { return view.complete || !view.leads(); };
-  SYNCLINE_ASSIGN_OR_RETURN(const Team::View view, team->Await(complete, options.stop));
+// What the process that leads has, and how a step is made with it.
+struct Leading {
+  const Device* device = nullptr;
+  Network* network = nullptr;
+  TrainingData data;
+  int processes = 1;  // of the team
+  std::function<std::unique_ptr<TeamWork>(TeamLeader*, Client*)> make_work;
+};
+
+// One membership of the team, from join to leave, as the process that leads it. The member's processes move tensors by
+// themselves.
+absl::Status LeadTogether(Team* team, const Leading& leading, const WorkerOptions& options, const JobManifest& job,
+                          ProgressBoard* board, bool* given_up) {
+  const Team::View view = team->view();
   *given_up = !view.leads();
   if (*given_up) return absl::FailedPreconditionError("another process leads by now");
   ClientOptions join = ClientOptionsOf(options);
   join.team = view.team;
   join.team_life = team->life();
-  join.processes = static_cast<int>(job.workers());
+  join.processes = leading.processes;
   join.holds = [](const std::string&) { return false; };  // tensors go another way
   SYNCLINE_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Client::Connect(join));
   spdlog::info("leading rank {} (incarnation {}) of job {}", client->rank(), client->incarnation(), job.name());
-  SYNCLINE_RETURN_IF_ERROR(client->CreateTensors(TensorSpecs(own.member->network()->parameters())));
+  SYNCLINE_ASSIGN_OR_RETURN(const auto parameters, ModelParameters(job.model()));
+  SYNCLINE_RETURN_IF_ERROR(client->CreateTensors(TensorSpecs(parameters)));
   TeamLeader others({team, client->rank(), client->incarnation(), options.stop});
-  const std::unique_ptr<TeamWork> work = MakeAllReduceLeader(&others, own.member.get(), client.get());
+  const std::unique_ptr<TeamWork> work = leading.make_work(&others, client.get());
   Trainer::Options training;
   training.client = client.get();
-  training.network = own.member->network();
-  training.device = own.device.get();
-  training.data = own.member->data();
+  training.network = leading.network;
+  training.device = leading.device;
+  training.data = leading.data;
   training.team = work.get();
   training.stop = [&] {
     return client->expelled() || client->stopping() || (options.stop && options.stop());
@@ -79,9 +92,51 @@ absl::Status LeadAllReduce(Team* team, const WorkerOptions& options, const JobMa
   return trained;
 }
 
+absl::Status LeadAllReduce(Team* team, const WorkerOptions& options, const JobManifest& job,
+                           ProgressBoard* board, bool* given_up) {
+  SYNCLINE_ASSIGN_OR_RETURN(const AllReduce own, MakeAllReduce(team, options, job));
+  const auto complete = [](const Team::View& view) { return view.complete || !view.leads(); };
+  SYNCLINE_RETURN_IF_ERROR(team->Await(complete, options.stop).status());
+  Leading leading{own.device.get(), own.member->network(), own.member->data(), static_cast<int>(job.workers()),
+                  [&own](TeamLeader* others, Client* client) {
+                    return MakeAllReduceLeader(others, own.member.get(), client);
+                  }};
+  return LeadTogether(team, leading, options, job, board, given_up);
+}
+
+// A process of those that share the layers of a stage.
+struct Tensor {
+  std::unique_ptr<Device> device;
+  std::unique_ptr<TensorMember> member;
+};
+
+absl::StatusOr<Tensor> MakeTensor(Team* team, const WorkerOptions& options, const JobManifest& job) {
+  Tensor made;
+  SYNCLINE_ASSIGN_OR_RETURN(made.device, OpenWorkerDevice(options, job));
+  spdlog::info("computing on {}", made.device->Describe());
+  made.member = std::make_unique<TensorMember>(TensorMember::Options{
+      team, job, ClientOptionsOf(options), made.device.get(), options.step_delay});
+  return made;
+}
+
+absl::Status LeadTensor(Team* team, const WorkerOptions& options, const JobManifest& job, ProgressBoard* board,
+                        bool* given_up) {
+  SYNCLINE_ASSIGN_OR_RETURN(const Tensor own, MakeTensor(team, options, job));
+  auto layers = PlaceLayers(job, own.device.get());
+  SYNCLINE_RETURN_IF_ERROR(ExplainMemory(layers.status(), job));
+  spdlog::info("layers by stage: {}", *layers);
+  SYNCLINE_RETURN_IF_ERROR(own.member->Build(*layers));
+  Leading leading{own.device.get(), own.member->network(), own.member->data(),
+                  static_cast<int>(ProcessesAReplica(job)), [&](TeamLeader* others, Client* client) {
+                    return MakeTensorLeader(others, own.member.get(), client, *layers);
+                  }};
+  return LeadTogether(team, leading, options, job, board, given_up);
+}
+
 absl::Status Lead(Team* team, const WorkerOptions& options, const JobManifest& job, ProgressBoard* board,
                   bool* given_up) {
   if (AllReduces(job)) return LeadAllReduce(team, options, job, board, given_up);
+  if (PartsAStage(job) > 1) return LeadTensor(team, options, job, board, given_up);
   Role role;
   role.team = team;
   role.job = job;
@@ -89,6 +144,10 @@ absl::Status Lead(Team* team, const WorkerOptions& options, const JobManifest& j
 }
 
 absl::StatusOr<FollowerEnd> FollowIn(Team* team, const WorkerOptions& options, const JobManifest& job) {
+  if (PartsAStage(job) > 1) {
+    SYNCLINE_ASSIGN_OR_RETURN(const Tensor own, MakeTensor(team, options, job));
+    return Follow(team, own.member.get(), options.stop);
+  }
   if (!AllReduces(job)) {
     const std::unique_ptr<TeamPart> part = MakePipelineFollower(
         {team, job, ClientOptionsOf(options), DeviceOptionsOf(options, job), options.step_delay});

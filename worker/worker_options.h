@@ -22,7 +22,7 @@ struct WorkerOptions {
   std::string device;  // auto, cpu, cuda or cuda:N; empty: the job's
   int threads = 0;     // of a CPU; 0: the job's
   int io_threads = 0;  // ClientOptions::io_threads
-  // pipeline: where it takes messages of the other stages, host:port, and where those reach it, if that differs.
+  // Teams: where it takes messages of the others, host:port, and where those reach it, if that differs.
   std::string listen = "127.0.0.1:0";
   std::string advertise;
   // local_aggregation: adds up only with workers that say the same, for tests of several hosts on one.

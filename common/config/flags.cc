@@ -127,6 +127,7 @@ SYNCLINE_VALUE(pipeline_layers);
 SYNCLINE_VALUE(pipeline_micro_batches);
 SYNCLINE_VALUE(pipeline_schedule);
 SYNCLINE_SWITCH(pipeline_recompute);
+SYNCLINE_VALUE(tensor_parallel_size);
 SYNCLINE_SWITCH(shared_memory);
 SYNCLINE_VALUE(push_codec);
 SYNCLINE_VALUE(pull_codec);

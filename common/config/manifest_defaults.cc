@@ -41,7 +41,11 @@ void FillLayer(Layer* layer) {
     if (!layer->sum().has_dim()) layer->mutable_sum()->set_dim(1);
     if (!layer->sum().has_bias()) layer->mutable_sum()->set_bias(true);
   }
-  if (layer->has_linear() && !layer->linear().has_bias()) layer->mutable_linear()->set_bias(true);
+  if (layer->has_linear()) {
+    if (!layer->linear().has_bias()) layer->mutable_linear()->set_bias(true);
+    if (!layer->linear().has_split()) layer->mutable_linear()->set_split(SPLIT_AUTO);
+  }
+  if (layer->has_attention() && !layer->attention().has_split()) layer->mutable_attention()->set_split(SPLIT_AUTO);
   if (layer->has_layer_norm() && !layer->layer_norm().has_epsilon()) {
     layer->mutable_layer_norm()->set_epsilon(1e-5);
   }

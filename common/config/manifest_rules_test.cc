@@ -268,6 +268,54 @@ TEST(ManifestRulesTest, PipelinesHaveStagesOfSomeLayers) {
   });
 }
 
+TEST(ManifestRulesTest, TensorParallelWorkersHaveLayersToShare) {
+  const auto shared = [](JobManifest* j, uint32_t size) {
+    j->set_workers(4);
+    j->mutable_tensor_parallel()->set_size(size);
+    j->mutable_model()->mutable_layers(0)->mutable_linear()->set_units(4);
+  };
+  JobManifest good = GoodJob();
+  shared(&good, 2);
+  SYNCLINE_EXPECT_OK(Check(good));
+  const auto split = [&](LayerSplit how) {
+    return [how, shared](JobManifest* j) {
+      shared(j, 4);
+      j->mutable_model()->add_layers()->mutable_linear()->set_units(3);
+      j->mutable_model()->mutable_layers(j->model().layers_size() - 1)->mutable_linear()->set_split(how);
+    };
+  };
+  ExpectErrors({
+      {"tensor_parallel.size: 65 is not in [1, 64]", [&](JobManifest* j) { shared(j, 65); }},
+      {"workers: 4 is not a multiple of tensor_parallel.size, which is 3", [&](JobManifest* j) { shared(j, 3); }},
+      {"workers: 4 is not a multiple of pipeline.stages times tensor_parallel.size, which is 8",
+       [&](JobManifest* j) {
+         shared(j, 4);
+         j->mutable_pipeline()->set_stages(2);
+         j->mutable_model()->add_layers()->mutable_linear()->set_units(4);
+       }},
+      {"tensor_parallel.size: 2 needs local_steps 1",
+       [&](JobManifest* j) {
+         shared(j, 2);
+         j->set_local_steps(2);
+       }},
+      {"tensor_parallel.size: 4 workers have no layer to share",
+       [&](JobManifest* j) {
+         shared(j, 4);
+         for (Layer& layer : *j->mutable_model()->mutable_layers()) {
+           if (layer.has_linear()) layer.mutable_linear()->set_split(SPLIT_NONE);
+         }
+       }},
+      {"model.layers[1].linear.split: columns needs at least tensor_parallel.size of them, which is 4: the layer has 3",
+       split(SPLIT_COLUMNS)},
+      {"model.layers[1].linear.split: heads is for attention", split(SPLIT_HEADS)},
+      {"aggregation: allreduce needs tensor_parallel.size 1",
+       [&](JobManifest* j) {
+         shared(j, 2);
+         j->set_aggregation(AGGREGATION_ALLREDUCE);
+       }},
+  });
+}
+
 TEST(ManifestRulesTest, AllReduceIsOfAllWorkersInStep) {
   const auto allreduce = [](JobManifest* j) { j->set_aggregation(AGGREGATION_ALLREDUCE); };
   JobManifest good = GoodJob();

@@ -5,7 +5,10 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/cluster/layer_split.h"
 #include "common/cluster/stage_layout.h"
+#include "common/cluster/team_size.h"
+#include "common/config/scalar_field.h"
 
 namespace syncline {
 namespace {
@@ -58,8 +61,7 @@ bool HoldsBack(const JobManifest& job) {
   return holds_back;
 }
 
-// What a replica of the model on several workers does not go together with.
-void CheckPipeline(const JobManifest& job, FieldLog* log) {
+void CheckMicroBatches(const JobManifest& job, FieldLog* log) {
   const Pipeline& pipeline = job.pipeline();
   if (pipeline.micro_batches() > job.batch_size()) {
     log->AddProblem("pipeline.micro_batches",
@@ -69,21 +71,66 @@ void CheckPipeline(const JobManifest& job, FieldLog* log) {
   if (pipeline.micro_batches() > 1 && (job.local_steps() > 1 || job.local_aggregation())) {
     log->AddProblem("pipeline.micro_batches", "above 1 needs local_steps 1 and local_aggregation false");
   }
-  if (pipeline.stages() <= 1) return;
-  CheckStageLayers(job, log);
+}
+
+// What a replica of the model on several workers does not go together with.
+void CheckReplica(const JobManifest& job, FieldLog* log) {
+  const uint32_t stages = std::max(job.pipeline().stages(), 1u), parts = PartsAStage(job);
+  if (stages * parts <= 1) return;
+  const char* const field = stages > 1 ? "pipeline.stages" : "tensor_parallel.size";
   const auto needs = [&](bool fine, const char* what) {
-    if (!fine) log->AddProblem("pipeline.stages", absl::StrCat(pipeline.stages(), " needs ", what));
+    if (!fine) log->AddProblem(field, absl::StrCat(stages > 1 ? stages : parts, " needs ", what));
   };
-  if (job.workers() % pipeline.stages() != 0) {
-    log->AddProblem("workers", absl::StrCat(job.workers(), " is not a multiple of pipeline.stages, which is ",
-                                            pipeline.stages(), ": every replica of the model takes so many"));
+  if (job.workers() % (stages * parts) != 0) {
+    const std::string product =
+        stages > 1 && parts > 1 ? absl::StrCat("pipeline.stages times tensor_parallel.size") : std::string(field);
+    log->AddProblem("workers", absl::StrCat(job.workers(), " is not a multiple of ", product, ", which is ",
+                                            stages * parts, ": every replica of the model takes so many"));
   }
   needs(job.local_steps() <= 1, "local_steps 1: the workers of a replica have no whole model to step with");
-  needs(!job.local_aggregation(), "local_aggregation false: a host's workers have different layers");
+  needs(!job.local_aggregation(), "local_aggregation false: a host's workers have different weights");
   needs(job.backup_workers() == 0, "backup_workers 0");
   needs(job.optimizer().clip_norm() == 0 || job.sync_mode() == SYNC,
         "sync_mode sync with optimizer.clip_norm: no worker sees a whole gradient");
   needs(!HoldsBack(job), "a push codec other than topk and onebit, which leave something for a worker's next push");
+}
+
+using Layers = google::protobuf::RepeatedPtrField<Layer>;
+
+// What layers of one list, which get `width` columns, say of how they are split. Whether any is.
+bool CheckSplits(const Layers& layers, const std::string& list, int width, int parts, FieldLog* log) {
+  const std::vector<LayerSplit> splits = PlanSplits(layers, width, std::max(parts, 2));
+  bool any = false;
+  for (int i = 0; i < layers.size(); ++i) {
+    const Layer& layer = layers[i];
+    const bool linear = layer.has_linear();
+    const std::string path = absl::StrCat(list, "[", i, "]", linear ? ".linear" : ".attention", ".split");
+    const std::string split = EnumValueText(*LayerSplit_descriptor()->FindValueByNumber(splits[i]));
+    if (linear && splits[i] == SPLIT_HEADS) {
+      log->AddProblem(path, "heads is for attention; use auto, columns, rows or none");
+    } else if (layer.has_attention() && splits[i] != SPLIT_HEADS && splits[i] != SPLIT_NONE) {
+      log->AddProblem(path, absl::StrCat(split, " is for linear layers; use auto, heads or none"));
+    } else if (splits[i] != SPLIT_NONE && MostParts(layer, splits[i], width) < parts) {
+      log->AddProblem(path, absl::StrCat(split, " needs at least tensor_parallel.size of them, which is ", parts,
+                                         ": the layer has ", MostParts(layer, splits[i], width), "; use none"));
+    }
+    any = any || splits[i] != SPLIT_NONE;
+    if (layer.has_residual()) {
+      const std::string within = absl::StrCat(list, "[", i, "].residual.layers");
+      any = CheckSplits(layer.residual().layers(), within, width, parts, log) || any;
+    }
+    width = WidthAfter(layer, width);
+  }
+  return any;
+}
+
+void CheckTensorParallel(const JobManifest& job, FieldLog* log) {
+  const int parts = static_cast<int>(PartsAStage(job));
+  const int width = static_cast<int>(job.model().input());
+  if (CheckSplits(job.model().layers(), "model.layers", width, parts, log) || parts == 1) return;
+  log->AddProblem("tensor_parallel.size",
+                  absl::StrCat(parts, " workers have no layer to share: a linear layer needs as many units, and "
+                               "attention as many heads, as there are workers, and none may say `split: none`"));
 }
 
 void CheckAllReduce(const JobManifest& job, FieldLog* log) {
@@ -93,6 +140,7 @@ void CheckAllReduce(const JobManifest& job, FieldLog* log) {
   };
   needs(job.sync_mode() == SYNC, "sync_mode sync: otherwise no step has a sum of all workers' gradients");
   needs(job.pipeline().stages() <= 1, "pipeline.stages 1");
+  needs(PartsAStage(job) <= 1, "tensor_parallel.size 1");
   needs(job.pipeline().micro_batches() <= 1, "pipeline.micro_batches 1");
   needs(job.local_steps() <= 1, "local_steps 1");
   needs(!job.local_aggregation(), "local_aggregation false: both sum before the shards do");
@@ -103,7 +151,10 @@ void CheckAllReduce(const JobManifest& job, FieldLog* log) {
 }  // namespace
 
 void CheckParallelism(const JobManifest& job, FieldLog* log) {
-  CheckPipeline(job, log);
+  CheckMicroBatches(job, log);
+  if (job.pipeline().stages() > 1) CheckStageLayers(job, log);
+  CheckReplica(job, log);
+  CheckTensorParallel(job, log);
   CheckAllReduce(job, log);
 }
 

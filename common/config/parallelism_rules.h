@@ -6,8 +6,8 @@
 
 namespace syncline {
 
-// Reports what is wrong with how several workers share a model (pipeline, aggregation), and what that does not go
-// together with. The other fields are complete, and right by themselves.
+// Reports what is wrong with how several workers share a model (pipeline, tensor_parallel, aggregation), and what that
+// does not go together with. The other fields are complete, and right by themselves.
 void CheckParallelism(const JobManifest& job, FieldLog* log);
 
 }  // namespace syncline

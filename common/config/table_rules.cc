@@ -111,8 +111,12 @@ void CheckLayerVectors(const Model& model, const google::protobuf::RepeatedPtrFi
   }
 }
 
-void CheckBranches(const Model& model, FieldLog* log) {
+void CheckBranches(const JobManifest& job, FieldLog* log) {
+  const Model& model = job.model();
   if (model.layers().empty() || !model.layers(0).has_parallel()) return;
+  if (job.tensor_parallel().size() > 1) {
+    log->AddProblem("model.layers[0].parallel", "needs tensor_parallel.size 1: its layers are not split");
+  }
   const Parallel& parallel = model.layers(0).parallel();
   for (int i = 0; i < parallel.branches_size(); ++i) {
     const Branch& branch = parallel.branches(i);
@@ -131,6 +135,7 @@ void CheckTogether(const JobManifest& job, FieldLog* log) {
   };
   needs(job.aggregation() != AGGREGATION_ALLREDUCE, "aggregation ps: rows are summed at the shards");
   needs(job.pipeline().stages() <= 1, "pipeline.stages 1");
+  needs(job.tensor_parallel().size() <= 1, "tensor_parallel.size 1");
   needs(job.pipeline().micro_batches() <= 1, "pipeline.micro_batches 1");
   needs(job.local_steps() <= 1, "local_steps 1: a worker has no rows of its own to step with");
   needs(!job.local_aggregation(), "local_aggregation false");
@@ -144,7 +149,7 @@ void CheckTables(const JobManifest& job, FieldLog* log) {
   }
   for (int i = 0; i < job.model().sparse_size(); ++i) CheckSparse(job, i, log);
   CheckLayerVectors(job.model(), job.model().layers(), "model.layers", ShapeBefore(job.model(), 0), log);
-  CheckBranches(job.model(), log);
+  CheckBranches(job, log);
   CheckTogether(job, log);
 }
 

@@ -6,6 +6,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "common/cluster/team_size.h"
 #include "deploy/cli/progress.h"
 #include "deploy/cli/table.h"
 
@@ -16,7 +17,8 @@ const Strategy kStrategies[] = {{"ps-sync", SYNC, Strategy::kShards},
                                 {"ps-bounded", BOUNDED, Strategy::kShards},
                                 {"ps-async", ASYNC, Strategy::kShards},
                                 {"allreduce", SYNC, Strategy::kAllReduce},
-                                {"pipeline", SYNC, Strategy::kPipeline}};
+                                {"pipeline", SYNC, Strategy::kPipeline},
+                                {"tensor", SYNC, Strategy::kTensor}};
 constexpr uint32_t kMicroBatches = 4;
 
 TableRow Row(const std::string& name, const ClusterStatusReply& status) {
@@ -65,16 +67,24 @@ absl::StatusOr<std::vector<Strategy>> ParseStrategies(absl::string_view names) {
 void TrainBy(const Strategy& strategy, JobManifest* job) {
   job->set_sync_mode(strategy.mode);
   job->set_aggregation(strategy.kind == Strategy::kAllReduce ? AGGREGATION_ALLREDUCE : AGGREGATION_PS);
-  const bool in_stages = strategy.kind == Strategy::kPipeline;
   Pipeline* const pipeline = job->mutable_pipeline();
-  const uint32_t stages = in_stages ? std::max(pipeline->stages(), 1u) : 1;
-  // A replica of the model, on however many workers, takes batch_size samples.
-  const uint32_t workers_each = in_stages && stages == 1 ? job->workers() : stages;
-  job->set_batch_size(std::max(job->batch_size() * workers_each / std::max(pipeline->stages(), 1u), 1u));
-  if (in_stages && pipeline->stages() <= 1) pipeline->set_micro_batches(std::min(kMicroBatches, job->batch_size()));
-  if (!in_stages) pipeline->set_micro_batches(1);
-  if (workers_each != pipeline->stages()) pipeline->set_layers("auto");
-  pipeline->set_stages(workers_each);
+  // As many workers share a replica of the model as the job says, or, if it says nothing, all.
+  const auto shared_by = [&](Strategy::Kind kind, uint32_t says) {
+    if (strategy.kind != kind) return 1u;
+    return says > 1 ? says : job->workers();
+  };
+  const uint32_t stages = shared_by(Strategy::kPipeline, pipeline->stages());
+  const uint32_t parts = shared_by(Strategy::kTensor, PartsAStage(*job));
+  // A replica, on however many workers, takes batch_size samples.
+  job->set_batch_size(std::max(job->batch_size() * stages * parts / ProcessesAReplica(*job), 1u));
+  if (strategy.kind != Strategy::kPipeline) {
+    pipeline->set_micro_batches(1);
+  } else if (pipeline->stages() <= 1) {
+    pipeline->set_micro_batches(std::min(kMicroBatches, job->batch_size()));
+  }
+  if (stages != pipeline->stages()) pipeline->set_layers("auto");
+  pipeline->set_stages(stages);
+  job->mutable_tensor_parallel()->set_size(parts);
 }
 
 std::string CompareTable(const std::vector<std::pair<std::string, ClusterStatusReply>>& runs) {

@@ -143,6 +143,25 @@ TEST(TopTableTest, AWorkerThatBeganAnewIsCountedFromItsBeginning) {
   EXPECT_THAT(TopTable(before, after, 1), HasSubstr(" 500 "));
 }
 
+TEST(StatusTableTest, ShowsWhoHasWhichPartOfAStage) {
+  ClusterStatusReply status = Running();
+  status.mutable_job()->mutable_pipeline()->set_stages(2);
+  status.mutable_job()->mutable_tensor_parallel()->set_size(2);
+  for (const char* name : {"a", "b", "c", "d"}) {
+    if (status.teams().empty()) status.add_teams();
+    TeamProcess* const process = status.mutable_teams(0)->add_processes();
+    process->set_name(name);
+    process->set_address("h:2");
+    process->mutable_progress()->set_layers(*name < 'c' ? "0-3" : "4-7");
+    process->mutable_progress()->set_pipeline_seconds(4);
+    process->mutable_progress()->set_idle_seconds(1);
+  }
+  const std::string table = StatusTable(status);
+  EXPECT_THAT(table, HasSubstr("replica  stage  part  layers"));
+  EXPECT_THAT(table, AllOf(HasSubstr("0      0     0     0-3"), HasSubstr("0      1     1     4-7")));
+  EXPECT_THAT(Summary(status), HasSubstr("waited 25 %, 25 %, 25 %, 25 % of the time for each other"));
+}
+
 TEST(LinePlotTest, DrawsEveryPointInsideThePicture) {
   const PlotLine line{"one", {{0, 2}, {1, 1}, {1.5, std::nan("")}, {2, 0}}};
   const std::string svg = LinePlot("a < b", "epoch", {line});
@@ -175,7 +194,7 @@ TEST(CompareTableTest, StrategiesAreReadOrRefused) {
 }
 
 TEST(CompareTableTest, EveryWayTakesAsManySamplesAStep) {
-  const auto strategies = *ParseStrategies("ps-bounded,pipeline,allreduce");
+  const auto strategies = *ParseStrategies("ps-bounded,pipeline,allreduce,tensor");
   JobManifest job;
   job.set_workers(4);
   job.set_batch_size(32);
@@ -201,6 +220,19 @@ TEST(CompareTableTest, EveryWayTakesAsManySamplesAStep) {
   EXPECT_EQ(job.pipeline().layers(), "auto");
   EXPECT_EQ(job.sync_mode(), BOUNDED);
   EXPECT_EQ(job.aggregation(), AGGREGATION_PS);
+  JobManifest tensor = same;
+  TrainBy(strategies[3], &tensor);
+  EXPECT_EQ(tensor.tensor_parallel().size(), 4u);
+  EXPECT_EQ(tensor.pipeline().stages(), 1u);
+  EXPECT_EQ(tensor.pipeline().micro_batches(), 1u);
+  EXPECT_EQ(tensor.batch_size(), 64u) << "in all, what two replicas of two workers took";
+  tensor.mutable_tensor_parallel()->set_size(2);
+  TrainBy(strategies[3], &tensor);
+  EXPECT_EQ(tensor.tensor_parallel().size(), 2u);
+  EXPECT_EQ(tensor.batch_size(), 64u);
+  TrainBy(strategies[0], &tensor);
+  EXPECT_EQ(tensor.tensor_parallel().size(), 1u);
+  EXPECT_EQ(tensor.batch_size(), 32u);
   TrainBy(strategies[2], &job);
   EXPECT_EQ(job.batch_size(), 16u);
   EXPECT_EQ(job.aggregation(), AGGREGATION_ALLREDUCE);

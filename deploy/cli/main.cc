@@ -17,7 +17,7 @@
 #include "deploy/cli/commands.h"
 
 ABSL_FLAG(std::string, strategies, "ps-sync,ps-bounded,ps-async",
-          "compare: ways to train, in turn: those, allreduce and pipeline.");
+          "compare: ways to train, in turn: those, allreduce, pipeline and tensor.");
 ABSL_FLAG(std::string, file, "", "local: the job's manifest. -f FILE is the same.");
 ABSL_FLAG(std::string, output, "", "local: folder for results; by default output/JOB-TIME.");
 ABSL_FLAG(std::string, bin_dir, "", "local: folder of the daemons; by default where they were built.");
@@ -41,7 +41,7 @@ constexpr char kUsage[] =
     "Syncline's command line.\n\n"
     "  syncline local -f JOB.yaml [--output=DIR] [--workers=N --sync_mode=async ...]\n"
     "      a whole cluster on this machine; every field of the manifest is a flag\n"
-    "  syncline compare -f JOB.yaml [--strategies=ps-sync,...,allreduce,pipeline] [--output=DIR]\n"
+    "  syncline compare -f JOB.yaml [--strategies=ps-sync,...,pipeline,tensor] [--output=DIR]\n"
     "      trains it each way in turn: loss, accuracy, time, waiting and bytes side by side\n"
     "  syncline status --coordinator=HOST:PORT [--json]\n"
     "      shards, workers, clocks, staleness of a running cluster\n"

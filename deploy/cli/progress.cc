@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/cluster/stage_layout.h"
+#include "common/cluster/team_size.h"
 #include "deploy/cli/table.h"
 
 namespace syncline {
@@ -41,6 +42,9 @@ std::string StagesSummary(const ClusterStatusReply& status) {
     }
   }
   if (idle.empty()) return "";
+  if (PartsAStage(status.job()) > 1) {
+    return absl::StrFormat("parts           waited %s of the time for each other; memory %s\n", idle, memory);
+  }
   const Pipeline& pipeline = status.job().pipeline();
   const double least = BubbleShare(static_cast<int>(pipeline.stages()), static_cast<int>(pipeline.micro_batches()));
   return absl::StrFormat("stages          idle %s of the time; at best %.0f %%; memory %s\n", idle, 100 * least, memory);

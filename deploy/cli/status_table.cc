@@ -7,6 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/cluster/team_size.h"
 #include "deploy/cli/progress.h"
 #include "deploy/cli/table.h"
 #include "google/protobuf/util/json_util.h"
@@ -81,12 +82,14 @@ std::string StatusTable(const ClusterStatusReply& status) {
   }
   absl::StrAppend(&text, "\nworkers\n", FormatTable(workers));
 
-  std::vector<TableRow> stages = {{"replica", "stage", "layers", "memory", "idle", "process"}};
+  const int parts = static_cast<int>(PartsAStage(status.job()));
+  std::vector<TableRow> stages = {{"replica", "stage", "part", "layers", "memory", "idle", "process"}};
   for (int team = 0; team < status.teams_size(); ++team) {
     for (int place = 0; place < status.teams(team).processes_size(); ++place) {
       const TeamProcess& process = status.teams(team).processes(place);
       const TeamProgress& p = process.progress();
-      stages.push_back({absl::StrCat(team), absl::StrCat(place), p.layers(),
+      stages.push_back({absl::StrCat(team), absl::StrCat(place / parts),
+                        absl::StrCat(place % parts), p.layers(),
                         BytesText(static_cast<double>(p.memory_bytes())),
                         p.pipeline_seconds() > 0
                             ? absl::StrFormat("%.1f %%", 100 * p.idle_seconds() / p.pipeline_seconds())

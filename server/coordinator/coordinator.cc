@@ -462,7 +462,10 @@ std::string CoordinatorImpl::WaitingFor() const {
   if (!map_) return "waiting for a worker to declare the model's tensors";
   if (draining_) return absl::StrCat("waiting for ", live.size(), " workers to leave");
   if (const auto vacant = teams_.Vacant(TeamCount()); vacant && team_size() > 1 && !AllReduces(job_) && !ending_) {
-    return absl::StrCat("waiting for a worker to take stage ", vacant->place, " of replica ", vacant->team);
+    const uint32_t parts = PartsAStage(job_);
+    const std::string part = parts > 1 ? absl::StrCat("part ", vacant->place % parts, " of ") : "";
+    return absl::StrCat("waiting for a worker to take ", part, "stage ", vacant->place / parts, " of replica ",
+                        vacant->team);
   }
   if (live.empty()) return "waiting for a worker to join";
   return "";
@@ -472,7 +475,8 @@ absl::StatusOr<JoinTeamReply> CoordinatorImpl::JoinTeam(const JoinTeamRequest& r
   absl::MutexLock lock(&mu_);
   if (!PushesTogether(job_)) {
     return absl::FailedPreconditionError(
-        absl::StrCat("job ", job_.name(), " has no teams: pipeline.stages is 1 and aggregation ps"));
+        absl::StrCat("job ", job_.name(),
+                     " has no teams: pipeline.stages and tensor_parallel.size are 1, and aggregation is ps"));
   }
   JoinTeamReply reply;
   reply.set_lease_ms(absl::ToInt64Milliseconds(options_.member_lease));

@@ -58,7 +58,7 @@ class CoordinatorImpl final : public CoordinatorCore {
     return (target_workers_ > 0 ? target_workers_ : job_.workers()) / team_size();
   }
   uint32_t SharesOf(Rank rank) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    return std::max(members_.at(rank).processes / ProcessesAShare(job_), 1u);
+    return std::max(members_.at(rank).processes / ProcessesAReplica(job_), 1u);
   }
   absl::Status NoteConfiguring(const std::vector<std::string>& addresses) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status CheckName(const JoinWorkerRequest& request) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -113,8 +113,9 @@ absl::StatusOr<ScaleReply> CoordinatorImpl::Scale(const ScaleRequest& request) {
     return absl::InvalidArgumentError("workers: with aggregation allreduce it stays as the job says");
   }
   if (request.workers() % team_size() != 0) {
-    return absl::InvalidArgumentError(absl::StrCat("workers is ", request.workers(), ": it must be a multiple of ",
-                                                   team_size(), ", the job's pipeline.stages"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("workers is ", request.workers(), ": it must be a multiple of ", team_size(),
+                     ", the job's pipeline.stages times tensor_parallel.size"));
   }
   MetadataRecord record;
   *record.mutable_scaled() = request;

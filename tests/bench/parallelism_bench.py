@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Several workers on one model: all-reduce beside PyTorch's DistributedDataParallel over gloo and beside the parameter
-server, the bandwidth of its sum, and a pipeline of two stages beside one worker. In turn, on this machine.
+server, the bandwidth of its sum, and two workers for one model, as stages and as parts of each layer, beside one. In turn,
+on this machine.
 """
 import json
 import os
@@ -68,15 +69,21 @@ def main():
         job = os.path.join(folder, "deep.yaml")
         with open(job, "w") as file:
             file.write(DEEP)
-        one, two, idle = [], [], []
+        one, two, idle, parts, waited = [], [], [], [], []
         for _ in range(ROUNDS):
             one.append(deep(program, job, ["--pipeline_micro_batches=8"])[0])
             speed, stages = deep(program, job, ["--workers=2", "--pipeline_stages=2", "--pipeline_micro_batches=8"])
             two.append(speed)
             idle.append(max(stages))
+            speed, processes = deep(program, job, ["--workers=2", "--tensor_parallel_size=2"])
+            parts.append(speed)
+            waited.append(max(processes))
     report("pipeline of 2 stages / 1 stage, equal layers", statistics.median(two), "samples/s", statistics.median(one),
            at_least=1.6)
     report("idle share of the stage that waits most / (S - 1) / (M + S - 1)", statistics.median(idle), "share", 1 / 9)
+    report("2 workers that share each layer / 1 worker, equal layers", statistics.median(parts), "samples/s",
+           statistics.median(one))
+    report("share of its time that a worker waited for the other", statistics.median(waited), "share", None)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "common/io/file_system.h"
-#include "common/io/posix_file_system.h"
 #include "common/status/status_matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -51,45 +49,8 @@ TEST(PipelineTest, ReplicasOfStagesMakeTheWeightsOfReplicas) {
   EXPECT_LT(Difference(data_parallel, TrainedWeights(whole)), 1e-5) << "micro-batches add up to the batch";
 }
 
-// A language model of two blocks, on a text that repeats itself.
-JobManifest Transformer(uint32_t stages) {
-  std::string text;
-  for (int i = 0; i < 160; ++i) absl::StrAppend(&text, "the fox ", i % 7, " and the dog ", i % 5, ". ");
-  const std::string file = absl::StrCat(FreshFolder("text"), "/text");
-  SYNCLINE_EXPECT_OK(WriteFileAtomically(PosixFileSystem(), file, text));
-  JobManifest job = PipelineJob(1, stages);
-  Model* const model = job.mutable_model();
-  model->clear_layers();
-  model->set_input(16);
-  model->set_loss(SOFTMAX_CROSS_ENTROPY);
-  Embedding* const embedding = model->add_layers()->mutable_embedding();
-  embedding->set_vocabulary(32);
-  embedding->set_units(16);
-  for (int block = 0; block < 2; ++block) {
-    Residual* const attention = model->add_layers()->mutable_residual();
-    attention->add_layers()->mutable_layer_norm();
-    attention->add_layers()->mutable_attention()->set_heads(2);
-    attention->add_layers()->mutable_dropout()->set_rate(0.1);
-    Residual* const mlp = model->add_layers()->mutable_residual();
-    mlp->add_layers()->mutable_layer_norm();
-    mlp->add_layers()->mutable_linear()->set_units(32);
-    mlp->add_layers()->mutable_gelu();
-    mlp->add_layers()->mutable_linear()->set_units(16);
-  }
-  model->add_layers()->mutable_layer_norm();
-  model->add_layers()->mutable_linear()->set_units(32);
-  job.mutable_data()->Clear();
-  job.mutable_data()->set_format(TEXT);
-  job.mutable_data()->set_train(file);
-  job.mutable_data()->set_test_fraction(0.1);
-  job.mutable_optimizer()->set_kind(ADAM);
-  job.mutable_optimizer()->set_learning_rate(0.01);
-  job.set_epochs(6);
-  return job;
-}
-
 TEST(PipelineTest, ATransformerLearnsTheSameOnAnyNumberOfStages) {
-  const JobManifest one = Transformer(1);
+  const JobManifest one = TransformerJob(1);
   InProcessCluster cluster(one);
   cluster.StartWorkers();
   const ClusterStatusReply status = cluster.Finish();
@@ -98,7 +59,7 @@ TEST(PipelineTest, ATransformerLearnsTheSameOnAnyNumberOfStages) {
   const auto alone = CheckpointWeights(one.checkpoint().directory());
   SYNCLINE_ASSERT_OK(alone);
   for (const uint32_t stages : {2, 4}) {
-    const JobManifest job = Transformer(stages);
+    const JobManifest job = TransformerJob(stages);
     InProcessCluster split(job);
     split.StartWorkers();
     const ClusterStatusReply end = split.Finish();

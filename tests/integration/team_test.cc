@@ -1,4 +1,5 @@
-// Processes of a team: their places, what they say to each other, and sums among them.
+// Processes of a team: their places, what they say to each other, and sums among them; and what those that share a
+// layer have for each other.
 
 #include <algorithm>
 #include <functional>
@@ -14,7 +15,10 @@
 #include "gtest/gtest.h"
 #include "tests/integration/in_process_cluster.h"
 #include "worker/allreduce/collective.h"
+#include "worker/backend/cpu/cpu_backend.h"
 #include "worker/team/team.h"
+#include "worker/tensor/group_exchange.h"
+#include "worker/tensor/weight_exchange.h"
 
 namespace syncline {
 namespace {
@@ -104,6 +108,106 @@ INSTANTIATE_TEST_SUITE_P(Of, TeamTest, ::testing::Combine(::testing::Values(1, 2
                          [](const auto& info) {
                            return absl::StrCat(std::get<0>(info.param), std::get<1>(info.param) ? "OnOneHost" : "");
                          });
+
+// Memory that the host can't write to, as far as anybody knows.
+const Backend* Apart() {
+  static const Backend backend = [] {
+    Backend table = *CpuBackend();
+    table.host_memory = 0;
+    return table;
+  }();
+  return &backend;
+}
+
+TEST_P(TeamTest, SharesOfALayerAreSummedAndGathered) {
+  const int n = GetParam();
+  if (n == 1) return;
+  ASSERT_NO_FATAL_FAILURE(Start(n));
+  for (const Backend* backend : {CpuBackend(), Apart()}) {
+    All([&](Team* team, const TeamAttempt& attempt) {
+      const auto device = Device::Open(backend);
+      SYNCLINE_ASSERT_OK(device);
+      const int part = static_cast<int>(team->view().place);
+      GroupExchange group({team, device->get(), 0, part, n});
+      group.Begin(attempt);
+      // Less than a float each; at once; a part each.
+      for (const size_t floats : {size_t{3}, size_t{1000}, size_t{30000}}) {
+        std::vector<float> vector(floats);
+        for (size_t i = 0; i < floats; ++i) vector[i] = static_cast<float>(i % 17 * (part + 1));
+        SYNCLINE_ASSERT_OK(group.Sum(vector.data(), floats));
+        for (size_t i = 0; i < floats; ++i) ASSERT_EQ(vector[i], static_cast<float>(i % 17 * (n * (n + 1) / 2))) << i;
+      }
+      constexpr int kRows = 3, kWidth = 11;
+      std::vector<float> whole(kRows * kWidth), gathered(kRows * kWidth);
+      for (size_t i = 0; i < whole.size(); ++i) whole[i] = static_cast<float>(i);
+      std::vector<float> own(kRows * AxisPart::Of(kWidth, &group).here());
+      SYNCLINE_ASSERT_OK(group.Take(kRows, kWidth, whole.data(), own.data()));
+      EXPECT_EQ(own[0], static_cast<float>(kWidth * part / n));
+      SYNCLINE_ASSERT_OK(group.Gather(kRows, kWidth, own.data(), gathered.data()));
+      EXPECT_EQ(gathered, whole);
+    });
+  }
+}
+
+// A linear layer by columns, with a bias; one by rows; the three projections of attention by heads; one that is not
+// split.
+std::vector<ParameterSpec> SplitParameters(int part, int parts) {
+  const auto slice = [&](int64_t places, int64_t each) {
+    const PartRange range = PartOf(places, part, parts);
+    return TensorSlice{places * each, range.begin * each, range.end * each};
+  };
+  return {{"columns", {13, 7}, {}, slice(13, 7)}, {"bias", {13}, {}, slice(13, 1)}, {"rows", {9, 13}, {}, slice(13, 1)},
+          {"heads", {18, 5}, {}, slice(6, 5)},    {"whole", {31}, {}, {}}};
+}
+
+TEST_P(TeamTest, SegmentsOfWeightsBecomeSlicesAndBack) {
+  const int n = GetParam();
+  if (n == 1) return;
+  ASSERT_NO_FATAL_FAILURE(Start(n));
+  constexpr int64_t kChunk = 8;
+  All([&](Team* team, const TeamAttempt& attempt) {
+    const auto device = Device::Open(CpuBackend());
+    SYNCLINE_ASSERT_OK(device);
+    const int part = static_cast<int>(team->view().place);
+    GroupExchange group({team, device->get(), 0, part, n});
+    std::vector<std::vector<ParameterSpec>> specs;
+    for (int p = 0; p < n; ++p) specs.push_back(SplitParameters(p, n));
+    const std::vector<ParameterSpec> own = specs[part];
+    const auto exchange = WeightExchange::Create(&group, device->get(), specs, kChunk);
+    SYNCLINE_ASSERT_OK(exchange);
+    std::vector<std::vector<float>> memory;
+    std::vector<float*> places;
+    for (size_t p = 0; p < own.size(); ++p) {
+      memory.emplace_back(WeightExchange::Room(own[p], p, kChunk, group), -1.0f);
+      places.push_back(memory[p].data());
+    }
+    const auto value = [](size_t p, int64_t element) { return static_cast<float>(1000 * p + element); };
+    for (size_t p = 0; p < own.size(); ++p) {
+      const TensorSegment segment = (*exchange)->segment(p);
+      for (int64_t i = segment.begin; i < segment.end; ++i) (*exchange)->TensorAt(p, places[p])[i] = value(p, i);
+    }
+    group.Begin(attempt);
+    SYNCLINE_ASSERT_OK((*exchange)->SpreadWeights(places));
+    for (size_t p = 0; p < own.size(); ++p) {
+      int64_t seen = 0;
+      ForEachRun(own[p].slice, own[p].whole_size(), {0, own[p].whole_size()},
+                 [&](int64_t whole, int64_t here, int64_t floats) {
+                   for (int64_t i = 0; i < floats; ++i, ++seen) {
+                     ASSERT_EQ(memory[p][here + i], value(p, whole + i)) << own[p].name << " " << whole + i;
+                     memory[p][here + i] += 0.5f;
+                   }
+                 });
+      EXPECT_EQ(seen, own[p].size());
+    }
+    SYNCLINE_ASSERT_OK((*exchange)->CollectGradients(places));
+    for (size_t p = 0; p < own.size(); ++p) {
+      const TensorSegment segment = (*exchange)->segment(p);
+      for (int64_t i = segment.begin; i < segment.end; ++i) {
+        ASSERT_EQ((*exchange)->TensorAt(p, places[p])[i], value(p, i) + 0.5f) << own[p].name << " " << i;
+      }
+    }
+  });
+}
 
 TEST_F(TeamTest, WhoWaitsForOneThatGoesIsTold) {
   ASSERT_NO_FATAL_FAILURE(Start(3));

@@ -178,8 +178,12 @@ class Client {
     size_t elements = 0;
   };
   virtual std::vector<Chunk> chunks() const { return {}; }
-  // As Pull and Push, of some chunks: tensors[t] is where all of tensor t lies, or goes.
+  // As Pull, Observe and Push, of some chunks: tensors[t] is where all of tensor t lies, or goes, or would; only the
+  // chunks' memory is looked at.
   virtual void PullChunks(Clock, absl::Span<const uint32_t> /*chunks*/, const Destination&, PullDone done) {
+    done(absl::UnimplementedError("no single chunks here"));
+  }
+  virtual void ObserveChunks(absl::Span<const uint32_t> /*chunks*/, const Destination&, Done done) {
     done(absl::UnimplementedError("no single chunks here"));
   }
   virtual void PushChunks(Clock, absl::Span<const uint32_t> /*chunks*/,

@@ -75,8 +75,13 @@ class ClientImpl final : public Client {
   }
   void PushRows(Clock clock, absl::Span<const RowPush> pushes, Done done) override;
   std::vector<Chunk> chunks() const override;
+  void ObserveChunks(absl::Span<const uint32_t> chunks, const Destination& to, Done done) override {
+    PullSome(0, true, chunks, to, [done = std::move(done)](const auto& outcome) { done(outcome.status()); });
+  }
   void PullChunks(Clock clock, absl::Span<const uint32_t> chunks, const Destination& to,
-                  PullDone done) override;
+                  PullDone done) override {
+    PullSome(clock, false, chunks, to, std::move(done));
+  }
   void PushChunks(Clock clock, absl::Span<const uint32_t> chunks, absl::Span<const float* const> tensors,
                   Done done) override;
   void PushPull(const StepEnd& step, absl::Span<const Gradient> gradients, const Destination& to,
@@ -144,6 +149,7 @@ class ClientImpl final : public Client {
   void PullAgain(const Pulling& pull, const Group& group);
   void PullRows(Clock clock, bool observer, absl::Span<const RowPull> pulls, PullDone done);
   void PullAll(Clock clock, bool observer, const Destination& to, PullDone done);
+  void PullSome(Clock clock, bool observer, absl::Span<const uint32_t> chunks, const Destination& to, PullDone done);
   void SendPushes(Clock clock, const Outgoing& out, Done done);
   void SendPush(Clock clock, const Gradients& from, const Route& route, const Group& group,
                 std::shared_ptr<Gather> gather);

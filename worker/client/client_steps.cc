@@ -121,14 +121,14 @@ std::vector<Client::Chunk> ClientImpl::chunks() const {
   return chunks;
 }
 
-void ClientImpl::PullChunks(Clock clock, absl::Span<const uint32_t> chunks, const Destination& to,
-                            PullDone done) {
+void ClientImpl::PullSome(Clock clock, bool observer, absl::Span<const uint32_t> chunks, const Destination& to,
+                          PullDone done) {
   const absl::Status fits = CheckFits(to);
   if (!fits.ok()) return done(fits);
-  const RouteTable::Ptr route = routes_->ForPull(clock);
+  const RouteTable::Ptr route = observer ? routes_->newest() : routes_->ForPull(clock);
   const std::vector<Group> groups = route->router.GroupsOfChunks(chunks, MessagesNow());
   if (groups.empty()) return done(PullOutcome());
-  const Pulling pull = BeginPull(clock, false, groups.size(), to, std::move(done));
+  const Pulling pull = BeginPull(clock, observer, groups.size(), to, std::move(done));
   for (const Group& group : groups) SendPull(pull, *route, group);
 }
 

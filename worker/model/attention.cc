@@ -5,13 +5,24 @@
 #include "common/status/status_macros.h"
 
 namespace syncline {
+namespace {
 
-AttentionLayer::AttentionLayer(const std::string& prefix, int positions, int units, int heads)
+// What the heads of a process have of `blocks` times the width.
+AxisPart OfHeads(int blocks, int units, int heads, const TensorGroup* group) {
+  const AxisPart part = AxisPart::Of(heads, group);
+  const int each = units / heads;
+  return {blocks, units, part.begin * each, part.end * each};
+}
+
+}  // namespace
+
+AttentionLayer::AttentionLayer(const std::string& prefix, int positions, int units, int heads, TensorGroup* group)
     : positions_(positions),
       units_(units),
-      heads_(heads),
-      qkv_(prefix + ".qkv", positions, units, 3 * units, true),
-      out_(prefix + ".out", positions, units, units, true) {}
+      heads_(AxisPart::Of(heads, group).here()),
+      width_(OfHeads(1, units, heads, group).here()),
+      qkv_(prefix + ".qkv", positions, AxisPart::Whole(units), OfHeads(3, units, heads, group), true, group),
+      out_(prefix + ".out", positions, OfHeads(1, units, heads, group), AxisPart::Whole(units), true, group) {}
 
 std::vector<ParameterSpec> AttentionLayer::parameters() const {
   std::vector<ParameterSpec> specs = qkv_.parameters();
@@ -31,8 +42,8 @@ absl::Status AttentionLayer::Prepare(const Device* device, int rows, int slots, 
   const size_t row = sizeof(float) * rows;
   SYNCLINE_ASSIGN_OR_RETURN(projected_, DeviceMemory::Allocate(device, row * qkv_.units() * slots));
   SYNCLINE_ASSIGN_OR_RETURN(weights_, DeviceMemory::Allocate(device, row * weights() * slots));
-  SYNCLINE_ASSIGN_OR_RETURN(mixed_, DeviceMemory::Allocate(device, row * units() * slots));
-  SYNCLINE_ASSIGN_OR_RETURN(mixed_slope_, DeviceMemory::Allocate(device, row * units()));
+  SYNCLINE_ASSIGN_OR_RETURN(mixed_, DeviceMemory::Allocate(device, row * positions_ * width_ * slots));
+  SYNCLINE_ASSIGN_OR_RETURN(mixed_slope_, DeviceMemory::Allocate(device, row * positions_ * width_));
   SYNCLINE_ASSIGN_OR_RETURN(qkv_slope_, DeviceMemory::Allocate(device, row * qkv_.units()));
   SYNCLINE_ASSIGN_OR_RETURN(scratch_, DeviceMemory::Allocate(device, row * weights()));
   return absl::OkStatus();
@@ -40,9 +51,9 @@ absl::Status AttentionLayer::Prepare(const Device* device, int rows, int slots, 
 
 absl::Status AttentionLayer::Forward(const Pass& pass, const float* x, float* y) {
   float* const projected = Kept(projected_, pass, qkv_.units());
-  float* const mixed = Kept(mixed_, pass, units());
+  float* const mixed = Kept(mixed_, pass, positions_ * width_);
   SYNCLINE_RETURN_IF_ERROR(qkv_.Forward(pass, x, projected));
-  SYNCLINE_RETURN_IF_ERROR(device_->Run(&Backend::attention, pass.rows, positions_, heads_, units_, projected,
+  SYNCLINE_RETURN_IF_ERROR(device_->Run(&Backend::attention, pass.rows, positions_, heads_, width_, projected,
                                         Kept(weights_, pass, weights()), mixed));
   return out_.Forward(pass, mixed, y);
 }
@@ -50,9 +61,9 @@ absl::Status AttentionLayer::Forward(const Pass& pass, const float* x, float* y)
 absl::Status AttentionLayer::Backward(const Pass& pass, const float* x, const float* y, float* dy, float* dx,
                                       const GradientMade& made) {
   float* const projected = Kept(projected_, pass, qkv_.units());
-  SYNCLINE_RETURN_IF_ERROR(out_.Backward(pass, Kept(mixed_, pass, units()), y, dy, mixed_slope_.floats(),
+  SYNCLINE_RETURN_IF_ERROR(out_.Backward(pass, Kept(mixed_, pass, positions_ * width_), y, dy, mixed_slope_.floats(),
                                          [&](int parameter) { return made(2 + parameter); }));
-  SYNCLINE_RETURN_IF_ERROR(device_->Run(&Backend::attention_backward, pass.rows, positions_, heads_, units_,
+  SYNCLINE_RETURN_IF_ERROR(device_->Run(&Backend::attention_backward, pass.rows, positions_, heads_, width_,
                                         projected, Kept(weights_, pass, weights()), mixed_slope_.floats(),
                                         scratch_.floats(), qkv_slope_.floats()));
   return qkv_.Backward(pass, x, projected, qkv_slope_.floats(), dx, made);

@@ -10,10 +10,10 @@ namespace syncline {
 
 // Causal self-attention with several heads (Vaswani et al. 2017): "<prefix>.qkv.weight" [3 units, units] and ".bias"
 // make queries, keys and values, "<prefix>.out.weight" [units, units] and ".bias" the output of what the heads
-// give. Both start as a linear layer does.
+// give. Both start as a linear layer does. The processes of a group may share out the heads.
 class AttentionLayer : public ModelLayer {
  public:
-  AttentionLayer(const std::string& prefix, int positions, int units, int heads);
+  AttentionLayer(const std::string& prefix, int positions, int units, int heads, TensorGroup* group = nullptr);
 
   int units() const override { return positions_ * units_; }
   std::vector<ParameterSpec> parameters() const override;
@@ -31,7 +31,8 @@ class AttentionLayer : public ModelLayer {
 
   const int positions_;
   const int units_;
-  const int heads_;
+  const int heads_;  // here
+  const int width_;  // theirs
   LinearLayer qkv_, out_;
   const Device* device_ = nullptr;
   int rows_ = 0;

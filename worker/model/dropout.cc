@@ -1,5 +1,7 @@
 #include "worker/model/dropout.h"
 
+#include "common/status/status_macros.h"
+
 namespace syncline {
 namespace {
 
@@ -19,9 +21,18 @@ absl::Status DropoutLayer::Prepare(const Device* device, int, int, LayerTensors)
 }
 
 absl::Status DropoutLayer::Apply(const Pass& pass, const float* from, float* to) const {
-  return device_->Run(&Backend::dropout, static_cast<size_t>(pass.rows) * units_,
-                      pass.training ? rate_ : 0.0f, Mix(seed_ ^ Mix(pass.step)),
-                      pass.first_row * units_, from, to);
+  const float rate = pass.training ? rate_ : 0.0f;
+  const uint64_t seed = Mix(seed_ ^ Mix(pass.step));
+  const uint64_t first = pass.first_row * positions_, rows = static_cast<uint64_t>(pass.rows) * positions_;
+  const uint64_t width = columns_.whole(), here = columns_.here();
+  if (!columns_.split()) {
+    return device_->Run(&Backend::dropout, rows * width, rate, seed, first * width, from, to);
+  }
+  for (uint64_t r = 0; r < rows; ++r) {
+    SYNCLINE_RETURN_IF_ERROR(device_->Run(&Backend::dropout, here, rate, seed, (first + r) * width + columns_.begin,
+                                          from + r * here, to + r * here));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status DropoutLayer::Forward(const Pass& pass, const float* x, float* y) {

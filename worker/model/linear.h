@@ -4,6 +4,7 @@
 #include <string>
 
 #include "worker/model/layer.h"
+#include "worker/model/tensor_group.h"
 
 namespace syncline {
 
@@ -12,15 +13,21 @@ namespace syncline {
 // "<prefix>.weight" is [units, inputs], as in PyTorch: both layouts are equally fast with OpenBLAS
 // here, and this one can be handed over as it is. "<prefix>.bias" is [units]. Both start uniform in
 // +-1/sqrt(inputs), PyTorch's default.
+//
+// The processes of a group may share it: by columns, each makes some of the units from all inputs, and the gradients of
+// the inputs are summed; or by rows, each has some of the inputs, and what they make of them is summed before the
+// bias, of which each has all.
 class LinearLayer : public ModelLayer {
  public:
-  LinearLayer(std::string prefix, int positions, int inputs, int units, bool bias);
+  // `group` is needed where inputs or units, one of the two, are split.
+  LinearLayer(std::string prefix, int positions, const AxisPart& inputs, const AxisPart& units, bool bias,
+              TensorGroup* group = nullptr);
 
   // Applies `activation` to the output; at most once, before Prepare.
   void Fuse(BackendActivation activation) { activation_ = activation; }
   bool fused() const { return activation_ != kIdentity; }
 
-  int units() const override { return positions_ * units_; }
+  int units() const override { return positions_ * units_.here(); }
   std::vector<ParameterSpec> parameters() const override;
   absl::Status Prepare(const Device* device, int rows, int slots, LayerTensors tensors) override;
   absl::Status Forward(const Pass& pass, const float* x, float* y) override;
@@ -30,9 +37,10 @@ class LinearLayer : public ModelLayer {
  private:
   const std::string prefix_;
   const int positions_;
-  const int inputs_;
-  const int units_;
+  const AxisPart inputs_;
+  const AxisPart units_;
   const bool bias_;
+  TensorGroup* const group_;
   BackendActivation activation_ = kIdentity;
 
   float* BeforeActivation(const Pass& pass) const {

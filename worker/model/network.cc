@@ -41,9 +41,11 @@ absl::StatusOr<std::unique_ptr<Network>> Network::Create(const Model& model, con
         absl::StrCat("batch_size is ", max_rows, "; accepted: at least 1"));
   }
   const LayerRange layers = part.layers.end > 0 ? part.layers : AllLayers(model);
-  std::unique_ptr<Network> network(
-      new Network(device, max_rows, {layers, std::max(part.slots, 1), part.recompute, part.outputs}));
-  SYNCLINE_ASSIGN_OR_RETURN(network->layers_, BuildLayers(model, layers, seed));
+  Part own = part;
+  own.layers = layers;
+  own.slots = std::max(part.slots, 1);
+  std::unique_ptr<Network> network(new Network(device, max_rows, own));
+  SYNCLINE_ASSIGN_OR_RETURN(network->layers_, BuildLayers(model, layers, seed, part.group));
   SYNCLINE_RETURN_IF_ERROR(network->Allocate(model, host));
   return network;
 }
@@ -57,7 +59,8 @@ absl::Status Network::Allocate(const Model& model, const HostMemory& host) {
     slot.first = specs_.size();
     for (ParameterSpec& spec : layer->parameters()) {
       offsets_.push_back(total_);
-      total_ += AlignUp(spec.size());
+      const int64_t room = part_.room == nullptr ? 0 : part_.room(specs_.size(), spec);
+      total_ += AlignUp(std::max(spec.size(), room));
       specs_.push_back(std::move(spec));
     }
     slot.count = specs_.size() - slot.first;

@@ -14,6 +14,7 @@
 #include "worker/model/loss.h"
 #include "worker/model/model_builder.h"
 #include "worker/model/parameter.h"
+#include "worker/model/tensor_group.h"
 
 namespace syncline {
 
@@ -60,6 +61,10 @@ class Network {
     bool recompute = false;
     // Where output() lies, if device memory is host memory; where null or gives none, the network's own.
     HostMemory outputs = nullptr;
+    // Who shares these layers, of which this is then a part; outlives the network. Null: nobody.
+    TensorGroup* group = nullptr;
+    // Floats of memory for a parameter, and for its gradient, where that is more than it has. Null: as many as it has.
+    std::function<int64_t(size_t parameter, const ParameterSpec&)> room = nullptr;
   };
 
   // `device` must outlive the network. Batches have at most `max_rows` rows. `seed`: the job's.

@@ -20,17 +20,32 @@ struct InitialValue {
   double b = 0.0;
 };
 
+// What of a tensor a process has that shares its layer with others: of each run of `period` elements in a row, those
+// [begin, end), one run after the other.
+struct TensorSlice {
+  int64_t period = 0;  // 0: all of it
+  int64_t begin = 0;
+  int64_t end = 0;
+
+  bool whole() const { return period == 0; }
+};
+
 // What a model says about one of its tensors. The values are made on the server, from `initial` and
 // the job's seed; the model only declares them.
 struct ParameterSpec {
   std::string name;            // "<layer>.<kind>.<tensor>", e.g. "0.linear.weight"
-  std::vector<int64_t> shape;  // row-major, all dimensions at least 1
+  std::vector<int64_t> shape;  // of the whole tensor, row-major, all dimensions at least 1
   InitialValue initial;
+  TensorSlice slice = {};
 
-  int64_t size() const {
+  int64_t whole_size() const {
     int64_t count = 1;
     for (const int64_t dimension : shape) count *= dimension;
     return count;
+  }
+  // Elements that are here.
+  int64_t size() const {
+    return slice.whole() ? whole_size() : whole_size() / slice.period * (slice.end - slice.begin);
   }
 };
 

@@ -13,7 +13,8 @@ inline absl::Status ExplainMemory(const absl::Status& status, const JobManifest&
   return absl::ResourceExhaustedError(absl::StrCat(
       "this worker's part of the model does not fit into memory_limit, which is ", job.memory_limit(), " bytes (",
       status.message(), "): split the model over more than ", job.pipeline().stages(),
-      " stages (pipeline.stages), cut batches into more than ", job.pipeline().micro_batches(),
+      " stages (pipeline.stages), or each of its layers over more than ", job.tensor_parallel().size(),
+      " workers (tensor_parallel.size), cut batches into more than ", job.pipeline().micro_batches(),
       " (pipeline.micro_batches), or set pipeline.recompute"));
 }
 

@@ -97,7 +97,7 @@ Batch PipelineStage::Micro(const Batch& batch, int m, int parts, int slot) {
 }
 
 // What is sent stays where it is until it has arrived, as a slot's memory is not used before.
-absl::Status PipelineStage::Send(TeamMessage::Kind kind, int place, int m, const float* device_memory,
+absl::Status PipelineStage::Send(TeamMessage::Kind kind, int stage, int m, const float* device_memory,
                                  size_t floats, int slot) {
   const bool forward = kind == TeamMessage::ACTIVATION;
   const size_t bytes = sizeof(float) * floats;
@@ -111,19 +111,19 @@ absl::Status PipelineStage::Send(TeamMessage::Kind kind, int place, int m, const
   }
   sent_bytes_ += bytes;
   (forward ? outputs_sent_ : gradients_sent_)[slot] =
-      options_.team->Send(static_cast<uint32_t>(place), MessageOf(kind, attempt_, m), Fragments::Of(data, bytes));
+      options_.team->Send(PlaceOf(stage), MessageOf(kind, attempt_, m), Fragments::Of(data, bytes));
   return absl::OkStatus();
 }
 
-absl::Status PipelineStage::Receive(TeamMessage::Kind kind, int place, int m, float* device_memory,
+absl::Status PipelineStage::Receive(TeamMessage::Kind kind, int stage, int m, float* device_memory,
                                     size_t floats) {
   const absl::Time begin = SteadyNow();
-  const auto message = options_.team->mailbox()->Take(kind, static_cast<uint32_t>(place), m);
+  const auto message = options_.team->mailbox()->Take(kind, PlaceOf(stage), m);
   idle_seconds_ += absl::ToDoubleSeconds(SteadyNow() - begin);
   SYNCLINE_RETURN_IF_ERROR(message.status());
   const size_t bytes = sizeof(float) * floats;
   if (message->data.size() != bytes) {
-    return absl::InternalError(absl::StrCat("stage ", place, " sent ", message->data.size(),
+    return absl::InternalError(absl::StrCat("stage ", stage, " sent ", message->data.size(),
                                             " bytes of micro-batch ", m, " in place of ", bytes,
                                             ": run the same job everywhere"));
   }

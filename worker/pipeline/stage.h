@@ -26,12 +26,15 @@ class PipelineStage {
   struct Options {
     Network* network = nullptr;  // made with Part() of the same pipeline and stage
     const Device* device = nullptr;
-    // Null for a model on a single stage. The process at place s has stage s.
+    // Null for a model on a single stage. Of the `parts` processes that share each stage, the one at place
+    // stage * parts + part has part `part`, and says what it says to the same part of another stage.
     Team* team = nullptr;
     Pipeline pipeline;
     int stage = 0;
     int max_rows = 0;  // of a whole batch
     std::string layers;  // this stage's, for people
+    int part = 0;
+    int parts = 1;
   };
   // How a network for that is made, and for how many rows.
   static Network::Part Part(const Pipeline& pipeline, int stage, const LayerRange& layers);
@@ -58,6 +61,7 @@ class PipelineStage {
  private:
   explicit PipelineStage(const Options& options) : options_(options) {}
   int stages() const { return static_cast<int>(options_.pipeline.stages()); }
+  uint32_t PlaceOf(int stage) const { return static_cast<uint32_t>(stage * options_.parts + options_.part); }
   absl::Status Allocate();
   // Memory of what is sent, which other processes of this host read where it lies.
   absl::StatusOr<DeviceMemory> AllocateSent(size_t bytes);
@@ -66,9 +70,9 @@ class PipelineStage {
   absl::Status Forward(const Batch& micro, int m, int slot, const Network::AwaitValues& await);
   absl::Status Backward(const Batch& micro, int m, int parts, int slot, const Network::GradientReady& ready);
   absl::Status GetInput(const Batch& micro, int m, int slot);
-  absl::Status Send(TeamMessage::Kind kind, int place, int m, const float* device_memory,
+  absl::Status Send(TeamMessage::Kind kind, int stage, int m, const float* device_memory,
                     size_t floats, int slot);
-  absl::Status Receive(TeamMessage::Kind kind, int place, int m, float* device_memory, size_t floats);
+  absl::Status Receive(TeamMessage::Kind kind, int stage, int m, float* device_memory, size_t floats);
 
   const Options options_;
   int slots_ = 1;

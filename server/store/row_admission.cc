@@ -28,19 +28,19 @@ uint8_t* Byte(std::string* counters, size_t at) {
 
 }  // namespace
 
-RowAdmission::RowAdmission(const AdmissionPolicy& policy)
+KeyAdmission::KeyAdmission(const AdmissionPolicy& policy)
     : min_count_(policy.min_count),
       probability_(policy.probability),
       counters_(CounterBytes(policy), '\0') {}
 
-bool RowAdmission::Admit(uint64_t key) {
+bool KeyAdmission::Admit(uint64_t key) {
   const bool chosen = probability_ >= 1 || UnitInterval(Mix(key ^ kChanceSalt)) < probability_;
   if (chosen && (counters_.empty() || Count(key))) return true;
   ++refused_;
   return false;
 }
 
-bool RowAdmission::Count(uint64_t key) {
+bool KeyAdmission::Count(uint64_t key) {
   const uint64_t hash = Mix(key ^ kCountSalt);
   const size_t line = (hash >> 32) % (counters_.size() / kLine) * kLine;
   uint8_t* cells[kRows];
@@ -56,19 +56,19 @@ bool RowAdmission::Count(uint64_t key) {
   return false;
 }
 
-void RowAdmission::Age() {
+void KeyAdmission::Age() {
   since_aged_ = 0;
   for (size_t i = 0; i < counters_.size(); ++i) *Byte(&counters_, i) /= 2;
 }
 
-std::string RowAdmission::State() const {
+std::string KeyAdmission::State() const {
   if (counters_.empty()) return "";
   std::string state(sizeof(since_aged_), '\0');
   std::memcpy(&state[0], &since_aged_, sizeof(since_aged_));
   return state + counters_;
 }
 
-absl::Status RowAdmission::Restore(absl::string_view state) {
+absl::Status KeyAdmission::Restore(absl::string_view state) {
   const size_t expected = counters_.empty() ? 0 : sizeof(since_aged_) + counters_.size();
   if (state.size() != expected) {
     return absl::InvalidArgumentError(

@@ -32,9 +32,9 @@ struct AdmissionPolicy {
 // in their order; with another number of slots keys share counters with others.
 //
 // Not thread-safe.
-class RowAdmission {
+class KeyAdmission {
  public:
-  explicit RowAdmission(const AdmissionPolicy& policy);
+  explicit KeyAdmission(const AdmissionPolicy& policy);
 
   // Whether this push of a key without a row stores one.
   bool Admit(uint64_t key);

@@ -16,15 +16,15 @@ AdmissionPolicy After(uint32_t min_count, size_t counters = 1 << 12) {
   return policy;
 }
 
-TEST(RowAdmissionTest, EveryKeyAtOnceUnlessTold) {
-  RowAdmission admission{AdmissionPolicy{}};
+TEST(KeyAdmissionTest, EveryKeyAtOnceUnlessTold) {
+  KeyAdmission admission{AdmissionPolicy{}};
   for (uint64_t key = 0; key < 100; ++key) EXPECT_TRUE(admission.Admit(key));
   EXPECT_EQ(admission.refused(), 0u);
   EXPECT_EQ(admission.State(), "");
 }
 
-TEST(RowAdmissionTest, AtTheMinCountthPush) {
-  RowAdmission admission(After(4));
+TEST(KeyAdmissionTest, AtTheMinCountthPush) {
+  KeyAdmission admission(After(4));
   for (uint64_t key = 0; key < 50; ++key) {
     for (int push = 1; push <= 3; ++push) EXPECT_FALSE(admission.Admit(key)) << key << ' ' << push;
     EXPECT_TRUE(admission.Admit(key)) << key;
@@ -32,9 +32,9 @@ TEST(RowAdmissionTest, AtTheMinCountthPush) {
   EXPECT_EQ(admission.refused(), 150u);
 }
 
-TEST(RowAdmissionTest, NeverLateAndSeldomEarlyWhenManyWait) {
+TEST(KeyAdmissionTest, NeverLateAndSeldomEarlyWhenManyWait) {
   constexpr uint64_t kKeys = 2000;
-  RowAdmission admission(After(3, 1 << 15));
+  KeyAdmission admission(After(3, 1 << 15));
   int early = 0;
   for (int push = 1; push <= 3; ++push) {
     for (uint64_t key = 0; key < kKeys; ++key) {
@@ -48,8 +48,8 @@ TEST(RowAdmissionTest, NeverLateAndSeldomEarlyWhenManyWait) {
   EXPECT_LT(early, 50);
 }
 
-TEST(RowAdmissionTest, KeysThatComeOnceDoNotFillTheCountersForEver) {
-  RowAdmission admission(After(5, 1024));
+TEST(KeyAdmissionTest, KeysThatComeOnceDoNotFillTheCountersForEver) {
+  KeyAdmission admission(After(5, 1024));
   for (uint64_t key = 0; key < 200000; ++key) admission.Admit(key);
   // Were nothing forgotten all later ones would be let in.
   int admitted = 0;
@@ -57,10 +57,10 @@ TEST(RowAdmissionTest, KeysThatComeOnceDoNotFillTheCountersForEver) {
   EXPECT_LT(admitted, 50);
 }
 
-TEST(RowAdmissionTest, AShareOfTheKeysAlwaysTheSame) {
+TEST(KeyAdmissionTest, AShareOfTheKeysAlwaysTheSame) {
   AdmissionPolicy policy;
   policy.probability = 0.3;
-  RowAdmission one(policy), other(policy);
+  KeyAdmission one(policy), other(policy);
   int admitted = 0;
   for (uint64_t key = 0; key < 10000; ++key) {
     const bool in = one.Admit(key);
@@ -71,14 +71,14 @@ TEST(RowAdmissionTest, AShareOfTheKeysAlwaysTheSame) {
   EXPECT_NEAR(admitted, 3000, 5 * 46);
 }
 
-TEST(RowAdmissionTest, CountsTravel) {
-  RowAdmission first(After(3)), second(After(3)), other(After(3, 1 << 14));
+TEST(KeyAdmissionTest, CountsTravel) {
+  KeyAdmission first(After(3)), second(After(3)), other(After(3, 1 << 14));
   for (uint64_t key = 0; key < 500; ++key) first.Admit(key), first.Admit(key % 100);
   SYNCLINE_ASSERT_OK(second.Restore(first.State()));
   EXPECT_EQ(second.State(), first.State());
   for (uint64_t key = 0; key < 1000; ++key) EXPECT_EQ(first.Admit(key), second.Admit(key)) << key;
   EXPECT_THAT(other.Restore(first.State()).message(), testing::HasSubstr("min_count and counters"));
-  SYNCLINE_EXPECT_OK(RowAdmission(AdmissionPolicy{}).Restore(""));
+  SYNCLINE_EXPECT_OK(KeyAdmission(AdmissionPolicy{}).Restore(""));
 }
 
 }  // namespace

@@ -79,7 +79,7 @@ class RowSlot {
   // The same for rows that changed since: replaces those, and leaves the others.
   absl::Status Merge(uint64_t version, const Fragments& rows);
 
-  // RowAdmission::State and Restore.
+  // KeyAdmission::State and Restore.
   std::string AdmissionState() const { return admission_.State(); }
   absl::Status RestoreAdmission(absl::string_view state) { return admission_.Restore(state); }
 
@@ -99,7 +99,7 @@ class RowSlot {
   const RowFormat format_;
   const RowRule* const rule_;
   const InitialRows initializer_;
-  RowAdmission admission_;
+  KeyAdmission admission_;
   uint64_t version_ = 0;
   uint64_t admitted_ = 0;
   uint64_t erased_ = 0;

@@ -68,7 +68,7 @@ absl::Status GroupExchange::Receive(int from, size_t bytes, const std::function<
   }
   FloatReader reader(message->data);
   read(&reader);
-  return absl::OkStatus();
+  return message->CheckIntact();
 }
 
 void GroupExchange::Await(std::vector<std::shared_ptr<Delivery>>* sent) {

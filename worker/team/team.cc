@@ -125,11 +125,12 @@ void Team::Take(const JoinTeamReply& reply) {
     if (view.has_place && view_.has_place && view.generation < view_.generation) return;
     const bool placed = view.has_place && (!view_.has_place || view.place != view_.place || view.team != view_.team);
     if (placed) spdlog::info("place {} of team {}", view.place, view.team);
+    // Whoever sees the view may begin a step with it at once.
+    mailbox_.SetGeneration(view.has_place ? view.generation : 0);
     view_ = view;
   }
   viewed_.NotifyAll();
   CloseLinks(view);
-  mailbox_.SetGeneration(view.has_place ? view.generation : 0);
 }
 
 void Team::CloseLinks(const View& view) {

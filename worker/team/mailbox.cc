@@ -51,6 +51,11 @@ void Mailbox::Put(DecodedTeamMessage message) {
   messages_[attempt][key] = std::move(message);
 }
 
+void Mailbox::DropOrders(uint64_t generation) {
+  absl::MutexLock lock(&mu_);
+  while (!orders_.empty() && orders_.front().generation() <= generation) orders_.pop_front();
+}
+
 void Mailbox::BeginAttempt(const TeamAttempt& attempt) {
   Messages dropped;  // goes after the lock
   absl::MutexLock lock(&mu_);

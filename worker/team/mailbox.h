@@ -47,6 +47,9 @@ class Mailbox {
   // A message has come.
   void Put(DecodedTeamMessage message);
 
+  // This process leads the team as it is: it obeys nobody who did before.
+  void DropOrders(uint64_t generation);
+
   // From here on only messages of `attempt` and later ones count.
   void BeginAttempt(const TeamAttempt& attempt);
 

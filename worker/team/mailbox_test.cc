@@ -90,6 +90,15 @@ TEST_F(MailboxTest, AnotherOrderEndsAWait) {
   EXPECT_EQ(NumberOf(0), 2u);
 }
 
+TEST_F(MailboxTest, WhoLeadsObeysNobodyOfBefore) {
+  box_.SetGeneration(3);
+  box_.Put(Message(TeamMessage::END, 1, 40, 0));
+  box_.DropOrders(3);
+  box_.BeginAttempt({3, 1});
+  box_.Put(Message(TeamMessage::ACTIVATION, 2, 1, 0));
+  EXPECT_EQ(NumberOf(0), 2u);
+}
+
 TEST_F(MailboxTest, AnAttemptThatFailedElsewhereEndsAndTheNextOneDoesNot) {
   box_.SetGeneration(3);
   box_.BeginAttempt({3, 1});

@@ -14,6 +14,7 @@ absl::StatusOr<TeamAttempt> TeamLeader::Begin(TeamMessage::Kind kind, TeamStep s
     return absl::FailedPreconditionError("another process leads: the coordinator has given this one's place away");
   }
   const TeamAttempt attempt = options_.team->NewAttempt(view);
+  options_.team->mailbox()->DropOrders(attempt.generation);
   options_.team->mailbox()->BeginAttempt(attempt);
   step.set_rank(options_.rank);
   step.set_incarnation(options_.incarnation);

@@ -85,9 +85,11 @@ TEST_F(TeamLinkTest, ABlockAllocatedLaterIsLentWhenItIsFirstSent) {
   bool in_place = false;
   for (int tries = 0; tries < 1000 && !in_place; ++tries) {
     const auto sent = Send(Fragments::Of(later.get(), kFloats * sizeof(float)));
-    const auto message = Take();
+    auto message = Take();
     SYNCLINE_ASSERT_OK(message);
     in_place = message->intact != nullptr;
+    message = absl::CancelledError("let go");
+    SYNCLINE_ASSERT_OK(Arrives(sent));
   }
   EXPECT_TRUE(in_place);
 }

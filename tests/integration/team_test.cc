@@ -120,7 +120,7 @@ const Backend* Apart() {
 }
 
 TEST_P(TeamTest, SharesOfALayerAreSummedAndGathered) {
-  const int n = GetParam();
+  const int n = std::get<0>(GetParam());
   if (n == 1) return;
   ASSERT_NO_FATAL_FAILURE(Start(n));
   for (const Backend* backend : {CpuBackend(), Apart()}) {
@@ -161,7 +161,7 @@ std::vector<ParameterSpec> SplitParameters(int part, int parts) {
 }
 
 TEST_P(TeamTest, SegmentsOfWeightsBecomeSlicesAndBack) {
-  const int n = GetParam();
+  const int n = std::get<0>(GetParam());
   if (n == 1) return;
   ASSERT_NO_FATAL_FAILURE(Start(n));
   constexpr int64_t kChunk = 8;

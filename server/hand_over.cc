@@ -14,31 +14,9 @@
 namespace syncline {
 namespace {
 
-constexpr size_t kMessageBytes = size_t{4} << 20;
-constexpr size_t kMessageChunks = 256;
 // To each shard, each with a connection of its own.
 constexpr int kLanes = 2;
 constexpr absl::Duration kAttempt = absl::Seconds(10);
-
-size_t Bytes(const ChunkSnapshot& chunk) {
-  return chunk.weights.size() * (1 + chunk.state.size());
-}
-
-// Runs of chunks that go together.
-std::vector<absl::Span<const ChunkSnapshot>> Messages(const std::vector<ChunkSnapshot>& chunks) {
-  std::vector<absl::Span<const ChunkSnapshot>> messages;
-  size_t begin = 0, bytes = 0;
-  for (size_t i = 0; i < chunks.size(); ++i) {
-    if (i > begin && (bytes + Bytes(chunks[i]) > kMessageBytes || i - begin == kMessageChunks)) {
-      messages.push_back(absl::MakeSpan(chunks).subspan(begin, i - begin));
-      begin = i;
-      bytes = 0;
-    }
-    bytes += Bytes(chunks[i]);
-  }
-  messages.push_back(absl::MakeSpan(chunks).subspan(begin));
-  return messages;
-}
 
 }  // namespace
 
@@ -95,7 +73,7 @@ void HandOver::Run() {
 
 void HandOver::SendTo(const std::string& address, uint64_t map_epoch,
                       const std::vector<ChunkSnapshot>& chunks) {
-  const auto messages = Messages(chunks);
+  const auto messages = ChunkMessages(chunks);
   std::atomic<size_t> next{0};
   const auto lane = [&] {
     const auto channel = MakeChannel(address, security_);

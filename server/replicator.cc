@@ -57,8 +57,10 @@ void Replicator::Run(const std::string& address) {
   const auto channel = MakeChannel(address, security_);
   Message message;
   while (WaitForMessage(address, &message)) {
-    const absl::Status sent =
-        SendChunks(channel, message.map_epoch, true, message.chunks, kAttempt);
+    absl::Status sent;
+    for (const auto& chunks : ChunkMessages(message.chunks)) {
+      if (sent.ok()) sent = SendChunks(channel, message.map_epoch, true, chunks, kAttempt);
+    }
     Note(address, std::string(sent.message()));
     if (!sent.ok()) absl::SleepFor(kPause);
     const Done done = std::move(message.done);

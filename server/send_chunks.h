@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -12,6 +13,9 @@
 #include "server/shard/shard_snapshot.h"
 
 namespace syncline {
+
+// Runs of chunks that go together in a message, of about 4 MiB; a larger chunk goes alone. There is at least one run.
+std::vector<absl::Span<const ChunkSnapshot>> ChunkMessages(absl::Span<const ChunkSnapshot> chunks);
 
 // One attempt to take chunks to another shard, as its own by map `map_epoch` or as copies of the sender's.
 // Blocks. The channel's own error if it could not be made.

@@ -117,7 +117,6 @@ absl::Status ShardServerImpl::Start() {
   options.listen = options_.listen;
   options.security = options_.security;
   options.listen_on = [this](grpc::ServerCompletionQueue* queue) { service_.ListenOn(queue); };
-  options.max_message_bytes = 1 << 30;  // a table's slot comes in one
   if (options_.io_threads < 0 || options_.io_threads > 64) {
     return absl::InvalidArgumentError(
         absl::StrCat("--io_threads is ", options_.io_threads, ": it must be from 0 to 64"));

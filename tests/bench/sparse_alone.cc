@@ -84,7 +84,7 @@ class Rows {
   Row& Find(uint64_t key) {
     Row& row = rows_[key];
     if (!row.floats.empty()) return row;
-    const InitialRows& initial = table_.initializer();
+    const RowInitializer& initial = table_.initializer();
     const InitializerKind kind = initial.kind() == ROW_INITIALIZER_ZEROS     ? InitializerKind::kZeros
                                  : initial.kind() == ROW_INITIALIZER_UNIFORM ? InitializerKind::kUniform
                                                                              : InitializerKind::kNormal;

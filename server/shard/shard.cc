@@ -160,8 +160,13 @@ std::optional<absl::StatusOr<Shard::PullResult>> ShardImpl::Answer(const Waiting
     if (!right.ok()) return right;
     if (maps_.Holds(pull.spec.clock)) return std::nullopt;
     switch (policy_->OnPull(pull.spec.clock)) {
-      case SyncPolicy::PullVerdict::kWait:
+      case SyncPolicy::PullVerdict::kWait: {
+        // What it waits for may be said to the shards of a newer map alone.
+        const absl::Status newest =
+            maps_.Check(pull.sender.map_epoch(), pull.spec.clock, MapState::Call::kCommit);
+        if (!staged_ && !newest.ok()) return newest;
         return std::nullopt;
+      }
       case SyncPolicy::PullVerdict::kStopped:
         // Who leaves now takes what it pushed along.
         if (!IsSafe(pull.sender.rank())) return std::nullopt;

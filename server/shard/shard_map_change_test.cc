@@ -131,6 +131,25 @@ TEST_P(ShardMapChangeTest, InSyncAStepThatSomebodyBeganIsTooLate) {
   EXPECT_TRUE(Change(0, ChangeMapRequest::PREPARE, 2)->accepted());
 }
 
+// Found by RescaleByMode.WithCopies: what it waits for is said to the shards of the new map, which this one may not be.
+TEST_P(ShardMapChangeTest, APullThatWaitsByAnOlderMapIsRefused) {
+  if (GetParam() != BOUNDED) return;
+  UpdateMemberRequest slow;
+  slow.set_action(UpdateMemberRequest::ADMIT);
+  slow.set_rank(1);
+  slow.set_incarnation(1);
+  SYNCLINE_ASSERT_OK(shards_[0]->UpdateMember(slow).status());
+  std::optional<absl::Status> answer;
+  shards_[0]->Pull(Worker(1), {9, {0}, false, {}}, [&answer](const auto& result) { answer = result.status(); });
+  ChangeAll(ChangeMapRequest::PREPARE, 0);
+  ChangeAll(ChangeMapRequest::CONFIRM, 0);
+  SYNCLINE_ASSERT_OK(shards_[1]->Arrive(2, handed_));
+  EXPECT_FALSE(answer);
+  ChangeAll(ChangeMapRequest::FINISH, 0);
+  ASSERT_TRUE(answer);
+  EXPECT_THAT(*answer, StatusIs(StatusCode::kAborted));
+}
+
 INSTANTIATE_TEST_SUITE_P(Modes, ShardMapChangeTest, testing::Values(SYNC, BOUNDED, ASYNC));
 
 }  // namespace

@@ -12,22 +12,10 @@
 #include "server/store/initializer.h"
 #include "server/store/initial_rows.h"
 #include "server/store/row_chunk.h"
+#include "server/store/table_format.h"
 
 namespace syncline {
 namespace {
-
-StoredAs StorageOf(const Table& table) {
-  switch (table.storage()) {
-    case ROW_STORAGE_FP16:
-      return StoredAs::kFloat16;
-    case ROW_STORAGE_BF16:
-      return StoredAs::kBfloat16;
-    case ROW_STORAGE_INT8:
-      return StoredAs::kInt8;
-    default:
-      return StoredAs::kFloat32;
-  }
-}
 
 Initializer InitializerOf(const RowInitializer& settings) {
   Initializer initializer;
@@ -62,7 +50,7 @@ EvictionPolicy EvictionOf(const Table& table) {
 struct ChunkMaker::TableMaker {
   TableMaker(const Table& table, uint64_t seed, std::unique_ptr<const RowRule> r)
       : rule(std::move(r)),
-        format(table.dim(), StorageOf(table), *rule),
+        format(FormatOf(table, *rule)),
         values(InitializerOf(table.initializer()), seed, table.name()),
         admission(AdmissionOf(table)),
         eviction(EvictionOf(table)),

@@ -1,5 +1,7 @@
 // Rows of tables through the client: what each policy promises for chunks holds for them.
 
+#include <cstring>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -10,6 +12,8 @@
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "common/table/row_hash.h"
+#include "common/io/file_system.h"
+#include "common/io/posix_file_system.h"
 #include "common/rpc/call.h"
 #include "common/rpc/channel.h"
 #include "common/status/status_macros.h"
@@ -218,6 +222,58 @@ TEST(TablesTest, CheckpointsHoldRowsAndTheirStateForAnyNumberOfShards) {
   EXPECT_EQ(worker.Observe(0, Keys(400)), rows[at]);
   EXPECT_EQ(worker.Step(at), rows[at + 1]);
   EXPECT_NE(rows[at + 1], rows[at]);
+}
+
+TEST(TablesTest, ExportsHoldKeysAndRows) {
+  JobManifest job = TableJob(SYNC, 2);
+  job.mutable_tables(0)->set_storage(ROW_STORAGE_FP16);
+  job.mutable_checkpoint()->set_interval_steps(1);
+  const auto [rows, at] = StepToACheckpoint(job);
+  SYNCLINE_ASSERT_OK_AND_ASSIGN(const Weights exported, CheckpointWeights(job.checkpoint().directory()));
+  std::vector<uint64_t> keys(exported.at("users.keys").size() / 2);
+  std::memcpy(keys.data(), exported.at("users.keys").data(), keys.size() * sizeof(uint64_t));
+  EXPECT_EQ(keys.size(), 300u);
+  std::map<uint64_t, size_t> places;
+  for (size_t i = 0; i < keys.size(); ++i) places[keys[i]] = i;
+  const std::vector<uint64_t> asked = Keys(300);
+  for (size_t i = 0; i < asked.size(); ++i) {
+    for (size_t d = 0; d < kDim; ++d) {
+      ASSERT_EQ(exported.at("users.rows")[places.at(asked[i]) * kDim + d], rows[at][i * kDim + d]);
+    }
+  }
+  EXPECT_TRUE(exported.at("items.keys").empty());
+  EXPECT_EQ(exported.at("weight").size(), 1u);
+}
+
+// 300 samples of two categories and a number.
+JobManifest TrainingJob(uint32_t shards) {
+  std::string text;
+  for (int i = 0; i < 300; ++i) absl::StrAppend(&text, i % 7, ",a", i % 13, ",b", i % 5, ",", 0.01 * i, "\n");
+  JobManifest job = SmallJob(1, 4, 0);
+  job.mutable_model()->clear_input();
+  job.mutable_model()->add_sparse()->set_table("rows");
+  Table* const table = job.add_tables();
+  table->set_name("rows");
+  table->set_dim(kDim);
+  table->set_slots(9);
+  const std::string folder = FreshFolder("data");
+  SYNCLINE_EXPECT_OK(WriteFileAtomically(PosixFileSystem(), folder + "/train.csv", text));
+  job.clear_data();
+  job.mutable_data()->set_format(CSV);
+  job.mutable_data()->set_train(folder + "/train.csv");
+  job.mutable_data()->set_columns("label, a=category, b=category, float");
+  job.set_workers(2);
+  job.set_shards(shards);
+  return job;
+}
+
+TEST(TablesTest, TrainsToTheSameBitsOnAnyNumberOfShards) {
+  const Weights one = TrainedWeights(TrainingJob(1));
+  EXPECT_EQ(one.at("rows.rows").size(), 18 * kDim);
+  EXPECT_EQ(TrainedWeights(TrainingJob(3)), one);
+  JobManifest with_copies = TrainingJob(2);
+  with_copies.set_replicas(2);
+  EXPECT_EQ(TrainedWeights(with_copies), one);
 }
 
 TEST(TablesTest, RestoringWithAnotherTableSaysWhatDiffers) {

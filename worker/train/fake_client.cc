@@ -51,6 +51,33 @@ void FakeClient::PushPull(const StepEnd& step, absl::Span<const Gradient> some,
   Pull(step.next, to, std::move(done));
 }
 
+void FakeClient::PullRows(Clock clock, absl::Span<const RowPull> rows, PullDone done) {
+  PullOutcome outcome;
+  outcome.clock = clock;
+  if (const auto scripted = row_outcomes.find(clock); scripted != row_outcomes.end()) outcome = scripted->second;
+  if (outcome.verdict != PullReply::GRANTED) return done(outcome);
+  ObserveRows(rows, [&](const absl::Status&) { done(outcome); });
+}
+
+void FakeClient::ObserveRows(absl::Span<const RowPull> rows, Done done) {
+  for (const RowPull& pull : rows) {
+    for (size_t i = 0; i < pull.keys.size(); ++i) {
+      std::fill_n(pull.to + i * dim(pull.table), dim(pull.table), static_cast<float>(pull.keys[i]));
+    }
+  }
+  done(absl::OkStatus());
+}
+
+void FakeClient::PushRows(Clock clock, absl::Span<const RowPush> rows, Done done) {
+  for (const RowPush& push : rows) {
+    row_pushes.push_back({clock,
+                          push.table,
+                          {push.keys.begin(), push.keys.end()},
+                          {push.gradients, push.gradients + push.keys.size() * dim(push.table)}});
+  }
+  done(push_status);
+}
+
 absl::StatusOr<LeaseReply> FakeClient::Lease(uint64_t, Clock from_clock, Clock) {
   asked_from.push_back(from_clock);
   LeaseReply reply;

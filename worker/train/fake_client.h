@@ -17,6 +17,12 @@ class FakeClient final : public Client {
     Clock clock = 0;
     std::vector<size_t> tensors;
   };
+  struct RowPushCall {
+    Clock clock = 0;
+    size_t table = 0;
+    std::vector<uint64_t> keys;
+    std::vector<float> gradients;
+  };
   struct CommitCall {
     Clock clock = 0;
     uint64_t samples = 0;
@@ -32,12 +38,15 @@ class FakeClient final : public Client {
   std::map<Clock, PullOutcome> outcomes;
   absl::Status push_status;
   float weight = 0.1f;
+  // Outcomes of pulls of rows by clock (then granted). Rows are all their key.
+  std::map<Clock, PullOutcome> row_outcomes;
 
   // What happened.
   std::vector<Clock> asked_from;
   std::vector<Clock> pulls;
   std::vector<PushCall> pushes;
   std::vector<CommitCall> commits;
+  std::vector<RowPushCall> row_pushes;
   // The latest gradient of each tensor.
   std::map<size_t, std::vector<float>> gradients;
   std::vector<Clock> left_at;
@@ -56,6 +65,9 @@ class FakeClient final : public Client {
               CommitDone done) override;
   void PushPull(const StepEnd& step, absl::Span<const Gradient> gradients, const Destination& to,
                 PullDone done) override;
+  void PullRows(Clock clock, absl::Span<const RowPull> rows, PullDone done) override;
+  void ObserveRows(absl::Span<const RowPull> rows, Done done) override;
+  void PushRows(Clock clock, absl::Span<const RowPush> rows, Done done) override;
   absl::StatusOr<LeaseReply> Lease(uint64_t samples, Clock from_clock, Clock committed) override;
   void Report(const WorkerProgress& progress) override { last_progress = progress; }
   bool expelled() const override { return false; }
@@ -63,6 +75,8 @@ class FakeClient final : public Client {
   absl::Status Leave(Clock clock, const WorkerProgress& progress) override;
 
  private:
+  size_t dim(size_t table) const { return job_.tables(static_cast<int>(table)).dim(); }
+
   const JobManifest job_;
   const std::vector<size_t> sizes_;
 };

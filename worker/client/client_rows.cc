@@ -57,22 +57,21 @@ void ClientImpl::PullRows(Clock clock, bool observer, absl::Span<const RowPull> 
 }
 
 void ClientImpl::PushRows(Clock clock, absl::Span<const RowPush> pushes, Done done) {
+  if (first_ == nullptr) return done(absl::FailedPreconditionError("call CreateTensors first"));
   Outgoing out;
+  out.from.rows.resize(first_->router.tensors());
   for (const RowPush& push : pushes) {
     const auto tensor = TableTensor(push.table, push.keys, push.gradients);
     if (!tensor.ok()) return done(tensor.status());
     const Table& table = job().tables(static_cast<int>(push.table));
-    out.from.rows.resize(first_->router.tensors());
     out.from.rows[*tensor] = SlotRows::ToPush(table.slots(), table.dim(), push.keys, push.gradients);
   }
   const bool all_slots = job().sync_mode() == SYNC;
   for (size_t t = 0; all_slots && t < table_tensors_.size(); ++t) {
-    out.from.rows.resize(first_->router.tensors());
     auto& rows = out.from.rows[table_tensors_[t]];
     const Table& table = job().tables(static_cast<int>(t));
     if (rows == nullptr) rows = SlotRows::ToPush(table.slots(), table.dim(), {}, nullptr);
   }
-  if (first_ == nullptr) return done(absl::FailedPreconditionError("call CreateTensors first"));
   out.route = routes_->For(clock);
   out.groups = GroupsOfRows(*out.route, out.from.rows, all_slots);
   SendPushes(clock, out, std::move(done));

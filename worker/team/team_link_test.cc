@@ -55,6 +55,20 @@ class TeamLinkTest : public ::testing::Test {
     return *FloatReader(message.data).Next(1, &scratch);
   }
 
+  // Sends a block until it is read where it lies: until the other side has been lent it, it travels.
+  void AwaitLent(const void* block) {
+    bool in_place = false;
+    for (int tries = 0; tries < 1000 && !in_place; ++tries) {
+      const auto sent = Send(Fragments::Of(block, kFloats * sizeof(float)));
+      auto message = Take();
+      SYNCLINE_ASSERT_OK(message);
+      in_place = message->intact != nullptr;
+      message = absl::CancelledError("let go");
+      SYNCLINE_ASSERT_OK(Arrives(sent));
+    }
+    EXPECT_TRUE(in_place);
+  }
+
   std::unique_ptr<SharedBlocks> memory_;
   std::shared_ptr<void> block_;
   Mailbox mailbox_;
@@ -67,6 +81,7 @@ TEST_F(TeamLinkTest, OnOneHostDataIsReadWhereItLiesAndStaysUntilThen) {
   Connect(true, true);
   ASSERT_TRUE(link_->on_this_host());
   float* const floats = static_cast<float*>(block_.get());
+  AwaitLent(floats);
   auto sent = Send(Fragments::Of(floats + 5, (kFloats - 5) * sizeof(float)));
   auto message = Take();
   SYNCLINE_ASSERT_OK(message);
@@ -82,16 +97,7 @@ TEST_F(TeamLinkTest, OnOneHostDataIsReadWhereItLiesAndStaysUntilThen) {
 TEST_F(TeamLinkTest, ABlockAllocatedLaterIsLentWhenItIsFirstSent) {
   Connect(true, true);
   const auto later = memory_->Allocate(kFloats * sizeof(float));
-  bool in_place = false;
-  for (int tries = 0; tries < 1000 && !in_place; ++tries) {
-    const auto sent = Send(Fragments::Of(later.get(), kFloats * sizeof(float)));
-    auto message = Take();
-    SYNCLINE_ASSERT_OK(message);
-    in_place = message->intact != nullptr;
-    message = absl::CancelledError("let go");
-    SYNCLINE_ASSERT_OK(Arrives(sent));
-  }
-  EXPECT_TRUE(in_place);
+  AwaitLent(later.get());
 }
 
 TEST_F(TeamLinkTest, AMessageThatNobodyWantsAnyMoreIsLetGo) {
@@ -104,6 +110,7 @@ TEST_F(TeamLinkTest, AMessageThatNobodyWantsAnyMoreIsLetGo) {
 
 TEST_F(TeamLinkTest, WhatIsReadWhenTheSenderHasGoneOnDoesNotCount) {
   Connect(true, true);
+  AwaitLent(block_.get());
   const auto sent = Send(Fragments::Of(block_.get(), kFloats * sizeof(float)));
   const auto message = Take();
   SYNCLINE_ASSERT_OK(message);
@@ -114,6 +121,7 @@ TEST_F(TeamLinkTest, WhatIsReadWhenTheSenderHasGoneOnDoesNotCount) {
 
 TEST_F(TeamLinkTest, WhenTheOtherProcessGoesNothingWaits) {
   Connect(true, true);
+  AwaitLent(block_.get());
   const auto sent = Send(Fragments::Of(block_.get(), kFloats * sizeof(float)));
   SYNCLINE_ASSERT_OK(Take());
   server_.reset();

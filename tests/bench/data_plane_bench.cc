@@ -20,7 +20,6 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
 #include "common/codec/codec.h"
 #include "common/config/manifest.h"
 #include "common/memory/shared_memory.h"
@@ -36,6 +35,7 @@
 #include "server/store/dense_chunk.h"
 #include "tests/bench/child_process.h"
 #include "tests/bench/measure.h"
+#include "worker/client/await.h"
 #include "worker/client/client.h"
 
 namespace syncline {
@@ -138,17 +138,6 @@ void ServeShard(const Pipe& parent) {
   while (true) pause();
 }
 
-void Await(const std::function<void(Client::Done)>& begin) {
-  absl::Notification done;
-  absl::Status result;
-  begin([&](absl::Status status) {
-    result = std::move(status);
-    done.Notify();
-  });
-  done.WaitForNotification();
-  Must(result);
-}
-
 // A client with room for the tensors, lent or not. Tensor 0 is large, tensor 1 is small.
 struct Worker {
   Worker(const std::string& coordinator, bool shared) {
@@ -172,13 +161,13 @@ struct Worker {
 
   double PushAll() {
     return Seconds([&] {
-      Await([&](Client::Done done) { client->Push(clock++, {{0, gradient}}, std::move(done)); });
+      Must(Await<absl::Status>([&](auto done) { client->Push(clock++, {{0, gradient}}, std::move(done)); }));
     });
   }
   double PullAll() {
     float* const to[] = {weights, gradient + kElements};
     return Seconds([&] {
-      Await([&](Client::Done done) { client->Observe({to}, std::move(done)); });
+      Must(Await<absl::Status>([&](auto done) { client->Observe({to}, std::move(done)); }));
     });
   }
 
@@ -329,7 +318,7 @@ void SmallPulls(const std::string& coordinator, const std::string& empty) {
                              absl::Seconds(10)));
     }));
     pulls.push_back(Seconds([&] {
-      Await([&](Client::Done done) { client->Observe({to}, std::move(done)); });
+      Must(Await<absl::Status>([&](auto done) { client->Observe({to}, std::move(done)); }));
     }));
   }
   const auto report = [&](const char* name, double share, double limit) {

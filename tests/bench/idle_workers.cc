@@ -13,19 +13,20 @@
 #include <fstream>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
-#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "common/config/manifest.h"
 #include "common/memory/shared_memory.h"
 #include "server/coordinator/coordinator_server.h"
 #include "server/shard_server.h"
 #include "tests/bench/child_process.h"
+#include "worker/client/await.h"
 #include "worker/client/client.h"
 
 namespace syncline {
@@ -97,12 +98,7 @@ void Idle(const Pipe& parent) {
     Must(clients.back()->CreateTensors(tensors));
     // Connections are made with the first call.
     float* const to = weights.data();
-    absl::Notification done;
-    clients.back()->Observe({{&to, 1}}, [&](const absl::Status& status) {
-      Must(status);
-      done.Notify();
-    });
-    done.WaitForNotification();
+    Must(Await<absl::Status>([&](auto done) { clients.back()->Observe({{&to, 1}}, std::move(done)); }));
   }
   parent.WriteLine("idle");
   while (true) pause();

@@ -9,20 +9,20 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
 #include "common/config/manifest.h"
 #include "common/hash/mix.h"
 #include "server/coordinator/coordinator_server.h"
 #include "server/shard_server.h"
 #include "tests/bench/child_process.h"
 #include "tests/bench/measure.h"
+#include "worker/client/await.h"
 #include "worker/client/client.h"
 
 namespace syncline {
@@ -69,17 +69,6 @@ void ServeShard(const Pipe& parent) {
   while (true) pause();
 }
 
-void Await(const std::function<void(Client::Done)>& begin) {
-  absl::Notification done;
-  absl::Status result;
-  begin([&](absl::Status status) {
-    result = std::move(status);
-    done.Notify();
-  });
-  done.WaitForNotification();
-  Must(result);
-}
-
 // One table's rows under scattered keys.
 struct Rows {
   Rows(size_t table, size_t dim, size_t count) : table(table), dim(dim), weights(count * dim), gradients(count * dim, 0.1f) {
@@ -88,12 +77,14 @@ struct Rows {
 
   double Push(Client* client, Clock clock) const {
     return Seconds([&] {
-      Await([&](Client::Done done) { client->PushRows(clock, {{table, keys, gradients.data()}}, std::move(done)); });
+      Must(Await<absl::Status>(
+          [&](auto done) { client->PushRows(clock, {{table, keys, gradients.data()}}, std::move(done)); }));
     });
   }
   double Pull(Client* client) {
     return Seconds([&] {
-      Await([&](Client::Done done) { client->ObserveRows({{table, keys, weights.data()}}, std::move(done)); });
+      Must(Await<absl::Status>(
+          [&](auto done) { client->ObserveRows({{table, keys, weights.data()}}, std::move(done)); }));
     });
   }
 

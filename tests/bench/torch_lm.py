@@ -3,7 +3,10 @@
 implementation makes of the same text, model, initial distributions, batches of as many samples, optimizer and
 schedule. Prints the losses that `syncline local` prints.
 
-usage: tests/bench/torch_lm.py [--seed N] [--epochs N]        (Debian: python3-torch, fortunes)
+With --delay=N a gradient is that of the weights N updates ago, which is what `async` makes of N + 1 workers: then each
+update is of one worker's batch.
+
+usage: tests/bench/torch_lm.py [--seed N] [--epochs N] [--delay N]        (Debian: python3-torch, fortunes)
 """
 
 import argparse
@@ -14,7 +17,7 @@ from torch import nn
 
 FILE = "/usr/share/games/fortunes/songs-poems"
 POSITIONS, WIDTH, HEADS, BLOCKS, VOCABULARY = 64, 64, 4, 4, 96
-BATCH, RATE, WARMUP, TOTAL, FINAL = 32, 0.003, 50, 600, 0.1
+BATCH, RATE, WARMUP, TOTAL, FINAL = 32, 0.003, 50, 600, 0.1  # samples a step of two workers; steps
 
 
 class Block(nn.Module):
@@ -60,6 +63,26 @@ def rate(step):
     return RATE * (FINAL + (1 - FINAL) * (1 + math.cos(math.pi * done)) / 2)
 
 
+class DelayedWeights:
+    """Lets a gradient be computed on the weights of `delay` updates ago, and applied to the present ones."""
+
+    def __init__(self, model, delay):
+        self.parameters, self.delay, self.last = list(model.parameters()), delay, []
+
+    def set(self, values):
+        with torch.no_grad():
+            for parameter, value in zip(self.parameters, values):
+                parameter.copy_(value)
+
+    def __enter__(self):
+        self.last.append([p.detach().clone() for p in self.parameters])
+        self.last = self.last[-1 - self.delay:]
+        self.set(self.last[0])
+
+    def __exit__(self, *_):
+        self.set(self.last[-1])
+
+
 def loss_of(model, x, y):
     return nn.functional.cross_entropy(model(x).view(-1, VOCABULARY), y.reshape(-1))
 
@@ -68,6 +91,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--delay", type=int, default=0)
     options = parser.parse_args()
     torch.manual_seed(options.seed)
     with open(FILE, "rb") as file:
@@ -80,14 +104,17 @@ def main():
     train = samples - math.floor(samples * 0.1)
     model = Model()
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.01)
+    workers = options.delay + 1
+    weights = DelayedWeights(model, options.delay)
     step = 0
     for _ in range(options.epochs):
-        for batch in torch.randperm(train).split(BATCH):
+        for batch in torch.randperm(train).split(BATCH // workers):
             for group in optimizer.param_groups:
-                group["lr"] = rate(step)
+                group["lr"] = rate(step / workers)
             optimizer.zero_grad()
-            loss = loss_of(model, x[batch], y[batch])
-            loss.backward()
+            with weights:
+                loss = loss_of(model, x[batch], y[batch])
+                loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             step += 1

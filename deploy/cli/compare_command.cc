@@ -12,12 +12,38 @@
 #include "deploy/cli/local_run.h"
 
 namespace syncline {
+namespace {
+
+using Runs = std::vector<std::pair<std::string, ClusterStatusReply>>;
+
+struct Picture {
+  const char* file;
+  const char* what;
+  double (LossPoint::*y)() const;
+  const char* over;
+  double (LossPoint::*x)() const;
+};
+constexpr Picture kPictures[] = {
+    {"loss_over_epochs.svg", "training loss", &LossPoint::loss, "epoch", &LossPoint::epoch},
+    {"loss_over_time.svg", "training loss", &LossPoint::loss, "seconds", &LossPoint::seconds},
+    {"accuracy_over_epochs.svg", "training accuracy", &LossPoint::accuracy, "epoch", &LossPoint::epoch},
+    {"accuracy_over_time.svg", "training accuracy", &LossPoint::accuracy, "seconds", &LossPoint::seconds}};
+
+absl::Status Draw(const Picture& picture, const JobManifest& job, const Runs& runs, const std::string& output) {
+  // Nothing is right or wrong by a number that is near another.
+  if (picture.y == &LossPoint::accuracy && job.model().loss() == MEAN_SQUARED_ERROR) return absl::OkStatus();
+  std::vector<PlotLine> lines;
+  for (const auto& [name, status] : runs) lines.push_back(CurveOf(status, name, picture.x, picture.y));
+  return WriteFileAtomically(PosixFileSystem(), absl::StrCat(output, "/", picture.file),
+                             LinePlot(absl::StrCat(job.name(), ": ", picture.what), picture.over, lines));
+}
+
+}  // namespace
 
 absl::StatusOr<int> RunCompare(const LocalOptions& options, const std::string& names) {
   SYNCLINE_ASSIGN_OR_RETURN(const std::vector<Strategy> strategies, ParseStrategies(names));
   SYNCLINE_ASSIGN_OR_RETURN(const LocalCluster::Options all, ReadLocalOptions(options, "output/compare-"));
-  std::vector<std::pair<std::string, ClusterStatusReply>> runs;
-  std::vector<PlotLine> by_epoch, by_second;
+  Runs runs;
   for (const Strategy& strategy : strategies) {
     std::printf("== %s\n", strategy.name.c_str());
     LocalCluster::Options one = all;
@@ -29,17 +55,12 @@ absl::StatusOr<int> RunCompare(const LocalOptions& options, const std::string& n
     ClusterStatusReply status;
     SYNCLINE_ASSIGN_OR_RETURN(const int signal, RunToEnd(one, &status));
     if (signal != 0) return 128 + signal;
-    by_epoch.push_back(LossOver(&LossPoint::epoch, strategy.name, status));
-    by_second.push_back(LossOver(&LossPoint::seconds, strategy.name, status));
     runs.emplace_back(strategy.name, std::move(status));
   }
-  const std::string title = absl::StrCat(all.job.name(), ": training loss");
-  SYNCLINE_RETURN_IF_ERROR(WriteFileAtomically(PosixFileSystem(), all.output + "/loss_over_epochs.svg",
-                                               LinePlot(title, "epoch", by_epoch)));
-  SYNCLINE_RETURN_IF_ERROR(WriteFileAtomically(PosixFileSystem(), all.output + "/loss_over_time.svg",
-                                               LinePlot(title, "seconds", by_second)));
-  std::printf("\n%s\n%s/loss_over_epochs.svg and loss_over_time.svg show how they came there\n",
-              CompareTable(runs).c_str(), all.output.c_str());
+  for (const Picture& picture : kPictures) {
+    SYNCLINE_RETURN_IF_ERROR(Draw(picture, all.job, runs, all.output));
+  }
+  std::printf("\n%s\nthe pictures in %s show how they came there\n", CompareTable(runs).c_str(), all.output.c_str());
   return 0;
 }
 

@@ -48,6 +48,19 @@ TEST(ProgressTest, ALineSaysHowFarAndHowFast) {
                     HasSubstr("staleness 0.50 (max 2)")));
 }
 
+TEST(ProgressTest, ALineSaysHowGoodTheModelIsByItsLoss) {
+  ClusterStatusReply status = Running();
+  status.mutable_loss_curve(0)->set_accuracy(0.75);
+  EXPECT_THAT(ProgressLine(status), HasSubstr("  loss 0.5000  accuracy 75.00 %  "));
+  status.mutable_job()->mutable_model()->set_loss(LOGISTIC);
+  status.mutable_workers(0)->mutable_progress()->set_train_auc(0.5);
+  status.add_workers()->mutable_progress()->set_train_auc(1);
+  EXPECT_THAT(ProgressLine(status), HasSubstr("  log loss 0.5000  AUC 0.7500  "));
+  status = Running();
+  status.mutable_job()->mutable_model()->set_loss(MEAN_SQUARED_ERROR);
+  EXPECT_THAT(ProgressLine(status), HasSubstr("  loss 0.5000  RMSE 0.7071  "));
+}
+
 TEST(ProgressTest, AWaitingClusterSaysWhatFor) {
   ClusterStatusReply status = Running();
   status.set_waiting_for("waiting for shards: 0 of 2 have registered");

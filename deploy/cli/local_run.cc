@@ -107,9 +107,10 @@ absl::StatusOr<int> RunToEnd(const LocalCluster::Options& given, ClusterStatusRe
   return signal;
 }
 
-PlotLine LossOver(double (LossPoint::*x)() const, const std::string& name, const ClusterStatusReply& status) {
+PlotLine CurveOf(const ClusterStatusReply& status, const std::string& name, double (LossPoint::*x)() const,
+                 double (LossPoint::*y)() const) {
   PlotLine line{name, {}};
-  for (const LossPoint& point : status.loss_curve()) line.points.emplace_back((point.*x)(), point.loss());
+  for (const LossPoint& point : status.loss_curve()) line.points.emplace_back((point.*x)(), (point.*y)());
   return line;
 }
 
@@ -117,7 +118,7 @@ absl::Status WriteResults(const std::string& output, const ClusterStatusReply& s
   FileSystem& files = PosixFileSystem();
   SYNCLINE_RETURN_IF_ERROR(WriteFileAtomically(
       files, absl::StrCat(output, "/loss.svg"),
-      LinePlot(absl::StrCat(status.job().name(), ": training loss"), "epoch", {LossOver(&LossPoint::epoch, "", status)})));
+      LinePlot(absl::StrCat(status.job().name(), ": training loss"), "epoch", {CurveOf(status, "", &LossPoint::epoch, &LossPoint::loss)})));
   return WriteFileAtomically(files, absl::StrCat(output, "/status.json"), StatusJson(status));
 }
 

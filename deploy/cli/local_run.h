@@ -20,8 +20,9 @@ absl::StatusOr<LocalCluster::Options> ReadLocalOptions(const LocalOptions& optio
 // signal (SIGINT, SIGTERM) that ended it with a checkpoint.
 absl::StatusOr<int> RunToEnd(const LocalCluster::Options& options, ClusterStatusReply* status);
 
-// The training loss of a job over `x`: &LossPoint::epoch or &LossPoint::seconds.
-PlotLine LossOver(double (LossPoint::*x)() const, const std::string& name, const ClusterStatusReply& status);
+// How a job went, as a line of that name: &LossPoint::loss or accuracy over &LossPoint::epoch or seconds.
+PlotLine CurveOf(const ClusterStatusReply& status, const std::string& name, double (LossPoint::*x)() const,
+                 double (LossPoint::*y)() const);
 
 // Writes OUTPUT/loss.svg and OUTPUT/status.json.
 absl::Status WriteResults(const std::string& output, const ClusterStatusReply& status);

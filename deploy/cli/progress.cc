@@ -63,17 +63,36 @@ Staleness StalenessOf(const ClusterStatusReply& status) {
   return staleness;
 }
 
+// How well the model does of late, on samples before they are trained on.
+std::string QualityText(const ClusterStatusReply& status) {
+  if (status.loss_curve().empty()) return "loss -";
+  const LossPoint& last = *status.loss_curve().rbegin();
+  const Loss kind = status.job().model().loss();
+  // Of the logistic loss the mean is the log loss.
+  std::string text = absl::StrFormat("%s %.4f", kind == LOGISTIC ? "log loss" : "loss", last.loss());
+  if (kind == MEAN_SQUARED_ERROR) absl::StrAppendFormat(&text, "  RMSE %.4f", std::sqrt(last.loss()));
+  double auc = 0, workers = 0;
+  for (const WorkerStatus& worker : status.workers()) {
+    if (!worker.progress().has_train_auc()) continue;
+    auc += worker.progress().train_auc();
+    ++workers;
+  }
+  if (workers > 0) {
+    absl::StrAppendFormat(&text, "  AUC %.4f", auc / workers);
+  } else if (last.has_accuracy()) {
+    absl::StrAppendFormat(&text, "  accuracy %.2f %%", 100 * last.accuracy());
+  }
+  return text;
+}
+
 std::string ProgressLine(const ClusterStatusReply& status) {
   if (!status.waiting_for().empty()) return status.waiting_for();
   const double epochs = status.job().epochs();
   const std::string bar = Bar(epochs > 0 ? status.epoch() / epochs : 0);
   const Staleness staleness = StalenessOf(status);
-  const int points = status.loss_curve_size();
-  const std::string loss =
-      points == 0 ? "-" : absl::StrFormat("%.4f", status.loss_curve(points - 1).loss());
-  return absl::StrFormat("%s epoch %.2f/%d  step %d  %.0f samples/s  loss %s  staleness %.2f (max %d)",
+  return absl::StrFormat("%s epoch %.2f/%d  step %d  %.0f samples/s  %s  staleness %.2f (max %d)",
                          bar, status.epoch(), status.job().epochs(), status.step(),
-                         status.samples_per_second(), loss, staleness.mean, staleness.max);
+                         status.samples_per_second(), QualityText(status), staleness.mean, staleness.max);
 }
 
 int LiveWorkers(const ClusterStatusReply& status) {

@@ -575,8 +575,7 @@ void CoordinatorImpl::Tick() {
       lost = members_.SilentSince(now - options_.member_lease);
     }
     over = Over();
-    curve_.Add(now, members_.samples(), members_.loss_sum(),
-               leases_ == nullptr ? 0 : leases_->Epoch(), over);
+    curve_.Add(now, members_.trained(), leases_ == nullptr ? 0 : leases_->Epoch(), over);
   }
   for (const Rank rank : lost) {
     absl::MutexLock control(&control_mu_);

@@ -42,13 +42,20 @@ std::vector<Metric> CoordinatorMetrics(const ClusterStatusReply& status) {
        StepOfCheckpoint(status.last_checkpoint())},
   };
   if (status.loss_curve_size() > 0) {
-    metrics.push_back({"syncline_loss", "Mean training loss lately.", Kind::kGauge, {},
-                       status.loss_curve(status.loss_curve_size() - 1).loss()});
+    const LossPoint& last = *status.loss_curve().rbegin();
+    metrics.push_back({"syncline_loss", "Mean training loss lately.", Kind::kGauge, {}, last.loss()});
+    if (last.has_accuracy()) {
+      metrics.push_back({"syncline_accuracy", "Part of the training samples classified correctly lately.", Kind::kGauge,
+                         {}, last.accuracy()});
+    }
   }
   for (const WorkerStatus& worker : status.workers()) {
     if (!worker.live()) continue;
     metrics.push_back({"syncline_worker_clock", "Steps committed by a worker.", Kind::kGauge,
                        {{"rank", absl::StrCat(worker.rank())}}, number(worker.progress().clock())});
+    if (!worker.progress().has_train_auc()) continue;
+    metrics.push_back({"syncline_worker_auc", "AUC of the samples a worker has trained on lately.", Kind::kGauge,
+                       {{"rank", absl::StrCat(worker.rank())}}, worker.progress().train_auc()});
   }
   return metrics;
 }

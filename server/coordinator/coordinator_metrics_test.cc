@@ -44,6 +44,17 @@ TEST(CoordinatorMetricsTest, TheLossIsThatOfTheLastPoint) {
   status.add_loss_curve()->set_loss(2);
   status.add_loss_curve()->set_loss(0.5);
   EXPECT_EQ(Values(status).at("syncline_loss"), 0.5);
+  EXPECT_EQ(Values(status).count("syncline_accuracy"), 0u) << "with mean squared error there is none";
+  status.mutable_loss_curve(1)->set_accuracy(0.75);
+  EXPECT_EQ(Values(status).at("syncline_accuracy"), 0.75);
+}
+
+TEST(CoordinatorMetricsTest, AnAucIsThatOfALiveWorker) {
+  ClusterStatusReply status;
+  status.add_workers()->mutable_progress()->set_train_auc(0.8);
+  EXPECT_EQ(Values(status).count("syncline_worker_auc,rank=0"), 0u);
+  status.mutable_workers(0)->set_live(true);
+  EXPECT_EQ(Values(status).at("syncline_worker_auc,rank=0"), 0.8);
 }
 
 }  // namespace

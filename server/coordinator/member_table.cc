@@ -44,8 +44,7 @@ std::optional<Rank> MemberTable::First() const {
 void MemberTable::Rejoin(Rank rank, Incarnation incarnation, const std::string& name,
                          absl::Time now) {
   Member& member = members_[rank];
-  past_samples_ += member.progress.samples();
-  past_loss_ += member.progress.loss_sum();
+  past_.Add(member.progress);
   member = Member();
   member.incarnation = incarnation;
   member.name = name;
@@ -85,16 +84,10 @@ uint64_t MemberTable::LiveProcesses() const {
   return sum;
 }
 
-uint64_t MemberTable::samples() const {
-  uint64_t sum = past_samples_;
-  for (const auto& [rank, member] : members_) sum += member.progress.samples();
-  return sum;
-}
-
-double MemberTable::loss_sum() const {
-  double sum = past_loss_;
-  for (const auto& [rank, member] : members_) sum += member.progress.loss_sum();
-  return sum;
+TrainingSums MemberTable::trained() const {
+  TrainingSums sums = past_;
+  for (const auto& [rank, member] : members_) sums.Add(member.progress);
+  return sums;
 }
 
 std::vector<uint64_t> MemberTable::NextIncarnations() const {

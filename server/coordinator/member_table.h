@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "common/cluster/ids.h"
 #include "proto/coordinator.pb.h"
+#include "server/coordinator/training_sums.h"
 
 namespace syncline {
 
@@ -69,9 +70,8 @@ class MemberTable {
   const std::map<Rank, Member>& members() const { return members_; }
   const Member& at(Rank rank) const { return members_.at(rank); }
 
-  // Samples and their loss over all members there ever were.
-  uint64_t samples() const;
-  double loss_sum() const;
+  // Of all members there ever were.
+  TrainingSums trained() const;
 
   // The lowest incarnation not given out, by rank; what a checkpoint keeps.
   std::vector<uint64_t> NextIncarnations() const;
@@ -81,8 +81,7 @@ class MemberTable {
   std::map<Rank, Member> members_;
   std::map<Rank, Incarnation> next_;
   // Of incarnations that were replaced.
-  uint64_t past_samples_ = 0;
-  double past_loss_ = 0;
+  TrainingSums past_;
 };
 
 }  // namespace syncline

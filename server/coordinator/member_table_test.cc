@@ -45,11 +45,11 @@ TEST(MemberTableTest, SamplesOfTheDepartedStillCount) {
   progress.set_samples(4);  // older than what is known
   table.Report(0, progress);
   table.Remove(0);
-  EXPECT_EQ(table.samples(), 10u);
+  EXPECT_EQ(table.trained().samples, 10u);
   table.Join("b", kStart);
   table.Report(0, progress);
-  EXPECT_EQ(table.samples(), 14u);
-  EXPECT_EQ(table.loss_sum(), 10);
+  EXPECT_EQ(table.trained().samples, 14u);
+  EXPECT_EQ(table.trained().loss, 10);
 }
 
 }  // namespace

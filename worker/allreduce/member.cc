@@ -192,23 +192,23 @@ absl::Status AllReduceMember::GetWeights(const TeamStep& step, Collective* colle
   return absl::OkStatus();
 }
 
-absl::StatusOr<double> AllReduceMember::ComputeBatch(const Batch& batch, const Network::BackwardOptions& backward,
-                                                     GradientSum* sum) {
+absl::StatusOr<BatchResult> AllReduceMember::ComputeBatch(const Batch& batch, const Network::BackwardOptions& backward,
+                                                          GradientSum* sum) {
   const bool waits = pull_ != nullptr && pulling_ == batch.step;
   const absl::Status forward = network_->Forward(
       batch, [&](size_t first, size_t count) { return waits ? pull_->WaitFor(first, count) : absl::OkStatus(); });
   if (waits) SYNCLINE_RETURN_IF_ERROR(AwaitPull(batch.step));
   SYNCLINE_RETURN_IF_ERROR(forward);
   SYNCLINE_RETURN_IF_ERROR(network_->Backward([&](size_t p) { return sum->Made(p); }, backward));
-  return network_->LossSum();
+  return network_->Result();
 }
 
 // Of the step's samples this process's part, a batch of the job's size at a time.
-absl::StatusOr<double> AllReduceMember::Compute(const TeamStep& step, GradientSum* sum) {
+absl::StatusOr<BatchResult> AllReduceMember::Compute(const TeamStep& step, GradientSum* sum) {
   const size_t part = layout_->me, parts = layout_->places.size();
   const uint64_t begin = step.begin() + step.count() * part / parts;
   const uint64_t end = step.begin() + step.count() * (part + 1) / parts;
-  double loss = 0;
+  BatchResult result;
   for (uint64_t at = begin; at < end; at += options_.job.batch_size()) {
     const uint64_t rows = std::min<uint64_t>(options_.job.batch_size(), end - at);
     SYNCLINE_ASSIGN_OR_RETURN(Batch batch, train_->Load(order_->Samples(step.epoch(), at, rows)));
@@ -218,19 +218,19 @@ absl::StatusOr<double> AllReduceMember::Compute(const TeamStep& step, GradientSu
     Network::BackwardOptions backward;
     backward.add = at > begin;
     backward.more = at + rows < end;
-    SYNCLINE_ASSIGN_OR_RETURN(const double batch_loss, ComputeBatch(batch, backward, sum));
-    loss += batch_loss;
+    SYNCLINE_ASSIGN_OR_RETURN(const BatchResult part_of_it, ComputeBatch(batch, backward, sum));
+    result += part_of_it;
   }
-  if (begin < end) return loss;
+  if (begin < end) return result;
   if (pull_ != nullptr && pulling_ == step.clock()) SYNCLINE_RETURN_IF_ERROR(AwaitPull(step.clock()));
   for (size_t p = network_->parameters().size(); p-- > 0;) {
     std::fill_n(network_->gradient(p), network_->parameters()[p].size(), 0.0f);
     SYNCLINE_RETURN_IF_ERROR(sum->Made(p));
   }
-  return loss;
+  return result;
 }
 
-absl::StatusOr<double> AllReduceMember::Step(const TeamStep& step, const TeamAttempt& attempt) {
+absl::StatusOr<BatchResult> AllReduceMember::Step(const TeamStep& step, const TeamAttempt& attempt) {
   const Team::View view = options_.team->view();
   if (view.generation != attempt.generation) return absl::AbortedError("somebody of the team came or went");
   // Of a try before this one something may be under way still, which looks at the sums.
@@ -245,16 +245,16 @@ absl::StatusOr<double> AllReduceMember::Step(const TeamStep& step, const TeamAtt
     client_->PushChunks(step.clock(), chunks, sums,
                         [pushes = pushes_](const absl::Status& pushed) { pushes->End(pushed); });
   });
-  SYNCLINE_ASSIGN_OR_RETURN(const double loss, Compute(step, &sum));
+  SYNCLINE_ASSIGN_OR_RETURN(const BatchResult result, Compute(step, &sum));
   SYNCLINE_RETURN_IF_ERROR(sum.Finish());
   SYNCLINE_RETURN_IF_ERROR(pushes_->Wait());
   collective.AwaitSent();
   progress_.set_sent_bytes(progress_.sent_bytes() + collective.sent_bytes());
   options_.team->Report(progress_);
-  return loss;
+  return result;
 }
 
-absl::StatusOr<Network::Evaluation> AllReduceMember::Evaluate(const Batch& batch, bool fresh) {
+absl::StatusOr<BatchResult> AllReduceMember::Evaluate(const Batch& batch, bool fresh) {
   if (fresh) {
     if (pull_ != nullptr) std::exchange(pull_, nullptr)->Wait().status().IgnoreError();
     share_there_.reset();

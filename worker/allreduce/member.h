@@ -60,12 +60,12 @@ class AllReduceMember {
   // Whether all shards and the other processes are on this host, so that each had better pull all weights.
   bool PullsAll() const;
 
-  // One try of a step. The loss, summed over this process's part. ABORTED if somebody of the team came or went.
-  absl::StatusOr<double> Step(const TeamStep& step, const TeamAttempt& attempt);
+  // One try of a step. What this process's part came to. ABORTED if somebody of the team came or went.
+  absl::StatusOr<BatchResult> Step(const TeamStep& step, const TeamAttempt& attempt);
   // A step was made: begins to pull the weights for the one after it, if that is known.
   void PullAhead(const TeamStep& step);
   // Loss and accuracy of a batch, here alone; `fresh`: with the latest weights.
-  absl::StatusOr<Network::Evaluation> Evaluate(const Batch& batch, bool fresh);
+  absl::StatusOr<BatchResult> Evaluate(const Batch& batch, bool fresh);
 
   Network* network() { return network_.get(); }
   const TrainingData& data() const { return data_; }
@@ -84,8 +84,8 @@ class AllReduceMember {
   // Weights of a step, or a pull of all of them, under way, for Compute to wait for.
   absl::Status GetWeights(const TeamStep& step, Collective* collective);
   absl::Status AwaitPull(Clock clock);
-  absl::StatusOr<double> Compute(const TeamStep& step, GradientSum* sum);
-  absl::StatusOr<double> ComputeBatch(const Batch& batch, const Network::BackwardOptions& backward, GradientSum* sum);
+  absl::StatusOr<BatchResult> Compute(const TeamStep& step, GradientSum* sum);
+  absl::StatusOr<BatchResult> ComputeBatch(const Batch& batch, const Network::BackwardOptions& backward, GradientSum* sum);
 
   const Options options_;
   std::unique_ptr<Network> network_;

@@ -13,8 +13,8 @@ class Leader final : public TeamWork {
 
   bool moves_tensors() const override { return true; }
 
-  absl::StatusOr<double> Step(const StepLease& lease, std::optional<Clock> next, const Batch&,
-                              const Network::AwaitValues&, const Network::GradientReady&) override {
+  absl::StatusOr<BatchResult> Step(const StepLease& lease, std::optional<Clock> next, const Batch&,
+                                   const Network::AwaitValues&, const Network::GradientReady&) override {
     SYNCLINE_RETURN_IF_ERROR(member_->BecomeMember(client_->rank(), client_->incarnation()));
     TeamStep step = StepOf(lease);
     if (next) step.set_next_clock(*next);
@@ -22,13 +22,14 @@ class Leader final : public TeamWork {
     SYNCLINE_ASSIGN_OR_RETURN(const TeamAttempt attempt, others_->Begin(TeamMessage::STEP, step));
     // With redo every step has the samples that it would have had.
     if (client_->job().on_worker_loss() == DROP) client_->SetProcesses(others_->processes());
-    SYNCLINE_ASSIGN_OR_RETURN(const double loss, member_->Step(step, attempt));
-    SYNCLINE_ASSIGN_OR_RETURN(const TeamResult others, others_->AwaitOthers());
+    SYNCLINE_ASSIGN_OR_RETURN(BatchResult result, member_->Step(step, attempt));
+    SYNCLINE_ASSIGN_OR_RETURN(const BatchResult others, others_->AwaitOthers());
     member_->PullAhead(step);
-    return loss + others.loss_sum();
+    result += others;
+    return result;
   }
 
-  absl::StatusOr<Network::Evaluation> Evaluate(uint64_t, const Batch& batch, bool fresh) override {
+  absl::StatusOr<BatchResult> Evaluate(uint64_t, const Batch& batch, bool fresh) override {
     SYNCLINE_RETURN_IF_ERROR(member_->BecomeMember(client_->rank(), client_->incarnation()));
     return member_->Evaluate(batch, fresh);
   }
@@ -46,13 +47,12 @@ class Follower final : public TeamPart {
   absl::Status Prepare(const TeamStep& step) override {
     return member_->BecomeMember(static_cast<Rank>(step.rank()), step.incarnation());
   }
-  absl::Status Step(const TeamStep& step, const TeamAttempt& attempt, TeamResult* result) override {
+  absl::Status Step(const TeamStep& step, const TeamAttempt& attempt, BatchResult* result) override {
     if (step_delay_ > absl::ZeroDuration()) absl::SleepFor(step_delay_);
-    SYNCLINE_ASSIGN_OR_RETURN(const double loss, member_->Step(step, attempt));
-    result->set_loss_sum(loss);
+    SYNCLINE_ASSIGN_OR_RETURN(*result, member_->Step(step, attempt));
     return absl::OkStatus();
   }
-  absl::Status Evaluate(const TeamStep&, const TeamAttempt&, TeamResult*) override {
+  absl::Status Evaluate(const TeamStep&, const TeamAttempt&, BatchResult*) override {
     return absl::UnimplementedError("whoever leads has the whole model, and measures it alone");
   }
   void Told(const TeamStep& step) override { member_->PullAhead(step); }

@@ -37,7 +37,7 @@ class Helper {
   absl::Status Prepare(int weights);
   absl::Status Compute(const HostMessage& step);
   absl::Status AwaitValues(uint64_t clock, size_t first, size_t count);
-  absl::Status Tell(HostMessage::Kind kind, uint64_t clock, size_t parameter, double loss);
+  absl::Status Tell(HostMessage::Kind kind, uint64_t clock, size_t parameter, const BatchResult& result);
 
   const HelperOptions& options_;
   std::unique_ptr<Device> device_;
@@ -58,12 +58,12 @@ absl::StatusOr<HostMessage> Helper::Next(bool may_stop, int* descriptor) {
   }
 }
 
-absl::Status Helper::Tell(HostMessage::Kind kind, uint64_t clock, size_t parameter, double loss) {
+absl::Status Helper::Tell(HostMessage::Kind kind, uint64_t clock, size_t parameter, const BatchResult& result) {
   HostMessage message;
   message.kind = kind;
   message.clock = clock;
   message.parameter = static_cast<uint32_t>(parameter);
-  message.loss = loss;
+  message.result = result;
   return Send(*options_.leader, message);
 }
 
@@ -123,9 +123,9 @@ absl::Status Helper::Compute(const HostMessage& step) {
     return AwaitValues(step.clock, first, count);
   }));
   SYNCLINE_RETURN_IF_ERROR(network_->Backward(
-      [&](size_t parameter) { return Tell(HostMessage::kMade, step.clock, parameter, 0); }));
-  SYNCLINE_ASSIGN_OR_RETURN(const double loss, network_->LossSum());
-  return Tell(HostMessage::kDone, step.clock, 0, loss);
+      [&](size_t parameter) { return Tell(HostMessage::kMade, step.clock, parameter, {}); }));
+  SYNCLINE_ASSIGN_OR_RETURN(const BatchResult result, network_->Result());
+  return Tell(HostMessage::kDone, step.clock, 0, result);
 }
 
 absl::Status Helper::Run(HelperResult* result) {

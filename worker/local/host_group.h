@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "common/memory/local_socket.h"
+#include "worker/model/batch_result.h"
 
 namespace syncline {
 
@@ -43,7 +44,7 @@ struct HostMessage {
     // To the leader. kGradients brings a descriptor; from then on the helper takes part.
     kGradients = 6,
     kMade = 7,  // clock, parameter: its gradient lies in the helper's block
-    kDone = 8,  // clock, loss: summed over the part
+    kDone = 8,  // clock, result: of the part
   };
   uint32_t kind = 0;
   uint32_t parameter = 0;
@@ -53,7 +54,7 @@ struct HostMessage {
   uint64_t count = 0;
   uint64_t rank = 0;
   uint64_t incarnation = 0;
-  double loss = 0;
+  BatchResult result;
 };
 absl::Status Send(const LocalSocket& socket, const HostMessage& message, int descriptor = -1);
 // Errors as of LocalSocket::Receive; INVALID_ARGUMENT for what is no message.

@@ -61,7 +61,7 @@ void HostSum::Made(size_t parameter, const Complete& complete) {
   }
 }
 
-absl::StatusOr<double> HostSum::Finish(const Compute& compute, const Complete& complete) {
+absl::StatusOr<BatchResult> HostSum::Finish(const Compute& compute, const Complete& complete) {
   for (; added_ < order_.size(); ++added_) {
     const size_t parameter = order_[added_];
     // Again if one that was there is lost while another is waited for.
@@ -74,14 +74,14 @@ absl::StatusOr<double> HostSum::Finish(const Compute& compute, const Complete& c
     AddUp(parameter);
     complete(parameter);
   }
-  double loss = 0;
+  BatchResult result;
   for (size_t part = 1; part < parts_.size(); ++part) {
-    std::optional<double> there;
-    if (!spares_[part].computed) there = options_.team->Loss(part);
+    std::optional<BatchResult> there;
+    if (!spares_[part].computed) there = options_.team->Result(part);
     if (!there && !spares_[part].computed) SYNCLINE_RETURN_IF_ERROR(ComputeHere(part, compute));
-    loss += there ? *there : spares_[part].loss;
+    result += there ? *there : spares_[part].result;
   }
-  return loss;
+  return result;
 }
 
 absl::Status HostSum::ComputeHere(size_t part, const Compute& compute) {
@@ -108,7 +108,7 @@ absl::Status HostSum::ComputeHere(size_t part, const Compute& compute) {
     }
     SYNCLINE_RETURN_IF_ERROR(spare.network->UploadValues());
   }
-  SYNCLINE_ASSIGN_OR_RETURN(spare.loss, compute(spare.network.get(), parts_[part]));
+  SYNCLINE_ASSIGN_OR_RETURN(spare.result, compute(spare.network.get(), parts_[part]));
   spare.computed = true;
   return absl::OkStatus();
 }

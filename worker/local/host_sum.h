@@ -40,8 +40,8 @@ class HostSum {
   };
   // A parameter's sum is complete, in network->gradient().
   using Complete = std::function<void(size_t parameter)>;
-  // Forward and backward of samples of the step, counted from its first; their loss summed.
-  using Compute = std::function<absl::StatusOr<double>(Network* network, const HostPart& part)>;
+  // Forward and backward of samples of the step, counted from its first.
+  using Compute = std::function<absl::StatusOr<BatchResult>(Network* network, const HostPart& part)>;
 
   explicit HostSum(Options options) : options_(std::move(options)) {}
 
@@ -52,15 +52,15 @@ class HostSum {
   // The leader's own gradient of `parameter` is there. Adds up what is complete; does not wait.
   void Made(size_t parameter, const Complete& complete);
   // The leader's own part is done. Waits for the others, computes what is missing, and adds up the
-  // rest. The loss summed over all parts but the leader's.
-  absl::StatusOr<double> Finish(const Compute& compute, const Complete& complete);
+  // rest. What all parts but the leader's came to.
+  absl::StatusOr<BatchResult> Finish(const Compute& compute, const Complete& complete);
 
  private:
   // Of a part that nobody else computes.
   struct Spare {
     std::unique_ptr<Network> network;
     bool computed = false;
-    double loss = 0;
+    BatchResult result;
   };
   absl::Status ComputeHere(size_t part, const Compute& compute);
   // The gradient of a part, if it is there; see LocalTeam::Gradients.

@@ -104,7 +104,7 @@ void LocalTeam::Note(Helper* helper, const HostMessage& message) {
   if (message.kind == HostMessage::kMade && message.parameter < helper->made.size()) {
     helper->made[message.parameter] = true;
   } else if (message.kind == HostMessage::kDone) {
-    helper->loss = message.loss;
+    helper->result = message.result;
   }
 }
 
@@ -168,7 +168,7 @@ std::vector<HostPart> LocalTeam::Begin(const StepLease& step, uint64_t batch_siz
     told.begin = step.begin() + cut[i + 1].first;
     told.count = cut[i + 1].count;
     parts_[i]->made.assign(ready_.size(), false);
-    parts_[i]->loss.reset();
+    parts_[i]->result.reset();
     Tell(*parts_[i], told);
   }
   for (size_t p = 0; p < ready_.size(); ++p) {
@@ -202,12 +202,12 @@ const char* LocalTeam::Gradients(size_t part, size_t parameter, bool wait) {
   return helper->gradients->data();
 }
 
-std::optional<double> LocalTeam::Loss(size_t part) {
+std::optional<BatchResult> LocalTeam::Result(size_t part) {
   absl::MutexLock lock(&mu_);
   if (part > parts_.size()) return std::nullopt;
   Helper* const helper = parts_[part - 1].get();
-  if (!Await(helper, [&] { return helper->loss.has_value(); })) return std::nullopt;
-  return helper->loss;
+  if (!Await(helper, [&] { return helper->result.has_value(); })) return std::nullopt;
+  return helper->result;
 }
 
 }  // namespace syncline

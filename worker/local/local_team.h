@@ -58,8 +58,8 @@ class LocalTeam {
   // The gradients of `part` (at least 1), if that of `parameter` is there: the block's first byte.
   // Null if it is not there, with `wait` only if the helper is lost. Valid until the next Begin.
   const char* Gradients(size_t part, size_t parameter, bool wait);
-  // The loss summed over `part`; none if its helper is lost. Waits.
-  std::optional<double> Loss(size_t part);
+  // What `part` came to; none if its helper is lost. Waits.
+  std::optional<BatchResult> Result(size_t part);
 
  private:
   struct Helper {
@@ -68,7 +68,7 @@ class LocalTeam {
     // Guarded by the team's mu_:
     bool live = false;
     std::vector<bool> made;
-    std::optional<double> loss;
+    std::optional<BatchResult> result;
   };
 
   void Accept();

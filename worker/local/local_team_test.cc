@@ -85,9 +85,12 @@ TEST_F(LocalTeamTest, TellsAPartAndSeesWhatIsMade) {
   ASSERT_NE(block, nullptr);
   EXPECT_EQ(block[0], 42);
   made.kind = HostMessage::kDone;
-  made.loss = 1.5;
+  made.result = {1.5, 2};
   SYNCLINE_ASSERT_OK(Send(helper, made));
-  EXPECT_EQ(team_->Loss(1), 1.5);
+  const auto result = team_->Result(1);
+  ASSERT_TRUE(result.has_value());
+  EXPECT_EQ(result->loss_sum, 1.5);
+  EXPECT_EQ(result->correct, 2);
   team_->Stop(true);
   EXPECT_EQ(Receive(helper)->kind, HostMessage::kEnd);
 }
@@ -109,7 +112,7 @@ TEST_F(LocalTeamTest, ASilentHelperIsLost) {
   WaitForProcesses(2);
   team_->Begin(Step(), 8);
   EXPECT_EQ(team_->Gradients(1, 0, true), nullptr);
-  EXPECT_EQ(team_->Loss(1), std::nullopt);
+  EXPECT_FALSE(team_->Result(1).has_value());
   WaitForProcesses(1);
 }
 

@@ -194,8 +194,10 @@ absl::Status Network::Propagate(const Pass& pass, const Batch& batch, int slot,
 absl::Status Network::ComputeLoss(const Batch& batch, int slot) {
   if (!has_loss()) return absl::OkStatus();
   const size_t floats = max_rows_ * outputs();
-  return loss_->Compute(batch, output(slot), &static_cast<Results*>(results_.data())[slot].loss_sum,
-                        loss_gradients_.floats() + floats * (slot % sets()));
+  Results* const result = static_cast<Results*>(results_.data()) + slot;
+  SYNCLINE_RETURN_IF_ERROR(loss_->Compute(batch, output(slot), &result->loss_sum,
+                                          loss_gradients_.floats() + floats * (slot % sets())));
+  return loss_->CountCorrect(batch, output(slot), &result->correct);
 }
 
 absl::Status Network::Forward(const Batch& batch, const AwaitValues& await, int slot) {
@@ -278,15 +280,15 @@ absl::Status Network::Backward(const GradientReady& ready, const BackwardOptions
   return ReportReady(/*wait=*/true, ready);
 }
 
-absl::StatusOr<double> Network::LossSum(int slot) {
+absl::StatusOr<BatchResult> Network::Result(int slot) {
   SYNCLINE_RETURN_IF_ERROR(device_->Run(&Backend::copy, kComputeStream, host_results_.data(),
                                         results_.data(), sizeof(Results) * part_.slots));
   SYNCLINE_RETURN_IF_ERROR(device_->Run(&Backend::synchronize));
-  return double{static_cast<const Results*>(host_results_.data())[slot].loss_sum} / loss_->positions();
+  const Results& result = static_cast<const Results*>(host_results_.data())[slot];
+  return BatchResult{double{result.loss_sum} / loss_->positions(), double(result.correct) / loss_->positions()};
 }
 
-absl::StatusOr<Network::Evaluation> Network::Evaluate(const Batch& batch,
-                                                      const AwaitValues& await) {
+absl::StatusOr<BatchResult> Network::Evaluate(const Batch& batch, const AwaitValues& await) {
   if (!has_loss()) return absl::FailedPreconditionError("only the last stage can evaluate");
   under_way_[0] = {};
   SYNCLINE_RETURN_IF_ERROR(CheckBatch(batch));
@@ -295,10 +297,7 @@ absl::StatusOr<Network::Evaluation> Network::Evaluate(const Batch& batch,
   Results* results = static_cast<Results*>(results_.data());
   SYNCLINE_RETURN_IF_ERROR(loss_->Compute(batch, output(0), &results->loss_sum, nullptr));
   SYNCLINE_RETURN_IF_ERROR(loss_->CountCorrect(batch, output(0), &results->correct));
-  SYNCLINE_ASSIGN_OR_RETURN(const double loss_sum, LossSum());
-  const double correct =
-      double(static_cast<const Results*>(host_results_.data())->correct) / loss_->positions();
-  return Evaluation{batch.rows, loss_sum, correct};
+  return Result(0);
 }
 
 }  // namespace syncline

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "proto/job.pb.h"
+#include "worker/model/batch_result.h"
 #include "worker/model/layer.h"
 #include "worker/model/loss.h"
 #include "worker/model/model_builder.h"
@@ -42,12 +43,6 @@ class Network {
   using AwaitValues = std::function<absl::Status(size_t first, size_t count)>;
   // Called once for each parameter, the last layer's first, when its gradient is in gradient().
   using GradientReady = std::function<absl::Status(size_t parameter)>;
-
-  struct Evaluation {
-    int rows = 0;
-    double loss_sum = 0.0;  // over rows
-    double correct = 0;     // rows classified correctly, of several positions a part; 0 with mean squared error
-  };
 
   // Gives host memory, zero-filled and aligned to 64 bytes, or null.
   using HostMemory = std::function<std::shared_ptr<void>(size_t bytes)>;
@@ -113,8 +108,8 @@ class Network {
   // Gradients of a Forward; returns when all are ready.
   absl::Status Backward(const GradientReady& ready, const BackwardOptions& options);
   absl::Status Backward(const GradientReady& ready = nullptr) { return Backward(ready, {}); }
-  // The loss of a slot's latest Forward, summed over rows. Waits for the device.
-  absl::StatusOr<double> LossSum(int slot = 0);
+  // Loss and accuracy of a slot's latest Forward. Waits for the device.
+  absl::StatusOr<BatchResult> Result(int slot = 0);
 
   // Device memory of a slot: [rows, outputs()], there after its Forward or Infer, until the next one.
   float* output(int slot) { return slots_.back().output.floats() + slot * max_rows_ * outputs(); }
@@ -122,7 +117,7 @@ class Network {
   absl::Status Infer(const Batch& batch, int slot = 0);
 
   // Loss and accuracy without dropout. Needs no Backward.
-  absl::StatusOr<Evaluation> Evaluate(const Batch& batch, const AwaitValues& await = nullptr);
+  absl::StatusOr<BatchResult> Evaluate(const Batch& batch, const AwaitValues& await = nullptr);
   // Sends all of value() to the device; nothing to do on a CPU.
   absl::Status UploadValues();
 

@@ -55,9 +55,9 @@ class NetworkTest : public ::testing::Test {
 
   double MeanLoss() {
     EXPECT_TRUE(network_->Forward(batch_).ok());
-    const auto loss = network_->LossSum();
-    EXPECT_TRUE(loss.ok());
-    return *loss / kRows;
+    const auto result = network_->Result();
+    EXPECT_TRUE(result.ok());
+    return result->loss_sum / kRows;
   }
 
   // Every element of every gradient against (f(w + h) - f(w - h)) / 2h. The loss is a float, so
@@ -229,13 +229,13 @@ TEST_F(NetworkTest, DropoutDependsOnTheSampleNotOnTheBatch) {
   Batch second = batch_;
   batch_.rows = 2;
   SYNCLINE_ASSERT_OK(network_->Forward(batch_));
-  const double first_part = *network_->LossSum();
+  const double first_part = network_->Result()->loss_sum;
   second.rows = kRows - 2;
   second.features += 2 * 4;
   second.labels += 2;
   second.first_row += 2;
   SYNCLINE_ASSERT_OK(network_->Forward(second));
-  EXPECT_NEAR(first_part + *network_->LossSum(), whole, 1e-5);
+  EXPECT_NEAR(first_part + network_->Result()->loss_sum, whole, 1e-5);
 }
 
 TEST_F(NetworkTest, LearnsExclusiveOr) {
@@ -364,7 +364,7 @@ TEST_F(PartsTest, TwoPartsMakeTheGradientOfOneToTheBit) {
     options.more = m + 1 < micros;
     SYNCLINE_ASSERT_OK(whole->Backward([&](size_t) { return ++ready, absl::OkStatus(); }, options));
     EXPECT_EQ(ready, options.more ? 0 : 10);
-    loss += *whole->LossSum();
+    loss += whole->Result()->loss_sum;
   }
   const std::vector<float> expected = Gradients({whole.get()});
 
@@ -386,7 +386,7 @@ TEST_F(PartsTest, TwoPartsMakeTheGradientOfOneToTheBit) {
       options.add = m > 0;
       options.input_gradient = slope.data();
       SYNCLINE_ASSERT_OK(second->Backward(nullptr, options));
-      loss_of_parts += *second->LossSum(m);
+      loss_of_parts += second->Result(m)->loss_sum;
       options.input_gradient = nullptr;
       options.output_gradient = slope.data();
       SYNCLINE_ASSERT_OK(first->Backward(nullptr, options));

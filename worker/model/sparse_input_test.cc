@@ -110,7 +110,7 @@ class ModelTest : public SparseInputTest,
     EXPECT_TRUE(features.ok());
     batch_.features = *features;
     EXPECT_TRUE(network_->Forward(batch_).ok());
-    return *network_->LossSum() / kRows;
+    return network_->Result()->loss_sum / kRows;
   }
 
   std::mt19937 random_{5};

@@ -115,7 +115,8 @@ class TensorSplitTest : public ::testing::TestWithParam<std::pair<const char*, c
     for (uint32_t i = 0; i < kRows * model_.input(); ++i) labels_.push_back(static_cast<int>(random() % 3));
     batch_ = {kRows, features_.data(), labels_.data(), nullptr, 3, 12};
     SYNCLINE_ASSERT_OK(whole_->Forward(batch_));
-    SYNCLINE_ASSERT_OK_AND_ASSIGN(loss_, whole_->LossSum());
+    SYNCLINE_ASSERT_OK_AND_ASSIGN(const BatchResult result, whole_->Result());
+    loss_ = result.loss_sum;
     SYNCLINE_ASSERT_OK(whole_->Backward());
   }
 
@@ -136,9 +137,8 @@ class TensorSplitTest : public ::testing::TestWithParam<std::pair<const char*, c
       for (int64_t i = 0; i < spec.size(); ++i) (*network)->value(p)[i] = whole_->value(p)[Whole(spec.slice, i)];
     }
     SYNCLINE_ASSERT_OK((*network)->Forward(batch_));
-    const auto loss = (*network)->LossSum();
-    SYNCLINE_ASSERT_OK(loss);
-    EXPECT_NEAR(*loss, loss_, 1e-5 * std::fabs(loss_));
+    SYNCLINE_ASSERT_OK_AND_ASSIGN(const BatchResult result, (*network)->Result());
+    EXPECT_NEAR(result.loss_sum, loss_, 1e-5 * std::fabs(loss_));
     SYNCLINE_ASSERT_OK((*network)->Backward());
     for (size_t p = 0; p < whole_->parameters().size(); ++p) {
       const ParameterSpec& spec = (*network)->parameters()[p];

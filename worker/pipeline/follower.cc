@@ -34,8 +34,8 @@ class Follower final : public TeamPart {
   ~Follower() override { Forget(); }  // the client may be writing to the network
 
   absl::Status Prepare(const TeamStep& step) override;
-  absl::Status Step(const TeamStep& step, const TeamAttempt& attempt, TeamResult* result) override;
-  absl::Status Evaluate(const TeamStep& step, const TeamAttempt& attempt, TeamResult* result) override;
+  absl::Status Step(const TeamStep& step, const TeamAttempt& attempt, BatchResult* result) override;
+  absl::Status Evaluate(const TeamStep& step, const TeamAttempt& attempt, BatchResult* result) override;
   void Told(const TeamStep& step) override;
   void Forget() override { client_.reset(); }
 
@@ -174,7 +174,7 @@ absl::StatusOr<Batch> Follower::Load(BatchLoader* loader, absl::Span<const uint3
   return batch;
 }
 
-absl::Status Follower::Step(const TeamStep& step, const TeamAttempt& attempt, TeamResult* result) {
+absl::Status Follower::Step(const TeamStep& step, const TeamAttempt& attempt, BatchResult* result) {
   if (options_.step_delay > absl::ZeroDuration()) absl::SleepFor(options_.step_delay);
   absl::Span<const uint32_t> samples;
   if (stage_->last()) samples = order_->Samples(step.epoch(), step.begin(), step.count());
@@ -186,14 +186,14 @@ absl::Status Follower::Step(const TeamStep& step, const TeamAttempt& attempt, Te
   SYNCLINE_RETURN_IF_ERROR(pushes_->Wait());
   pushes_->BeginStep();
   SYNCLINE_ASSIGN_OR_RETURN(
-      const double loss, stage_->Run(batch, attempt, [](size_t, size_t) { return absl::OkStatus(); },
-                                     [&](size_t parameter) {
-                                       pushes_->Push(step.clock(), {parameter, network_->gradient(parameter)});
-                                       return absl::OkStatus();
-                                     }));
+      const BatchResult made, stage_->Run(batch, attempt, [](size_t, size_t) { return absl::OkStatus(); },
+                                          [&](size_t parameter) {
+                                            pushes_->Push(step.clock(), {parameter, network_->gradient(parameter)});
+                                            return absl::OkStatus();
+                                          }));
   pushes_->Send(step.clock());
   SYNCLINE_RETURN_IF_ERROR(pushes_->Wait());
-  result->set_loss_sum(loss);
+  *result = made;
   options_.team->Report(stage_->progress());
   return absl::OkStatus();
 }
@@ -207,7 +207,7 @@ absl::Status Follower::Observe() {
   return network_->UploadValues();
 }
 
-absl::Status Follower::Evaluate(const TeamStep& step, const TeamAttempt& attempt, TeamResult* result) {
+absl::Status Follower::Evaluate(const TeamStep& step, const TeamAttempt& attempt, BatchResult* result) {
   if (step.fresh()) SYNCLINE_RETURN_IF_ERROR(Observe());
   if (stage_->last() && test_ == nullptr) {
     return absl::FailedPreconditionError("there is no held-out data here: give every worker the same job");
@@ -215,9 +215,7 @@ absl::Status Follower::Evaluate(const TeamStep& step, const TeamAttempt& attempt
   std::vector<uint32_t> samples(step.count());
   for (size_t i = 0; i < samples.size(); ++i) samples[i] = static_cast<uint32_t>(step.begin() + i);
   SYNCLINE_ASSIGN_OR_RETURN(const Batch batch, Load(test_.get(), samples, step));
-  SYNCLINE_ASSIGN_OR_RETURN(const Network::Evaluation evaluation, stage_->Evaluate(batch, attempt));
-  result->set_loss_sum(evaluation.loss_sum);
-  result->set_correct(evaluation.correct);
+  SYNCLINE_ASSIGN_OR_RETURN(*result, stage_->Evaluate(batch, attempt));
   return absl::OkStatus();
 }
 

@@ -10,31 +10,30 @@ absl::StatusOr<TeamAttempt> PipelineLeader::Begin(TeamMessage::Kind kind, TeamSt
   return options_.others->Begin(kind, std::move(step));
 }
 
-absl::StatusOr<double> PipelineLeader::Step(const StepLease& lease, std::optional<Clock> next,
-                                            const Batch& batch, const Network::AwaitValues& await,
-                                            const Network::GradientReady& ready) {
+absl::StatusOr<BatchResult> PipelineLeader::Step(const StepLease& lease, std::optional<Clock> next,
+                                                 const Batch& batch, const Network::AwaitValues& await,
+                                                 const Network::GradientReady& ready) {
   TeamStep step = StepOf(lease);
   if (next) step.set_next_clock(*next);
   SYNCLINE_ASSIGN_OR_RETURN(const TeamAttempt attempt, Begin(TeamMessage::STEP, std::move(step)));
-  SYNCLINE_ASSIGN_OR_RETURN(const double loss, options_.stage->Run(batch, attempt, await, ready));
-  if (options_.others == nullptr) return loss;
-  SYNCLINE_ASSIGN_OR_RETURN(const TeamResult others, options_.others->AwaitOthers());
+  SYNCLINE_ASSIGN_OR_RETURN(BatchResult result, options_.stage->Run(batch, attempt, await, ready));
+  if (options_.others == nullptr) return result;
+  SYNCLINE_ASSIGN_OR_RETURN(const BatchResult others, options_.others->AwaitOthers());
   options_.team->Report(options_.stage->progress());
-  return loss + others.loss_sum();
+  result += others;
+  return result;
 }
 
-absl::StatusOr<Network::Evaluation> PipelineLeader::Evaluate(uint64_t begin, const Batch& batch, bool fresh) {
+absl::StatusOr<BatchResult> PipelineLeader::Evaluate(uint64_t begin, const Batch& batch, bool fresh) {
   TeamStep step;
   step.set_begin(begin);
   step.set_count(static_cast<uint32_t>(batch.rows));
   step.set_fresh(fresh);
   SYNCLINE_ASSIGN_OR_RETURN(const TeamAttempt attempt, Begin(TeamMessage::EVALUATE, std::move(step)));
-  SYNCLINE_ASSIGN_OR_RETURN(Network::Evaluation result, options_.stage->Evaluate(batch, attempt));
+  SYNCLINE_ASSIGN_OR_RETURN(BatchResult result, options_.stage->Evaluate(batch, attempt));
   if (options_.others == nullptr) return result;
-  SYNCLINE_ASSIGN_OR_RETURN(const TeamResult others, options_.others->AwaitOthers());
-  result.rows = batch.rows;
-  result.loss_sum += others.loss_sum();
-  result.correct += others.correct();
+  SYNCLINE_ASSIGN_OR_RETURN(const BatchResult others, options_.others->AwaitOthers());
+  result += others;
   return result;
 }
 

@@ -27,9 +27,9 @@ class PipelineLeader final : public TeamWork {
   explicit PipelineLeader(Options options) : options_(std::move(options)) {}
 
   bool moves_tensors() const override { return false; }
-  absl::StatusOr<double> Step(const StepLease& lease, std::optional<Clock> next, const Batch& batch,
-                              const Network::AwaitValues& await, const Network::GradientReady& ready) override;
-  absl::StatusOr<Network::Evaluation> Evaluate(uint64_t begin, const Batch& batch, bool fresh) override;
+  absl::StatusOr<BatchResult> Step(const StepLease& lease, std::optional<Clock> next, const Batch& batch,
+                                   const Network::AwaitValues& await, const Network::GradientReady& ready) override;
+  absl::StatusOr<BatchResult> Evaluate(uint64_t begin, const Batch& batch, bool fresh) override;
 
  private:
   absl::StatusOr<TeamAttempt> Begin(TeamMessage::Kind kind, TeamStep step);

@@ -173,13 +173,14 @@ absl::Status PipelineStage::Backward(const Batch& micro, int m, int parts, int s
               micro.rows * options_.network->inputs(), slot);
 }
 
-absl::StatusOr<double> PipelineStage::Run(const Batch& batch, const TeamAttempt& attempt,
-                                          const Network::AwaitValues& await,
-                                          const Network::GradientReady& ready) {
+absl::StatusOr<BatchResult> PipelineStage::Run(const Batch& batch, const TeamAttempt& attempt,
+                                               const Network::AwaitValues& await,
+                                               const Network::GradientReady& ready) {
   attempt_ = attempt;
   const absl::Time begin = SteadyNow();
   const int parts = std::min(static_cast<int>(options_.pipeline.micro_batches()), batch.rows);
-  double loss = 0, waited = 0;
+  BatchResult result;
+  double waited = 0;
   const auto timed = [&](size_t first, size_t count) {
     const absl::Time wait = SteadyNow();
     const absl::Status there = await(first, count);
@@ -197,26 +198,24 @@ absl::StatusOr<double> PipelineStage::Run(const Batch& batch, const TeamAttempt&
     }
     SYNCLINE_RETURN_IF_ERROR(Backward(micro, m, parts, slot, ready));
     if (!last()) continue;
-    SYNCLINE_ASSIGN_OR_RETURN(const double sum, options_.network->LossSum(slot));
-    loss += sum;
+    SYNCLINE_ASSIGN_OR_RETURN(const BatchResult part, options_.network->Result(slot));
+    result += part;
   }
   seconds_ += absl::ToDoubleSeconds(SteadyNow() - begin) - waited;
-  return loss;
+  return result;
 }
 
-absl::StatusOr<Network::Evaluation> PipelineStage::Evaluate(const Batch& batch, const TeamAttempt& attempt) {
+absl::StatusOr<BatchResult> PipelineStage::Evaluate(const Batch& batch, const TeamAttempt& attempt) {
   attempt_ = attempt;
   const int parts = std::min(static_cast<int>(options_.pipeline.micro_batches()), batch.rows);
-  Network::Evaluation result;
+  BatchResult result;
   for (int m = 0; m < parts; ++m) {
     const int slot = m % slots_;
     const Batch micro = Micro(batch, m, parts, slot);
     SYNCLINE_RETURN_IF_ERROR(GetInput(micro, m, slot));
     if (last()) {
-      SYNCLINE_ASSIGN_OR_RETURN(const Network::Evaluation part, options_.network->Evaluate(micro));
-      result.rows += part.rows;
-      result.loss_sum += part.loss_sum;
-      result.correct += part.correct;
+      SYNCLINE_ASSIGN_OR_RETURN(const BatchResult part, options_.network->Evaluate(micro));
+      result += part;
       continue;
     }
     SYNCLINE_RETURN_IF_ERROR(options_.network->Infer(micro, slot));

@@ -45,12 +45,12 @@ class PipelineStage {
   ~PipelineStage();
 
   // Forward and backward of a batch. Its features are looked at on the first stage, its labels or targets on the
-  // last; all of it stays until the return. `await` and `ready` as of Network. The loss summed over rows, on the
+  // last; all of it stays until the return. `await` and `ready` as of Network. What it came to, on the
   // last stage. ABORTED once the team is no longer the attempt's.
-  absl::StatusOr<double> Run(const Batch& batch, const TeamAttempt& attempt,
-                             const Network::AwaitValues& await, const Network::GradientReady& ready);
+  absl::StatusOr<BatchResult> Run(const Batch& batch, const TeamAttempt& attempt,
+                                  const Network::AwaitValues& await, const Network::GradientReady& ready);
   // Loss and accuracy, on the last stage.
-  absl::StatusOr<Network::Evaluation> Evaluate(const Batch& batch, const TeamAttempt& attempt);
+  absl::StatusOr<BatchResult> Evaluate(const Batch& batch, const TeamAttempt& attempt);
 
   // What this process takes of a pipeline's memory and time.
   TeamProgress progress() const;

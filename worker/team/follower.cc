@@ -14,7 +14,7 @@ namespace {
 constexpr absl::Duration kPoll = absl::Milliseconds(100);
 constexpr absl::Duration kPause = absl::Milliseconds(20);
 
-absl::Status Make(Mailbox* mailbox, TeamPart* part, const TeamMessage& order, TeamResult* result) {
+absl::Status Make(Mailbox* mailbox, TeamPart* part, const TeamMessage& order, BatchResult* result) {
   const TeamAttempt attempt = AttemptOf(order);
   SYNCLINE_RETURN_IF_ERROR(part->Prepare(order.step()));
   mailbox->BeginAttempt(attempt);
@@ -31,7 +31,10 @@ absl::Status Obey(Team* team, TeamPart* part, const std::function<bool()>& stop,
     return absl::AbortedError("the order is of a team that is past");
   }
   TeamMessage done = MessageOf(TeamMessage::DONE, attempt);
-  const absl::Status made = Make(team->mailbox(), part, order, done.mutable_result());
+  BatchResult result;
+  const absl::Status made = Make(team->mailbox(), part, order, &result);
+  done.mutable_result()->set_loss_sum(result.loss_sum);
+  done.mutable_result()->set_correct(result.correct);
   done.set_failed(static_cast<int32_t>(made.code()));
   // What others have sent for it is not wanted any more: they may be waiting for their memory.
   if (!made.ok()) team->mailbox()->BeginAttempt({attempt.generation, attempt.number + 1});

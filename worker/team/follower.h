@@ -6,6 +6,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "proto/team.pb.h"
+#include "worker/model/batch_result.h"
 #include "worker/team/team.h"
 
 namespace syncline {
@@ -19,8 +20,8 @@ class TeamPart {
   virtual absl::Status Prepare(const TeamStep& step) = 0;
   // One try of a step: fills in `result` when all that this process pushes is acknowledged. ABORTED if somebody of the
   // team came or went meanwhile.
-  virtual absl::Status Step(const TeamStep& step, const TeamAttempt& attempt, TeamResult* result) = 0;
-  virtual absl::Status Evaluate(const TeamStep& step, const TeamAttempt& attempt, TeamResult* result) = 0;
+  virtual absl::Status Step(const TeamStep& step, const TeamAttempt& attempt, BatchResult* result) = 0;
+  virtual absl::Status Evaluate(const TeamStep& step, const TeamAttempt& attempt, BatchResult* result) = 0;
   // The step's result is on its way to the leader.
   virtual void Told(const TeamStep&) {}
   // The member is none any more, or ended in good order.

@@ -29,14 +29,13 @@ absl::StatusOr<TeamAttempt> TeamLeader::Begin(TeamMessage::Kind kind, TeamStep s
   return attempt;
 }
 
-absl::StatusOr<TeamResult> TeamLeader::AwaitOthers() {
-  TeamResult all;
+absl::StatusOr<BatchResult> TeamLeader::AwaitOthers() {
+  BatchResult all;
   for (const uint32_t place : others_) {
     SYNCLINE_ASSIGN_OR_RETURN(const DecodedTeamMessage done,
                               options_.team->mailbox()->Take(TeamMessage::DONE, place, 0));
     const TeamResult& result = done.head.result();
-    all.set_loss_sum(all.loss_sum() + result.loss_sum());
-    all.set_correct(all.correct() + result.correct());
+    all += {result.loss_sum(), result.correct()};
   }
   return all;
 }

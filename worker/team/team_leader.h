@@ -10,6 +10,7 @@
 #include "common/cluster/ids.h"
 #include "proto/coordinator.pb.h"
 #include "proto/team.pb.h"
+#include "worker/model/batch_result.h"
 #include "worker/team/team.h"
 
 namespace syncline {
@@ -31,7 +32,7 @@ class TeamLeader {
   // FAILED_PRECONDITION if another process leads by now.
   absl::StatusOr<TeamAttempt> Begin(TeamMessage::Kind kind, TeamStep step);
   // What the others have made of it, added up. ABORTED if somebody came or went.
-  absl::StatusOr<TeamResult> AwaitOthers();
+  absl::StatusOr<BatchResult> AwaitOthers();
   // Of the present attempt, with this one.
   int processes() const { return static_cast<int>(others_.size()) + 1; }
   // Lets the others go: for good with `over`, else to another leader.

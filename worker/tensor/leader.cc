@@ -14,34 +14,31 @@ class Leader final : public TeamWork {
 
   bool moves_tensors() const override { return true; }
 
-  absl::StatusOr<double> Step(const StepLease& lease, std::optional<Clock>, const Batch&, const Network::AwaitValues&,
-                              const Network::GradientReady&) override {
-    SYNCLINE_ASSIGN_OR_RETURN(const TeamResult made, Make(TeamMessage::STEP, StepOf(lease)));
-    return made.loss_sum();
+  absl::StatusOr<BatchResult> Step(const StepLease& lease, std::optional<Clock>, const Batch&,
+                                   const Network::AwaitValues&, const Network::GradientReady&) override {
+    return Make(TeamMessage::STEP, StepOf(lease));
   }
 
-  absl::StatusOr<Network::Evaluation> Evaluate(uint64_t begin, const Batch& batch, bool fresh) override {
+  absl::StatusOr<BatchResult> Evaluate(uint64_t begin, const Batch& batch, bool fresh) override {
     TeamStep step;
     step.set_begin(begin);
     step.set_count(static_cast<uint32_t>(batch.rows));
     step.set_fresh(fresh);
-    SYNCLINE_ASSIGN_OR_RETURN(const TeamResult made, Make(TeamMessage::EVALUATE, std::move(step)));
-    return Network::Evaluation{batch.rows, made.loss_sum(), made.correct()};
+    return Make(TeamMessage::EVALUATE, std::move(step));
   }
 
  private:
   // By all processes, this one among them.
-  absl::StatusOr<TeamResult> Make(TeamMessage::Kind kind, TeamStep step) {
+  absl::StatusOr<BatchResult> Make(TeamMessage::Kind kind, TeamStep step) {
     step.set_layers(layers_);
     SYNCLINE_ASSIGN_OR_RETURN(const TeamAttempt attempt, others_->Begin(kind, step));
     SYNCLINE_RETURN_IF_ERROR(member_->BecomeMember(client_->rank(), client_->incarnation()));
-    TeamResult own;
+    BatchResult own;
     SYNCLINE_RETURN_IF_ERROR(kind == TeamMessage::STEP ? member_->Step(step, attempt, &own)
                                                        : member_->Evaluate(step, attempt, &own));
-    SYNCLINE_ASSIGN_OR_RETURN(TeamResult all, others_->AwaitOthers());
-    all.set_loss_sum(all.loss_sum() + own.loss_sum());
-    all.set_correct(all.correct() + own.correct());
-    return all;
+    SYNCLINE_ASSIGN_OR_RETURN(const BatchResult others, others_->AwaitOthers());
+    own += others;
+    return own;
   }
 
   TeamLeader* const others_;

@@ -155,7 +155,7 @@ absl::StatusOr<Batch> TensorMember::Load(BatchLoader* loader, absl::Span<const u
   return batch;
 }
 
-absl::Status TensorMember::Step(const TeamStep& step, const TeamAttempt& attempt, TeamResult* result) {
+absl::Status TensorMember::Step(const TeamStep& step, const TeamAttempt& attempt, BatchResult* result) {
   if (options_.step_delay > absl::ZeroDuration()) absl::SleepFor(options_.step_delay);
   const absl::Time begin = SteadyNow();
   absl::Span<const uint32_t> samples;
@@ -167,12 +167,12 @@ absl::Status TensorMember::Step(const TeamStep& step, const TeamAttempt& attempt
   SYNCLINE_RETURN_IF_ERROR(Pull(step.clock()));
   SYNCLINE_RETURN_IF_ERROR(weights_->SpreadWeights(values_));
   SYNCLINE_ASSIGN_OR_RETURN(
-      const double loss, stage_->Run(batch, attempt, [](size_t, size_t) { return absl::OkStatus(); },
-                                     [](size_t) { return absl::OkStatus(); }));
+      const BatchResult made, stage_->Run(batch, attempt, [](size_t, size_t) { return absl::OkStatus(); },
+                                          [](size_t) { return absl::OkStatus(); }));
   SYNCLINE_RETURN_IF_ERROR(weights_->CollectGradients(gradients_));
   SYNCLINE_RETURN_IF_ERROR(Push(step.clock()));
-  // All parts of the last stage have made the same loss.
-  if (group_->part() == 0) result->set_loss_sum(loss);
+  // All parts of the last stage have made the same.
+  if (group_->part() == 0) *result = made;
   seconds_ += absl::ToDoubleSeconds(SteadyNow() - begin);
   Report();
   return absl::OkStatus();
@@ -185,7 +185,7 @@ absl::Status TensorMember::Observe() {
   return network_->UploadValues();
 }
 
-absl::Status TensorMember::Evaluate(const TeamStep& step, const TeamAttempt& attempt, TeamResult* result) {
+absl::Status TensorMember::Evaluate(const TeamStep& step, const TeamAttempt& attempt, BatchResult* result) {
   group_->Begin(attempt);
   if (step.fresh()) SYNCLINE_RETURN_IF_ERROR(Observe());
   if (loads() && test_ == nullptr) {
@@ -194,10 +194,8 @@ absl::Status TensorMember::Evaluate(const TeamStep& step, const TeamAttempt& att
   std::vector<uint32_t> samples(step.count());
   for (size_t i = 0; i < samples.size(); ++i) samples[i] = static_cast<uint32_t>(step.begin() + i);
   SYNCLINE_ASSIGN_OR_RETURN(const Batch batch, Load(test_.get(), samples, step));
-  SYNCLINE_ASSIGN_OR_RETURN(const Network::Evaluation evaluation, stage_->Evaluate(batch, attempt));
-  if (group_->part() > 0) return absl::OkStatus();
-  result->set_loss_sum(evaluation.loss_sum);
-  result->set_correct(evaluation.correct);
+  SYNCLINE_ASSIGN_OR_RETURN(const BatchResult measured, stage_->Evaluate(batch, attempt));
+  if (group_->part() == 0) *result = measured;
   return absl::OkStatus();
 }
 

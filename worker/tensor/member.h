@@ -54,8 +54,8 @@ class TensorMember final : public TeamPart {
   absl::Status BecomeMember(Rank rank, Incarnation incarnation);
 
   absl::Status Prepare(const TeamStep& step) override;
-  absl::Status Step(const TeamStep& step, const TeamAttempt& attempt, TeamResult* result) override;
-  absl::Status Evaluate(const TeamStep& step, const TeamAttempt& attempt, TeamResult* result) override;
+  absl::Status Step(const TeamStep& step, const TeamAttempt& attempt, BatchResult* result) override;
+  absl::Status Evaluate(const TeamStep& step, const TeamAttempt& attempt, BatchResult* result) override;
   void Forget() override { client_.reset(); }
 
   Network* network() { return network_.get(); }

@@ -20,15 +20,15 @@ class TeamWork {
   virtual bool moves_tensors() const = 0;
 
   // One try of a step: forward and backward of the batch (which moves_tensors() loads itself). The others have pushed
-  // what they made when it returns. The loss summed over rows. ABORTED if somebody of the team came or went
+  // what they made when it returns. What they came to. ABORTED if somebody of the team came or went
   // meanwhile: nothing of the step may be committed, and the same step is to be tried again. CANCELLED when told to
   // stop, FAILED_PRECONDITION if another process leads by now.
-  virtual absl::StatusOr<double> Step(const StepLease& lease, std::optional<Clock> next, const Batch& batch,
+  virtual absl::StatusOr<BatchResult> Step(const StepLease& lease, std::optional<Clock> next, const Batch& batch,
                                       const Network::AwaitValues& await,
                                       const Network::GradientReady& ready) = 0;
   // Loss and accuracy of samples of the held-out data, from `begin` on. `fresh`: with the latest weights, from
   // here on. Errors as of Step.
-  virtual absl::StatusOr<Network::Evaluation> Evaluate(uint64_t begin, const Batch& batch, bool fresh) = 0;
+  virtual absl::StatusOr<BatchResult> Evaluate(uint64_t begin, const Batch& batch, bool fresh) = 0;
 };
 
 }  // namespace syncline

@@ -80,7 +80,8 @@ class Trainer {
   absl::StatusOr<Batch> Load(const StepLease& step, uint64_t first, uint64_t count);
   absl::Status Forward(const Batch& batch);
   absl::Status AwaitValues(size_t first, size_t count);
-  absl::Status AddLoss();
+  absl::Status AddResult();
+  void Add(const BatchResult& result);
   absl::Status PushClipped(Clock clock);
   absl::Status WaitForPushes();
   // Ends a step that was computed, and begins the pull for the next one if that is known.
@@ -97,9 +98,10 @@ class Trainer {
   absl::Status HandInState(Clock clock, bool leaving);
   Client::OwnState OwnState() const;
   absl::Status Evaluate();
-  absl::StatusOr<Network::Evaluation> Measure(uint64_t begin, const Batch& batch);
+  absl::StatusOr<BatchResult> Measure(uint64_t begin, const Batch& batch);
   // Adds the logits of what was measured last.
-  absl::Status AddScores(absl::Span<const uint32_t> samples, BinaryScores* scores) const;
+  absl::Status AddScores(const Batch& batch, BinaryScores* scores) const;
+  absl::Status AddTrainingScores(const Batch& batch);
   void Report(const StepLease& step);
   void NoteTime();
 
@@ -107,6 +109,7 @@ class Trainer {
   const JobManifest job_;
   // clip_norm where no shard can do it: pushes wait for the whole gradient.
   const bool clips_;
+  const bool classifies_;
   EpochOrder order_;
   StepSource source_;
   std::unique_ptr<BatchLoader> train_, test_;
@@ -121,6 +124,7 @@ class Trainer {
   PushQueue pushes_;
   std::vector<std::vector<float>> clipped_;
   WorkerProgress progress_;
+  BinaryScores train_scores_;  // since the last AUC
   absl::Time begun_;
 };
 

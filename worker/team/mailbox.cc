@@ -40,20 +40,20 @@ void Mailbox::Put(DecodedTeamMessage message) {
   absl::MutexLock lock(&mu_);
   const TeamMessage& head = message.head;
   if (!New(head.life(), head.number())) return;
+  const TeamAttempt attempt = AttemptOf(head);
   if (IsOrder(head.kind())) {
-    orders_.push_back(std::move(message.head));
+    if (ordered_last_ < attempt) orders_.emplace(attempt, std::move(message.head));
     return ordered_.NotifyAll();
   }
-  const TeamAttempt attempt = AttemptOf(head);
   if (attempt < attempt_ || attempt.generation < generation_) return;
-  if (head.failed() != 0) failed_ = {attempt, FailedElsewhere(head.failed())};
+  if (head.failed() != 0 && !(attempt < failed_.first)) failed_ = {attempt, FailedElsewhere(head.failed())};
   const Key key = {head.kind(), head.place(), head.part()};
   messages_[attempt][key] = std::move(message);
 }
 
 void Mailbox::DropOrders(uint64_t generation) {
   absl::MutexLock lock(&mu_);
-  while (!orders_.empty() && orders_.front().generation() <= generation) orders_.pop_front();
+  while (!orders_.empty() && orders_.begin()->first.generation <= generation) orders_.erase(orders_.begin());
 }
 
 void Mailbox::BeginAttempt(const TeamAttempt& attempt) {
@@ -69,7 +69,7 @@ absl::Status Mailbox::Going() const {
     return absl::AbortedError("somebody of the team came or went: the step is begun anew");
   }
   if (!(failed_.first < attempt_) && !(attempt_ < failed_.first)) SYNCLINE_RETURN_IF_ERROR(failed_.second);
-  if (!orders_.empty() && attempt_ < AttemptOf(orders_.back())) {
+  if (!orders_.empty() && attempt_ < orders_.rbegin()->first) {
     return absl::AbortedError("the leader of the team has given another order");
   }
   return absl::OkStatus();
@@ -104,8 +104,9 @@ std::optional<TeamMessage> Mailbox::TakeOrder(absl::Duration patience) {
   absl::MutexLock lock(&mu_);
   const auto there = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return !orders_.empty(); };
   if (!ordered_.WaitFor(&mu_, patience, there)) return std::nullopt;
-  TeamMessage order = std::move(orders_.front());
-  orders_.pop_front();
+  TeamMessage order = std::move(orders_.begin()->second);
+  ordered_last_ = orders_.begin()->first;
+  orders_.erase(orders_.begin());
   return order;
 }
 

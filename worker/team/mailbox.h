@@ -2,7 +2,6 @@
 #define SYNCLINE_WORKER_TEAM_MAILBOX_H_
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <map>
 #include <optional>
@@ -61,7 +60,8 @@ class Mailbox {
   absl::StatusOr<DecodedTeamMessage> Take(TeamMessage::Kind kind, uint32_t place, uint64_t part);
   // The same without waiting: none if it is not there yet.
   absl::StatusOr<std::optional<DecodedTeamMessage>> TakeIfThere(TeamMessage::Kind kind, uint32_t place, uint64_t part);
-  // The leader's next STEP, EVALUATE or END. Waits up to `patience`; none if there is none by then.
+  // The leader's next STEP, EVALUATE or END; one that has been overtaken by a later one does not count. Waits up to
+  // `patience`; none if there is none by then.
   std::optional<TeamMessage> TakeOrder(absl::Duration patience);
 
   // Who is in the team has changed.
@@ -89,7 +89,8 @@ class Mailbox {
   std::map<uint64_t, Seen> seen_ ABSL_GUARDED_BY(mu_);  // by life
   std::pair<TeamAttempt, absl::Status> failed_ ABSL_GUARDED_BY(mu_);  // elsewhere
   Messages messages_ ABSL_GUARDED_BY(mu_);
-  std::deque<TeamMessage> orders_ ABSL_GUARDED_BY(mu_);
+  std::map<TeamAttempt, TeamMessage> orders_ ABSL_GUARDED_BY(mu_);
+  TeamAttempt ordered_last_ ABSL_GUARDED_BY(mu_);  // of the order that was taken last
   SteadyCondition ordered_;
 };
 

@@ -14,6 +14,7 @@ absl::StatusOr<TeamAttempt> TeamLeader::Begin(TeamMessage::Kind kind, TeamStep s
     return absl::FailedPreconditionError("another process leads: the coordinator has given this one's place away");
   }
   const TeamAttempt attempt = options_.team->NewAttempt(view);
+  led_ = attempt.generation;
   options_.team->mailbox()->DropOrders(attempt.generation);
   options_.team->mailbox()->BeginAttempt(attempt);
   step.set_rank(options_.rank);
@@ -42,7 +43,11 @@ absl::StatusOr<BatchResult> TeamLeader::AwaitOthers() {
 
 void TeamLeader::End(bool over) {
   const Team::View view = options_.team->view();
-  TeamMessage order = MessageOf(TeamMessage::END, options_.team->NewAttempt(view));
+  // Of the team as this process led it: by now another one may lead.
+  if (!led_ && !view.leads()) return;
+  TeamAttempt attempt = options_.team->NewAttempt(view);
+  if (led_) attempt.generation = *led_;
+  TeamMessage order = MessageOf(TeamMessage::END, attempt);
   order.set_over(over);
   std::vector<std::shared_ptr<Delivery>> sent;
   for (const uint32_t place : view.places()) {

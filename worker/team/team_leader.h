@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -41,6 +42,7 @@ class TeamLeader {
  private:
   const Options options_;
   std::vector<uint32_t> others_;  // their places
+  std::optional<uint64_t> led_;   // the generation of the last attempt
 };
 
 // The order for a step.

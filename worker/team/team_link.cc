@@ -2,20 +2,12 @@
 
 #include <utility>
 
-#include "absl/time/clock.h"
-#include "absl/time/time.h"
-#include "common/rpc/call_raw.h"
 #include "common/rpc/channel.h"
-#include "common/rpc/grpc_status.h"
 #include "common/status/status_macros.h"
-#include "common/wire/team_message.h"
 #include "spdlog/spdlog.h"
 
 namespace syncline {
 namespace {
-
-constexpr absl::Duration kAttempt = absl::Seconds(10);
-constexpr absl::Duration kPause = absl::Milliseconds(20);
 
 absl::Status NoMember() { return absl::CancelledError("the process is no member of the team any more"); }
 
@@ -28,7 +20,7 @@ absl::StatusOr<std::unique_ptr<TeamLink>> TeamLink::Create(const std::string& ad
 }
 
 TeamLink::TeamLink(std::shared_ptr<grpc::Channel> channel, const SharedBlocks* memory)
-    : channel_(std::move(channel)), memory_(memory) {
+    : channel_(std::move(channel)), memory_(memory), network_(channel_) {
   thread_ = std::thread([this] { Run(); });
 }
 
@@ -45,7 +37,7 @@ void TeamLink::Close() {
     closed_ = true;
     host = host_.get();
   }
-  closing_.Notify();
+  network_.Close();
   if (host != nullptr) host->Close();
 }
 
@@ -59,8 +51,7 @@ void TeamLink::Send(TeamMessage head, const Fragments& data, Done done) {
     absl::MutexLock lock(&mu_);
     if (!closed_) {
       auto message = std::make_shared<Outgoing>(Outgoing{std::move(head), data, std::move(done)});
-      const bool turn = queue_.empty() && !delivering_;
-      if (!turn || !SendOnHost(message)) queue_.push_back(std::move(message));
+      if (!SendOnHost(message)) queue_.push_back(std::move(message));
       return;
     }
   }
@@ -82,25 +73,6 @@ void TeamLink::SendOverNetwork(const std::shared_ptr<Outgoing>& message) {
   message->done(NoMember());
 }
 
-absl::Status TeamLink::Deliver(const Outgoing& message) {
-  while (!closing_.HasBeenNotified()) {
-    // gRPC may look at the message for a while after a call that failed.
-    auto lifetime = std::make_shared<char>();
-    const std::weak_ptr<char> released = lifetime;
-    absl::Status delivered;
-    {
-      Fragments data(std::move(lifetime));
-      for (const Fragments::Piece& piece : message.data.pieces()) data.Append(piece.data, piece.size);
-      const grpc::ByteBuffer request = EncodeTeamMessage(message.head, data);
-      delivered = CallRaw(channel_, "/syncline.TeamMessages/Deliver", request, kAttempt).status();
-    }
-    while (!released.expired()) absl::SleepFor(absl::Milliseconds(1));
-    if (delivered.ok() || !IsTransient(delivered)) return delivered;
-    closing_.WaitForNotificationWithTimeout(kPause);
-  }
-  return NoMember();
-}
-
 void TeamLink::Attach() {
   if (!memory_->wanted()) return;
   // Without it messages go through the network, so why there is none does not matter.
@@ -117,15 +89,13 @@ void TeamLink::Run() {
     std::shared_ptr<Outgoing> message;
     {
       absl::MutexLock lock(&mu_);
-      delivering_ = false;
       const auto work = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return closed_ || !queue_.empty(); };
       mu_.Await(absl::Condition(&work));
       if (queue_.empty()) break;
       message = std::move(queue_.front());
       queue_.pop_front();
-      delivering_ = true;
     }
-    message->done(Deliver(*message));
+    network_.Send(message->head, message->data, message->done);
   }
   ended_.Notify();
 }

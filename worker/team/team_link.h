@@ -17,12 +17,13 @@
 #include "grpcpp/channel.h"
 #include "proto/team.pb.h"
 #include "worker/team/host_link.h"
+#include "worker/team/network_link.h"
 
 namespace syncline {
 
-// The way to one process of a team: delivers messages one after the other, again and again until
-// each has arrived or the link is closed. On one host they go through a HostLink, once that is
-// there and for as long as it stands; otherwise over gRPC. Thread-safe; a thread of its own.
+// The way to one process of a team: delivers messages until each has arrived or the link is closed. On
+// one host they go through a HostLink, once that is there and for as long as it stands; otherwise
+// through the network. They may overtake each other. Thread-safe; a thread of its own.
 class TeamLink {
  public:
   using Done = std::function<void(absl::Status)>;
@@ -33,13 +34,13 @@ class TeamLink {
   // Closes. Must not be called from a `done`.
   ~TeamLink();
 
-  // The memory of `data` must stay as it is until `done`, which is called once, on the link's
-  // thread.
+  // The memory of `data` must stay as it is until `done`, which is called once, on a thread of the
+  // link's.
   void Send(TeamMessage head, const Fragments& data, Done done);
   // What has not arrived ends with CANCELLED.
   void Close();
   // After Close: whether deleting it does not wait.
-  bool ended() const { return ended_.HasBeenNotified(); }
+  bool ended() const { return ended_.HasBeenNotified() && network_.idle(); }
   // Whether the other process reads this one's memory.
   bool on_this_host() const;
 
@@ -55,17 +56,16 @@ class TeamLink {
   void Attach();
   bool SendOnHost(const std::shared_ptr<Outgoing>& message) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SendOverNetwork(const std::shared_ptr<Outgoing>& message);
-  absl::Status Deliver(const Outgoing& message);
 
   const std::shared_ptr<grpc::Channel> channel_;
   const SharedBlocks* const memory_;
-  SteadyNotification closing_, ended_;
+  SteadyNotification ended_;
   mutable absl::Mutex mu_;
   bool closed_ ABSL_GUARDED_BY(mu_) = false;
-  // For the thread, and whether it is delivering one. What comes after waits its turn.
+  // For the thread, which hands them to the network: whoever sends has better things to do.
   std::deque<std::shared_ptr<Outgoing>> queue_ ABSL_GUARDED_BY(mu_);
-  bool delivering_ ABSL_GUARDED_BY(mu_) = false;
   std::unique_ptr<HostLink> host_ ABSL_GUARDED_BY(mu_);
+  NetworkLink network_;
   std::thread thread_;
 };
 

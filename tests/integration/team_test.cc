@@ -173,7 +173,7 @@ TEST_P(TeamTest, SegmentsOfWeightsBecomeSlicesAndBack) {
     std::vector<std::vector<ParameterSpec>> specs;
     for (int p = 0; p < n; ++p) specs.push_back(SplitParameters(p, n));
     const std::vector<ParameterSpec> own = specs[part];
-    const auto exchange = WeightExchange::Create(&group, device->get(), specs, kChunk);
+    const auto exchange = WeightExchange::Create(&group, specs, kChunk);
     SYNCLINE_ASSERT_OK(exchange);
     std::vector<std::vector<float>> memory;
     std::vector<float*> places;

@@ -4,31 +4,20 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "common/optimizer/kernels.h"
 #include "common/status/status_macros.h"
 #include "common/time/steady_now.h"
+#include "worker/team/add_next.h"
 
 namespace syncline {
 namespace {
 
 // Below, one round of more bytes takes less time than two of fewer.
 constexpr size_t kShortFloats = size_t{1} << 13;
-constexpr size_t kBlockFloats = 2048;
 
 size_t BytesIn(const PartRange& range) { return sizeof(float) * (range.end - range.begin); }
 
 Fragments FloatsIn(const float* data, const PartRange& range) {
   return Fragments::Of(data + range.begin, BytesIn(range));
-}
-
-// sum[floats] becomes what is read, or what it was and that.
-void Add(bool first, FloatReader* reader, float* sum, size_t floats) {
-  if (first) return reader->Copy(sizeof(float) * floats, reinterpret_cast<char*>(sum));
-  float scratch[kBlockFloats];
-  for (size_t done = 0; done < floats; done += kBlockFloats) {
-    const size_t count = std::min(kBlockFloats, floats - done);
-    AddScaled(1.0f, reader->Next(count, scratch), sum + done, count);
-  }
 }
 
 }  // namespace
@@ -82,19 +71,27 @@ void GroupExchange::AwaitSent() {
   for (auto& sent : sent_) Await(&sent);
 }
 
-absl::StatusOr<float*> GroupExchange::Room(DeviceMemory* memory, size_t floats) {
-  const size_t bytes = sizeof(float) * floats;
-  if (memory->bytes() < bytes) {
-    *memory = DeviceMemory();
-    SYNCLINE_ASSIGN_OR_RETURN(*memory,
-                              DeviceMemory::Allocate(options_.device, bytes, DeviceMemory::Place::kHost));
+absl::StatusOr<float*> GroupExchange::Outbox(size_t floats) {
+  DeviceMemory& memory = outbox_[round_ % 2];
+  if (memory.bytes() < sizeof(float) * floats) {
+    memory = DeviceMemory();
+    SYNCLINE_ASSIGN_OR_RETURN(memory, ToSend(sizeof(float) * floats));
   }
-  return memory->floats();
+  return memory.floats();
+}
+
+absl::StatusOr<DeviceMemory> GroupExchange::ToSend(size_t bytes) {
+  return DeviceMemory::AdoptOrAllocate(options_.device, options_.team->memory()->Allocate(bytes), bytes);
 }
 
 absl::StatusOr<float*> GroupExchange::Inbox(float* device_memory, size_t floats) {
   if (options_.device->host_memory()) return device_memory;
-  return Room(&inbox_, floats);
+  const size_t bytes = sizeof(float) * floats;
+  if (inbox_.bytes() < bytes) {
+    inbox_ = DeviceMemory();
+    SYNCLINE_ASSIGN_OR_RETURN(inbox_, DeviceMemory::Allocate(options_.device, bytes, DeviceMemory::Place::kHost));
+  }
+  return inbox_.floats();
 }
 
 absl::Status GroupExchange::ToHost(float* host, const float* data, size_t floats) {
@@ -134,7 +131,11 @@ absl::Status GroupExchange::FinishSum() {
   SYNCLINE_ASSIGN_OR_RETURN(const float* const own, Outbox(floats_));
   SYNCLINE_ASSIGN_OR_RETURN(float* const sum, Inbox(sum_, floats_));
   for (int p = 0; p < parts(); ++p) {
-    const auto add = [&](FloatReader* reader) { Add(p == 0, reader, sum + range.begin, floats); };
+    float* const here = sum + range.begin;
+    const auto add = [&](FloatReader* reader) {
+      if (p > 0) return AddNext(reader, here, floats, here);
+      reader->Copy(BytesIn(range), reinterpret_cast<char*>(here));
+    };
     if (p == part()) {
       const Fragments mine = FloatsIn(own, range);
       FloatReader reader(mine);

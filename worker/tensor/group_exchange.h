@@ -54,13 +54,16 @@ class GroupExchange final : public TensorGroup {
   absl::Status Receive(int from, size_t bytes, const std::function<void(FloatReader*)>& read);
   void AwaitSent();
 
+  // Memory on the host, which processes of this host read where it lies.
+  absl::StatusOr<DeviceMemory> ToSend(size_t bytes);
+
   // Since this object was made: bytes sent, and seconds that others were waited for.
   uint64_t sent_bytes() const { return sent_bytes_; }
   double idle_seconds() const { return idle_seconds_; }
 
  private:
   // What is sent in this round, on the host; no longer looked at by others.
-  absl::StatusOr<float*> Outbox(size_t floats) { return Room(&outbox_[round_ % 2], floats); }
+  absl::StatusOr<float*> Outbox(size_t floats);
   // Where to put what then goes to the device: there at once, if that is the host's memory.
   absl::StatusOr<float*> Inbox(float* device_memory, size_t floats);
   // Of the sum under way, what part `p` adds up: all of it, or a part each.
@@ -69,8 +72,6 @@ class GroupExchange final : public TensorGroup {
   absl::Status GatherSums(float* sum);
   absl::Status ToHost(float* host, const float* data, size_t floats);
   absl::Status ToDevice(float* data, const float* host, size_t floats);
-  // Memory of at least so many floats.
-  absl::StatusOr<float*> Room(DeviceMemory* memory, size_t floats);
   void Await(std::vector<std::shared_ptr<Delivery>>* sent);
 
   const Options options_;

@@ -21,14 +21,6 @@ TensorMember::TensorMember(const Options& options)
       parts_(static_cast<int>(PartsAStage(options.job))),
       place_(static_cast<int>(options.team->view().place)) {}
 
-std::shared_ptr<void> TensorMember::Lend(size_t bytes) {
-  if (!options_.job.shared_memory()) return nullptr;
-  auto memory = SharedMemory::Create(bytes);
-  if (!memory.ok()) return nullptr;
-  lent_.push_back(*memory);
-  return std::shared_ptr<void>(*memory, (*memory)->data());
-}
-
 absl::Status TensorMember::Build(const std::string& layers) {
   if (layers == layers_) return absl::OkStatus();
   const JobManifest& job = options_.job;
@@ -40,7 +32,6 @@ absl::Status TensorMember::Build(const std::string& layers) {
   stage_.reset();
   weights_.reset();
   network_.reset();
-  lent_.clear();
   group_ = std::make_unique<GroupExchange>(GroupExchange::Options{
       options_.team, options_.device, static_cast<uint32_t>(stage * parts_), part, parts_});
   SYNCLINE_RETURN_IF_ERROR(ExplainMemory(BuildNetwork(ranges[stage]), job));
@@ -64,9 +55,10 @@ absl::Status TensorMember::BuildNetwork(const LayerRange& layers) {
   part.room = [this, chunk](size_t parameter, const ParameterSpec& spec) {
     return WeightExchange::Room(spec, parameter, chunk, *group_);
   };
+  const auto memory = [this](size_t bytes) { return options_.team->memory()->Allocate(bytes); };
   const int rows = PipelineStage::MicroRows(job.pipeline(), static_cast<int>(job.batch_size()));
-  SYNCLINE_ASSIGN_OR_RETURN(network_, Network::Create(job.model(), options_.device, rows, job.seed(),
-                                                      [this](size_t bytes) { return Lend(bytes); }, part));
+  SYNCLINE_ASSIGN_OR_RETURN(network_,
+                            Network::Create(job.model(), options_.device, rows, job.seed(), memory, part));
   std::vector<std::vector<ParameterSpec>> specs;
   for (int p = 0; p < parts_; ++p) {
     LonePart other(p, parts_);
@@ -74,7 +66,7 @@ absl::Status TensorMember::BuildNetwork(const LayerRange& layers) {
     specs.push_back(std::move(theirs));
   }
   SYNCLINE_ASSIGN_OR_RETURN(weights_,
-                            WeightExchange::Create(group_.get(), options_.device, std::move(specs), chunk));
+                            WeightExchange::Create(group_.get(), std::move(specs), chunk));
   values_.clear();
   gradients_.clear();
   pulled_.clear();
@@ -110,7 +102,7 @@ absl::Status TensorMember::BecomeMember(Rank rank, Incarnation incarnation) {
   ClientOptions options = options_.client;
   options.holds = [held](const std::string& tensor) { return held.count(tensor) > 0; };
   SYNCLINE_ASSIGN_OR_RETURN(client_, Client::ConnectAs(options, rank, incarnation, options_.job));
-  for (const auto& memory : lent_) client_->Lend(memory);
+  for (const auto& block : options_.team->memory()->blocks()) client_->Lend(block);
   SYNCLINE_ASSIGN_OR_RETURN(const auto parameters, ModelParameters(options_.job.model()));
   SYNCLINE_RETURN_IF_ERROR(client_->CreateTensors(TensorSpecs(parameters)));
   own_chunks_.clear();

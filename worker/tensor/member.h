@@ -12,7 +12,6 @@
 #include "absl/status/statusor.h"
 #include "common/cluster/ids.h"
 #include "common/cluster/stage_layout.h"
-#include "common/memory/shared_memory.h"
 #include "proto/job.pb.h"
 #include "proto/team.pb.h"
 #include "worker/client/client.h"
@@ -71,13 +70,11 @@ class TensorMember final : public TeamPart {
   absl::Status Push(Clock clock);
   absl::Status Observe();
   void Report();
-  std::shared_ptr<void> Lend(size_t bytes);
 
   const Options options_;
   const int parts_;
   const int place_;
   std::string layers_;
-  std::vector<std::shared_ptr<SharedMemory>> lent_;
   std::unique_ptr<GroupExchange> group_;
   std::unique_ptr<Network> network_;
   std::unique_ptr<WeightExchange> weights_;

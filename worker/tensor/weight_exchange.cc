@@ -18,7 +18,7 @@ int64_t WeightExchange::Room(const ParameterSpec& spec, size_t parameter, int64_
   return std::max(spec.size(), segment.floats());
 }
 
-absl::StatusOr<std::unique_ptr<WeightExchange>> WeightExchange::Create(GroupExchange* group, const Device* device,
+absl::StatusOr<std::unique_ptr<WeightExchange>> WeightExchange::Create(GroupExchange* group,
                                                                        std::vector<std::vector<ParameterSpec>> specs,
                                                                        int64_t chunk) {
   std::unique_ptr<WeightExchange> exchange(new WeightExchange(group, std::move(specs), chunk));
@@ -36,8 +36,9 @@ absl::StatusOr<std::unique_ptr<WeightExchange>> WeightExchange::Create(GroupExch
     most = std::max(most, room);
     exchange->batches_.back().end = p + 1;
   }
-  SYNCLINE_ASSIGN_OR_RETURN(exchange->packed_, DeviceMemory::Allocate(device, sizeof(float) * most,
-                                                                      DeviceMemory::Place::kHost));
+  if (most > 0) {
+    SYNCLINE_ASSIGN_OR_RETURN(exchange->packed_, group->ToSend(sizeof(float) * most));
+  }
   return exchange;
 }
 

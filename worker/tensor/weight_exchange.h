@@ -24,8 +24,8 @@ namespace syncline {
 // more for what is on its way. Used by one thread.
 class WeightExchange {
  public:
-  // `specs`: the parameters as each part has them. `chunk`: floats in a chunk. Both pointers outlive it.
-  static absl::StatusOr<std::unique_ptr<WeightExchange>> Create(GroupExchange* group, const Device* device,
+  // `specs`: the parameters as each part has them. `chunk`: floats in a chunk. The group outlives it.
+  static absl::StatusOr<std::unique_ptr<WeightExchange>> Create(GroupExchange* group,
                                                                 std::vector<std::vector<ParameterSpec>> specs,
                                                                 int64_t chunk);
 

@@ -19,6 +19,9 @@ ABSL_FLAG(std::string, device, "",
 ABSL_FLAG(std::string, advertise, "",
           "pipeline, tensor_parallel, allreduce: host:port under which the others of its team reach this worker; by "
           "default the address it listens on (--listen).");
+ABSL_FLAG(std::string, host, "",
+          "hierarchical, local_aggregation: the host whose workers add up their gradients first, if that is not the one this "
+          "worker runs on: hosts of one rack may say the same, and parts of one machine different things.");
 ABSL_FLAG(int, threads, 0, "Compute threads on a CPU; 0 takes the job's worker_threads.");
 ABSL_FLAG(int, io_threads, 0,
           "Threads that send and receive tensors, 1 or 2; 0: a quarter of the cores. More move more bytes "
@@ -42,6 +45,7 @@ absl::Status Run(const syncline::DaemonOptions& daemon) {
   options.device = absl::GetFlag(FLAGS_device);
   options.listen = daemon.listen;
   options.advertise = absl::GetFlag(FLAGS_advertise);
+  options.host = absl::GetFlag(FLAGS_host);
   options.threads = absl::GetFlag(FLAGS_threads);
   options.io_threads = absl::GetFlag(FLAGS_io_threads);
   options.step_delay = absl::GetFlag(FLAGS_step_delay);

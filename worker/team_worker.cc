@@ -168,6 +168,7 @@ absl::Status RunInTeam(const WorkerOptions& options, const JobManifest& job, Pro
   place.listen = options.listen;
   place.advertise = options.advertise;
   place.shared_memory = job.shared_memory();
+  place.host = options.host;
   SYNCLINE_ASSIGN_OR_RETURN(const std::unique_ptr<Team> team, Team::Start(place));
   Rejoins rejoins;
   while (true) {

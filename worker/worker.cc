@@ -36,7 +36,7 @@ absl::StatusOr<std::unique_ptr<StatusPage>> ServePage(const WorkerOptions& optio
 absl::StatusOr<HostPlace> FindPlace(const WorkerOptions& options, JobManifest* job) {
   SYNCLINE_ASSIGN_OR_RETURN(*job, Client::AskJob(ClientOptionsOf(options)));
   if (!job->local_aggregation()) return HostPlace{true, LocalSocket()};
-  return JoinHostGroup(HostGroupName(job->name(), options.coordinator, options.host_part),
+  return JoinHostGroup(HostGroupName(job->name(), options.coordinator, options.host),
                        options.stop);
 }
 

@@ -25,8 +25,9 @@ struct WorkerOptions {
   // Teams: where it takes messages of the others, host:port, and where those reach it, if that differs.
   std::string listen = "127.0.0.1:0";
   std::string advertise;
-  // local_aggregation: adds up only with workers that say the same, for tests of several hosts on one.
-  std::string host_part;
+  // Which host it counts itself to, where workers add up within hosts first; empty: the one it runs on. Workers of one
+  // host that say different things are as if on several.
+  std::string host;
   absl::Duration step_delay;
   std::string page_host = "127.0.0.1";
   int http_port = -1;  // of the status page; -1: none

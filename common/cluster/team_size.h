@@ -11,7 +11,9 @@ namespace syncline {
 // Several processes that are one member of the cluster together: those that share a replica of the model, as stages
 // of a pipeline and as parts of a stage, or all workers that sum their gradients among themselves.
 
-inline bool AllReduces(const JobManifest& job) { return job.aggregation() == AGGREGATION_ALLREDUCE; }
+inline bool AllReduces(const JobManifest& job) {
+  return job.aggregation() == AGGREGATION_ALLREDUCE || job.aggregation() == AGGREGATION_HIERARCHICAL;
+}
 
 // How many processes share each stage.
 inline uint32_t PartsAStage(const JobManifest& job) { return std::max(job.tensor_parallel().size(), 1u); }

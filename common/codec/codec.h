@@ -64,8 +64,11 @@ class FloatDecoder {
   // where they lie aligned in one piece, else `scratch` (`count` floats) filled with them.
   const float* Next(size_t count, float* scratch);
 
+  // What follows is encoded in another way.
+  void SetCodec(Codec codec) { codec_ = codec; }
+
  private:
-  const Codec codec_;
+  Codec codec_;
   FloatReader bytes_;
 };
 

@@ -177,7 +177,8 @@ constexpr ManifestField kFields[] = {
     {"local_steps", "1", In(1, 100000), false,
      "sync: steps a worker takes on its own between two exchanges with the shards (DiLoCo)."},
     {"aggregation", "ps", Any(), false,
-     "sync: gradients are summed at the shards (ps) or among the workers (allreduce)."},
+     "sync: gradients are summed at the shards (ps) or among the workers (allreduce; "
+     "hierarchical: on each host first, then among hosts)."},
     {"memory_limit", "0", Any(), false,
      "Bytes a worker may take for weights, gradients and activations. 0: whatever there is."},
     {"pipeline.stages", "1", In(1, 256), false,

@@ -337,6 +337,11 @@ TEST(ManifestRulesTest, AllReduceIsOfAllWorkersInStep) {
          allreduce(j);
          j->set_push_codec(ONEBIT);
        }},
+      {"aggregation: hierarchical needs local_aggregation false",
+       [](JobManifest* j) {
+         j->set_aggregation(AGGREGATION_HIERARCHICAL);
+         j->set_local_aggregation(true);
+       }},
   });
 }
 

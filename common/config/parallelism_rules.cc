@@ -134,9 +134,10 @@ void CheckTensorParallel(const JobManifest& job, FieldLog* log) {
 }
 
 void CheckAllReduce(const JobManifest& job, FieldLog* log) {
-  if (job.aggregation() != AGGREGATION_ALLREDUCE) return;
+  if (!AllReduces(job)) return;
+  const char* const name = job.aggregation() == AGGREGATION_HIERARCHICAL ? "hierarchical" : "allreduce";
   const auto needs = [&](bool fine, const char* what) {
-    if (!fine) log->AddProblem("aggregation", absl::StrCat("allreduce needs ", what));
+    if (!fine) log->AddProblem("aggregation", absl::StrCat(name, " needs ", what));
   };
   needs(job.sync_mode() == SYNC, "sync_mode sync: otherwise no step has a sum of all workers' gradients");
   needs(job.pipeline().stages() <= 1, "pipeline.stages 1");

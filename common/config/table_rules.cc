@@ -6,6 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "common/cluster/team_size.h"
 #include "common/config/data_columns.h"
 #include "common/config/model_shape.h"
 
@@ -133,7 +134,7 @@ void CheckTogether(const JobManifest& job, FieldLog* log) {
   const auto needs = [&](bool fine, const char* what) {
     if (!fine) log->AddProblem("tables", absl::StrCat("need ", what));
   };
-  needs(job.aggregation() != AGGREGATION_ALLREDUCE, "aggregation ps: rows are summed at the shards");
+  needs(!AllReduces(job), "aggregation ps: rows are summed at the shards");
   needs(job.pipeline().stages() <= 1, "pipeline.stages 1");
   needs(job.tensor_parallel().size() <= 1, "tensor_parallel.size 1");
   needs(job.pipeline().micro_batches() <= 1, "pipeline.micro_batches 1");

@@ -117,6 +117,7 @@ TEST(TableRulesTest, ChecksLayersOfVectors) {
 TEST(TableRulesTest, ChecksWhatRowsDoNotGoWith) {
   ExpectErrors({
       {"tables: need aggregation ps", [](JobManifest* j) { j->set_aggregation(AGGREGATION_ALLREDUCE); }},
+      {"tables: need aggregation ps", [](JobManifest* j) { j->set_aggregation(AGGREGATION_HIERARCHICAL); }},
       {"tables: need local_steps 1", [](JobManifest* j) { j->set_local_steps(2); }},
       {"tables: need local_aggregation false", [](JobManifest* j) { j->set_local_aggregation(true); }},
       {"tables: need pipeline.stages 1", [](JobManifest* j) { j->mutable_pipeline()->set_stages(2); }},

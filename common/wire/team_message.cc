@@ -48,7 +48,7 @@ absl::StatusOr<DecodedTeamMessage> DecodeTeamMessage(const grpc::ByteBuffer& buf
   if (!message.head.ParseFromString(head)) {
     return absl::InvalidArgumentError("message: kind, life or number cannot be read");
   }
-  if (message.data.size() % sizeof(float) != 0) {
+  if (message.head.kind() != TeamMessage::REDUCE && message.data.size() % sizeof(float) != 0) {
     return absl::InvalidArgumentError(absl::StrCat("data: ", message.data.size(),
                                                    " bytes are no whole number of float32 (4 bytes each)"));
   }

@@ -11,8 +11,8 @@
 
 namespace syncline {
 
-// A TeamMessage as it goes over the network: its `data`, the floats of an activation or gradient, is looked at where
-// it lies, and left where the network put it.
+// A TeamMessage as it goes over the network: its `data`, the floats of an activation or gradient, or what they were
+// coded as, is looked at where it lies, and left where the network put it.
 
 // `head` without data. The memory of `data` must stay until the call has ended.
 grpc::ByteBuffer EncodeTeamMessage(const TeamMessage& head, const Fragments& data);

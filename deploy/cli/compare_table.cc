@@ -17,9 +17,15 @@ const Strategy kStrategies[] = {{"ps-sync", SYNC, Strategy::kShards},
                                 {"ps-bounded", BOUNDED, Strategy::kShards},
                                 {"ps-async", ASYNC, Strategy::kShards},
                                 {"allreduce", SYNC, Strategy::kAllReduce},
+                                {"hierarchical", SYNC, Strategy::kHierarchical},
                                 {"pipeline", SYNC, Strategy::kPipeline},
                                 {"tensor", SYNC, Strategy::kTensor}};
 constexpr uint32_t kMicroBatches = 4;
+
+Aggregation AggregationOf(Strategy::Kind kind) {
+  if (kind == Strategy::kAllReduce) return AGGREGATION_ALLREDUCE;
+  return kind == Strategy::kHierarchical ? AGGREGATION_HIERARCHICAL : AGGREGATION_PS;
+}
 
 TableRow Row(const std::string& name, const ClusterStatusReply& status) {
   const WorkersTime time = TimeOf(status);
@@ -66,7 +72,7 @@ absl::StatusOr<std::vector<Strategy>> ParseStrategies(absl::string_view names) {
 
 void TrainBy(const Strategy& strategy, JobManifest* job) {
   job->set_sync_mode(strategy.mode);
-  job->set_aggregation(strategy.kind == Strategy::kAllReduce ? AGGREGATION_ALLREDUCE : AGGREGATION_PS);
+  job->set_aggregation(AggregationOf(strategy.kind));
   Pipeline* const pipeline = job->mutable_pipeline();
   // As many workers share a replica of the model as the job says, or, if it says nothing, all.
   const auto shared_by = [&](Strategy::Kind kind, uint32_t says) {

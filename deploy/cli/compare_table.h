@@ -15,13 +15,14 @@ namespace syncline {
 struct Strategy {
   std::string name;
   SyncMode mode = SYNC;
-  enum Kind { kShards, kAllReduce, kPipeline, kTensor } kind = kShards;
+  enum Kind { kShards, kAllReduce, kHierarchical, kPipeline, kTensor } kind = kShards;
 };
 
-// Reads "ps-sync,ps-bounded,ps-async,allreduce,pipeline,tensor", each at most once; INVALID_ARGUMENT says which there are.
+// Reads "ps-sync,ps-bounded,ps-async,allreduce,hierarchical,pipeline,tensor", each at most once; INVALID_ARGUMENT says
+// which there are.
 absl::StatusOr<std::vector<Strategy>> ParseStrategies(absl::string_view names);
 
-// Has a job trained that way, by as many workers and with as many samples a step. ps, allreduce: each worker has the whole
+// Has a job trained that way, by as many workers and with as many samples a step. ps, allreduce, hierarchical: each worker has the whole
 // model.
 // pipeline: with the job's stages or, if it has one only, with as many as there are workers and four micro-batches.
 // tensor: its layers shared by tensor_parallel.size workers or, if that is 1, by all.

@@ -250,6 +250,9 @@ TEST(CompareTableTest, EveryWayTakesAsManySamplesAStep) {
   EXPECT_EQ(job.batch_size(), 16u);
   EXPECT_EQ(job.aggregation(), AGGREGATION_ALLREDUCE);
   EXPECT_EQ(job.sync_mode(), SYNC);
+  TrainBy(ParseStrategies("hierarchical")->front(), &job);
+  EXPECT_EQ(job.batch_size(), 16u);
+  EXPECT_EQ(job.aggregation(), AGGREGATION_HIERARCHICAL);
 }
 
 }  // namespace

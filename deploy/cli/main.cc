@@ -17,7 +17,7 @@
 #include "deploy/cli/commands.h"
 
 ABSL_FLAG(std::string, strategies, "ps-sync,ps-bounded,ps-async",
-          "compare: ways to train, in turn: those, allreduce, pipeline and tensor.");
+          "compare: ways to train, in turn: those, allreduce, hierarchical, pipeline and tensor.");
 ABSL_FLAG(std::string, file, "", "local: the job's manifest. -f FILE is the same.");
 ABSL_FLAG(std::string, output, "", "local: folder for results; by default output/JOB-TIME.");
 ABSL_FLAG(std::string, bin_dir, "", "local: folder of the daemons; by default where they were built.");

@@ -110,7 +110,7 @@ absl::StatusOr<ScaleReply> CoordinatorImpl::Scale(const ScaleRequest& request) {
     return absl::FailedPreconditionError(absl::StrCat("job ", job_.name(), " is over"));
   }
   if (AllReduces(job_) && request.has_workers()) {
-    return absl::InvalidArgumentError("workers: with aggregation allreduce it stays as the job says");
+    return absl::InvalidArgumentError("workers: with aggregation allreduce or hierarchical it stays as the job says");
   }
   if (request.workers() % team_size() != 0) {
     return absl::InvalidArgumentError(

@@ -25,6 +25,7 @@ void TeamTable::Take(const Place& at, const JoinTeamRequest& request, absl::Time
   process.process.set_address(request.address());
   process.process.set_life(request.life());
   process.process.set_name(request.name());
+  process.process.set_host(request.host());
   team.generation = ++generation_;
 }
 

@@ -103,12 +103,13 @@ InProcessCluster::~InProcessCluster() {
   }
 }
 
-void InProcessCluster::StartWorker(absl::Duration step_delay) {
+void InProcessCluster::StartWorker(absl::Duration step_delay, const std::string& host) {
   results_.push_back(std::make_unique<absl::Status>());
   WorkerOptions options;
   options.coordinator = coordinator();
   options.name = absl::StrCat("worker-", workers_.size());
   options.step_delay = step_delay;
+  options.host = host;
   workers_.emplace_back([options, result = results_.back().get()] { *result = RunWorker(options); });
 }
 

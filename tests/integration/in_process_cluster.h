@@ -53,8 +53,8 @@ class InProcessCluster {
   // Until chunks are where they are to be, over so many shards.
   absl::Status WaitForShards(int count);
 
-  // Begins a worker on a thread of its own.
-  void StartWorker(absl::Duration step_delay = absl::ZeroDuration());
+  // Begins a worker on a thread of its own. `host`: the one that it says it is on.
+  void StartWorker(absl::Duration step_delay = absl::ZeroDuration(), const std::string& host = "");
   void StartWorkers() {
     for (uint32_t i = 0; i < job_.workers(); ++i) StartWorker();
   }

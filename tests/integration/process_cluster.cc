@@ -18,9 +18,9 @@ void ProcessCluster::StartShard(const std::string& name, const std::string& fail
   Start(name, {"/usr/bin/env", absl::StrCat("SYNCLINE_FAILPOINT=", failpoint), "server/syncline-ps"});
 }
 
-void ProcessCluster::StartWorker(const std::string& name, const std::string& step_delay) {
+void ProcessCluster::StartWorker(const std::string& name, const std::string& step_delay, const std::string& host) {
   Start(name, {"worker/syncline-worker", absl::StrCat("--name=", name),
-               absl::StrCat("--step_delay=", step_delay), "--http_port=-1"});
+               absl::StrCat("--step_delay=", step_delay), absl::StrCat("--host=", host), "--http_port=-1"});
 }
 
 void ProcessCluster::KillAll() {

@@ -22,7 +22,8 @@ class ProcessCluster : public InProcessCluster {
 
   // `failpoint`: where it is to die, as in common/failpoint.
   void StartShard(const std::string& name, const std::string& failpoint = "");
-  void StartWorker(const std::string& name, const std::string& step_delay = "10ms");
+  // `host`: the one that it says it is on.
+  void StartWorker(const std::string& name, const std::string& step_delay = "10ms", const std::string& host = "");
   ChildProcess& process(const std::string& name) { return *processes_.at(name); }
   void KillAll();
 

@@ -1,29 +1,31 @@
 #include "worker/allreduce/collective.h"
 
-#include <algorithm>
 #include <cstring>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "common/optimizer/kernels.h"
+#include "common/codec/codec.h"
+#include "common/hash/mix.h"
 #include "common/status/status_macros.h"
 #include "common/tensor/fragments.h"
+#include "worker/team/add_next.h"
 
 namespace syncline {
 namespace {
 
-constexpr size_t kBlockFloats = 2048;
-
 // sum = data + what comes.
-void AddNext(FloatReader* reader, const FloatRun& run) {
-  float scratch[kBlockFloats];
-  float* const sum = run.sum == nullptr ? run.data : run.sum;
-  for (size_t done = 0; done < run.floats;) {
-    const size_t count = std::min(run.floats - done, kBlockFloats);
-    Add(run.data + done, reader->Next(count, scratch), sum + done, count);
-    done += count;
+void AddRuns(const Fragments& data, const std::vector<FloatRun>& runs) {
+  FloatDecoder decoder(CODEC_NONE, data);
+  for (const FloatRun& run : runs) {
+    decoder.SetCodec(run.codec);
+    AddNext(&decoder, run.data, run.floats, run.sum == nullptr ? run.data : run.sum);
   }
+}
+
+void PutRuns(const Fragments& data, const std::vector<FloatRun>& runs) {
+  FloatReader reader(data);
+  for (const FloatRun& run : runs) reader.Copy(run.floats * sizeof(float), reinterpret_cast<char*>(run.data));
 }
 
 }  // namespace
@@ -35,9 +37,23 @@ void Collective::AwaitSent() {
 
 void Collective::Send(TeamMessage::Kind kind, uint64_t part, const CollectiveAction& action) {
   Fragments data;
-  for (const Run& run : action.runs) data.Append(run.data, run.floats * sizeof(float));
+  if (action.coded != nullptr) {
+    Encode(part, action);
+    data.Append(action.coded, MessageBytes(action.runs));
+  } else {
+    for (const Run& run : action.runs) data.Append(run.data, run.floats * sizeof(float));
+  }
   sent_bytes_ += data.size();
   sent_.push_back(team_->Send(places_[action.peer], MessageOf(kind, attempt_, part), data));
+}
+
+void Collective::Encode(uint64_t part, const CollectiveAction& action) const {
+  uint64_t seed = Mix(Mix(Mix(seed_ + part) + me_) + action.peer);
+  char* out = action.coded;
+  for (const Run& run : action.runs) {
+    EncodeFloats(run.codec, run.data, run.floats, seed++, out);
+    out += EncodedBytes(run.codec, run.floats);
+  }
 }
 
 absl::StatusOr<bool> Collective::Receive(TeamMessage::Kind kind, uint64_t part, const CollectiveAction& action,
@@ -55,26 +71,21 @@ absl::StatusOr<bool> Collective::Receive(TeamMessage::Kind kind, uint64_t part, 
 }
 
 absl::Status Collective::Take(const DecodedTeamMessage& message, const CollectiveAction& action) const {
-  size_t floats = 0;
-  for (const Run& run : action.runs) floats += run.floats;
-  if (message.data.size() != floats * sizeof(float)) {
+  const size_t bytes = MessageBytes(action.runs);
+  if (message.data.size() != bytes) {
     return absl::InternalError(absl::StrCat("place ", places_[action.peer], " sent ", message.data.size(),
-                                            " bytes of a part of ", floats * sizeof(float),
-                                            ": run the same job everywhere"));
+                                            " bytes of a part of ", bytes, ": run the same job everywhere"));
   }
-  FloatReader reader(message.data);
-  for (const Run& run : action.runs) {
-    if (action.kind == CollectiveAction::kAdd) {
-      AddNext(&reader, run);
-    } else {
-      reader.Copy(run.floats * sizeof(float), reinterpret_cast<char*>(run.data));
-    }
+  if (action.kind == CollectiveAction::kAdd) {
+    AddRuns(message.data, action.runs);
+  } else {
+    PutRuns(message.data, action.runs);
   }
   return message.CheckIntact();
 }
 
 absl::StatusOr<Collective::Going> Collective::Begin(TeamMessage::Kind kind, const CollectivePlan& plan) {
-  Going going = {kind, &plan, begun_++, 0};
+  Going going = {kind, &plan, begun_[kind]++, 0};
   SYNCLINE_RETURN_IF_ERROR(Advance(&going, /*wait=*/false));
   return going;
 }
@@ -92,14 +103,20 @@ absl::Status Collective::Advance(Going* going, bool wait) {
     } else {
       SYNCLINE_ASSIGN_OR_RETURN(const bool there, Receive(going->kind, part, action, wait));
       if (!there) return absl::OkStatus();
+      wait = false;
     }
   }
   return absl::OkStatus();
 }
 
+absl::Status Collective::Finish(Going* going) {
+  while (!going->ended()) SYNCLINE_RETURN_IF_ERROR(Advance(going, /*wait=*/true));
+  return absl::OkStatus();
+}
+
 absl::Status Collective::Complete(TeamMessage::Kind kind, const CollectivePlan& plan) {
   SYNCLINE_ASSIGN_OR_RETURN(Going going, Begin(kind, plan));
-  SYNCLINE_RETURN_IF_ERROR(Advance(&going, /*wait=*/true));
+  SYNCLINE_RETURN_IF_ERROR(Finish(&going));
   AwaitSent();
   return absl::OkStatus();
 }

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -25,9 +26,10 @@ class Collective {
   using Run = FloatRun;
   using Segments = FloatSegments;  // by process, as `places` has them
 
-  // `places`: of all processes, ascending; `me`: which of them this one is.
-  Collective(Team* team, const TeamAttempt& attempt, std::vector<uint32_t> places, size_t me)
-      : team_(team), attempt_(attempt), places_(std::move(places)), me_(me) {}
+  // `places`: of all processes, in the same order everywhere; `me`: which of them this one is. `seed`: of how int8 rounds, the same for
+  // the same step.
+  Collective(Team* team, const TeamAttempt& attempt, std::vector<uint32_t> places, size_t me, uint64_t seed = 0)
+      : team_(team), attempt_(attempt), places_(std::move(places)), me_(me), seed_(seed) {}
   // Waits until what was sent has arrived, or its receiver has gone.
   ~Collective() { AwaitSent(); }
 
@@ -48,8 +50,10 @@ class Collective {
   };
   // `kind`: REDUCE or GATHER. Sends what it can.
   absl::StatusOr<Going> Begin(TeamMessage::Kind kind, const CollectivePlan& plan);
-  // Goes on until it would have to wait, or with `wait` to the end. The memory stays in use until AwaitSent.
+  // Goes on until it would have to wait; with `wait`, for the second time. The memory stays in use until AwaitSent.
   absl::Status Advance(Going* going, bool wait);
+  // To the end.
+  absl::Status Finish(Going* going);
   // Until all that was sent has arrived, or its receiver has gone.
   void AwaitSent();
 
@@ -59,6 +63,8 @@ class Collective {
  private:
   absl::Status Complete(TeamMessage::Kind kind, const CollectivePlan& plan);
   void Send(TeamMessage::Kind kind, uint64_t part, const CollectiveAction& action);
+  // To where the action says.
+  void Encode(uint64_t part, const CollectiveAction& action) const;
   // False: it is not there yet.
   absl::StatusOr<bool> Receive(TeamMessage::Kind kind, uint64_t part, const CollectiveAction& action, bool wait);
   absl::Status Take(const DecodedTeamMessage& message, const CollectiveAction& action) const;
@@ -67,7 +73,8 @@ class Collective {
   const TeamAttempt attempt_;
   const std::vector<uint32_t> places_;
   const size_t me_;
-  uint64_t begun_ = 0;
+  const uint64_t seed_;
+  std::map<TeamMessage::Kind, uint64_t> begun_;
   uint64_t sent_bytes_ = 0;
   std::vector<std::shared_ptr<Delivery>> sent_;
 };

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/codec/codec.h"
+
 namespace syncline {
 namespace {
 
@@ -10,7 +12,7 @@ using Messages = std::vector<std::vector<FloatRun>>;
 using Kind = CollectiveAction::Kind;
 
 // A message is at least so long, if there is as much.
-constexpr size_t kMessageFloats = size_t{1} << 18;
+constexpr size_t kMessageFloats = size_t{1} << 16;
 // Below, fewer messages are worth more than fewer bytes.
 constexpr size_t kShortFloats = size_t{1} << 16;
 constexpr uint32_t kPartsARound = 1u << 16;
@@ -37,8 +39,10 @@ Messages Cut(const FloatSegments& segments, size_t begin, size_t end, bool sums 
           room = kMessageFloats;
         }
         const size_t floats = std::min(run.floats, room);
-        messages.back().push_back({run.data, floats, run.sum});
-        run = {run.data + floats, run.floats - floats, run.sum == nullptr ? nullptr : run.sum + floats};
+        messages.back().push_back({run.data, floats, run.sum, run.codec});
+        run.data += floats;
+        run.floats -= floats;
+        if (run.sum != nullptr) run.sum += floats;
         room -= floats;
       }
     }
@@ -48,7 +52,7 @@ Messages Cut(const FloatSegments& segments, size_t begin, size_t end, bool sums 
 
 void Append(Kind kind, size_t peer, size_t round, Messages messages, CollectivePlan* plan) {
   uint32_t part = static_cast<uint32_t>(round) * kPartsARound;
-  for (auto& message : messages) plan->push_back({kind, peer, part++, std::move(message)});
+  for (auto& message : messages) plan->push_back({kind, peer, part++, std::move(message), nullptr});
 }
 
 // In each round a process passes on the segment that it got in the round before; `segment` is the one it begins with.
@@ -62,8 +66,30 @@ CollectivePlan Ring(Kind arrival, const FloatSegments& segments, size_t me, size
     const Messages passing = Cut(segments, segment, segment + 1, last);
     for (uint32_t i = 0; i < passing.size(); ++i) {
       const uint32_t part = static_cast<uint32_t>(round) * kPartsARound + i;
-      plan.push_back({arrival, before, part, passing[i]});
-      if (!last) plan.push_back({CollectiveAction::kSend, next, part + kPartsARound, passing[i]});
+      plan.push_back({arrival, before, part, passing[i], nullptr});
+      if (!last) plan.push_back({CollectiveAction::kSend, next, part + kPartsARound, passing[i], nullptr});
+    }
+  }
+  return plan;
+}
+
+bool TravelsCoded(const FloatSegments& segments) { return std::any_of(segments.begin(), segments.end(), IsCoded); }
+
+// Each sends its part of a segment to the process that sums it.
+CollectivePlan Straight(const FloatSegments& segments, size_t me) {
+  const size_t n = segments.size();
+  CollectivePlan plan;
+  for (size_t distance = 1; distance < n; ++distance) {
+    const size_t to = (me + distance) % n;
+    Append(CollectiveAction::kSend, to, 0, Cut(segments, to, to + 1), &plan);
+  }
+  Messages own = Cut(segments, me, me + 1, true);
+  for (size_t distance = 1; distance < n; ++distance) {
+    Append(CollectiveAction::kAdd, (me + n - distance) % n, 0, own, &plan);
+    if (distance > 1) continue;
+    // The others are added to the sum.
+    for (auto& message : own) {
+      for (FloatRun& run : message) run.data = run.sum == nullptr ? run.data : run.sum;
     }
   }
   return plan;
@@ -78,6 +104,7 @@ CollectivePlan PlanReduceScatter(const FloatSegments& segments, size_t me) {
     Append(CollectiveAction::kCopy, me, 0, Cut(segments, 0, 1, true), &plan);
     return plan;
   }
+  if (TravelsCoded(segments)) return Straight(segments, me);
   if (!Halves(segments)) return Ring(CollectiveAction::kAdd, segments, me, (me + n - 1) % n);
   size_t begin = 0, round = 0;
   for (size_t half = n / 2; half > 0; half /= 2, ++round) {
@@ -102,6 +129,32 @@ CollectivePlan PlanAllGather(const FloatSegments& segments, size_t me) {
     Append(CollectiveAction::kPut, me ^ have, round, Cut(segments, theirs, theirs + have), &plan);
   }
   return plan;
+}
+
+size_t MessageBytes(const std::vector<FloatRun>& runs) {
+  size_t bytes = 0;
+  for (const FloatRun& run : runs) bytes += EncodedBytes(run.codec, run.floats);
+  return bytes;
+}
+
+bool IsCoded(const std::vector<FloatRun>& runs) {
+  return std::any_of(runs.begin(), runs.end(), [](const FloatRun& run) { return run.codec > CODEC_NONE; });
+}
+
+size_t CodedBytes(const CollectivePlan& plan) {
+  size_t bytes = 0;
+  for (const CollectiveAction& action : plan) {
+    if (action.kind == CollectiveAction::kSend && IsCoded(action.runs)) bytes += MessageBytes(action.runs);
+  }
+  return bytes;
+}
+
+void PlaceCoded(char* memory, CollectivePlan* plan) {
+  for (CollectiveAction& action : *plan) {
+    if (action.kind != CollectiveAction::kSend || !IsCoded(action.runs)) continue;
+    action.coded = memory;
+    memory += MessageBytes(action.runs);
+  }
 }
 
 }  // namespace syncline

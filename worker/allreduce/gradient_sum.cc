@@ -11,17 +11,23 @@ absl::Status GradientSum::Made(size_t parameter) {
     SYNCLINE_ASSIGN_OR_RETURN(auto going, collective_->Begin(TeamMessage::REDUCE, buckets_.buckets[b].plan));
     going_.push_back(going);
   }
-  return Advance(/*wait=*/false);
+  return Advance();
 }
 
-absl::Status GradientSum::Finish() { return Advance(/*wait=*/true); }
-
-absl::Status GradientSum::Advance(bool wait) {
-  for (; ended_ < going_.size(); ++ended_) {
-    SYNCLINE_RETURN_IF_ERROR(collective_->Advance(&going_[ended_], wait));
-    if (!going_[ended_].ended()) break;
-    summed_(buckets_.buckets[ended_].chunks);
+absl::Status GradientSum::Finish() {
+  while (ended_ < going_.size()) {
+    SYNCLINE_RETURN_IF_ERROR(collective_->Advance(&going_[ended_], /*wait=*/true));
+    SYNCLINE_RETURN_IF_ERROR(Advance());
   }
+  return absl::OkStatus();
+}
+
+// Others may wait for what this process passes on of a later bucket.
+absl::Status GradientSum::Advance() {
+  for (size_t b = ended_; b < going_.size(); ++b) {
+    SYNCLINE_RETURN_IF_ERROR(collective_->Advance(&going_[b], /*wait=*/false));
+  }
+  for (; ended_ < going_.size() && going_[ended_].ended(); ++ended_) summed_(buckets_.buckets[ended_].chunks);
   return absl::OkStatus();
 }
 

@@ -38,7 +38,7 @@ class GradientSum {
   absl::Status Finish();
 
  private:
-  absl::Status Advance(bool wait);
+  absl::Status Advance();
 
   const Buckets& buckets_;
   Collective* const collective_;

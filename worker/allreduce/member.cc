@@ -4,8 +4,10 @@
 #include <utility>
 
 #include "absl/synchronization/mutex.h"
+#include "common/hash/mix.h"
 #include "common/status/status_macros.h"
 #include "spdlog/spdlog.h"
+#include "worker/allreduce/hierarchical_plan.h"
 #include "worker/allreduce/sum_layout.h"
 #include "worker/client/await.h"
 #include "worker/model/model_builder.h"
@@ -58,6 +60,7 @@ absl::Status AllReduceMember::Build() {
   }
   SYNCLINE_ASSIGN_OR_RETURN(train_,
                             BatchLoader::Create(options_.device, data_.train, LossOf(job.model()), batch));
+  SYNCLINE_ASSIGN_OR_RETURN(codecs_, CodecsOf(job, TensorSpecs(parameters)));
   progress_.set_memory_bytes(options_.device->allocated());
   return absl::OkStatus();
 }
@@ -77,7 +80,7 @@ absl::Status AllReduceMember::BecomeMember(Rank rank, Incarnation incarnation) {
 
 void AllReduceMember::Forget() {
   client_.reset();
-  pull_.reset();
+  pull_ = old_pull_ = {};
   layout_.reset();
   share_there_.reset();
   all_there_.reset();
@@ -103,10 +106,11 @@ Collective::Segments AllReduceMember::MemoryOf(const std::vector<std::vector<uin
     for (const uint32_t c : share) {
       const auto [tensor, begin, floats] = chunks[c];
       float* const data = (gradients ? network_->gradient(tensor) : values_[tensor]) + begin;
-      if (!runs.empty() && runs.back().data + runs.back().floats == data) {
+      const Codec codec = gradients ? codecs_[tensor].push : CODEC_NONE;
+      if (!runs.empty() && runs.back().data + runs.back().floats == data && runs.back().codec == codec) {
         runs.back().floats += floats;
       } else {
-        runs.push_back({data, floats, gradients ? sums_[tensor] + begin : nullptr});
+        runs.push_back({data, floats, gradients ? sums_[tensor] + begin : nullptr, codec});
       }
     }
   }
@@ -114,90 +118,107 @@ Collective::Segments AllReduceMember::MemoryOf(const std::vector<std::vector<uin
 }
 
 absl::Status AllReduceMember::LayOut(const Team::View& view) {
-  const std::vector<uint32_t> places = view.places();
+  std::vector<uint32_t> places = view.places();
+  std::vector<std::string> hosts(places.size());
+  const bool by_host = options_.job.aggregation() == AGGREGATION_HIERARCHICAL;
+  for (size_t p = 0; by_host && p < places.size(); ++p) hosts[p] = view.processes[places[p]].host();
+  if (by_host) SortByHost(&places, &hosts);
   const auto mine = std::find(places.begin(), places.end(), view.place);
   if (mine == places.end()) return absl::AbortedError("this process is no member of the team any more");
-  const size_t me = mine - places.begin();
-  if (layout_ && layout_->places == places && layout_->me == me) return absl::OkStatus();
+  const size_t me = mine - places.begin(), n = places.size();
+  if (layout_ && layout_->places == places && layout_->hosts == hosts && layout_->me == me) return absl::OkStatus();
   share_there_.reset();
-  const std::vector<SumBucket> buckets = CutBuckets(client_->chunks(), places.size());
+  if (pull_.wait != nullptr && !pull_.all) old_pull_ = std::exchange(pull_, {});
+  const HostGroups groups = by_host ? GroupByHost(hosts) : EachByItself(n);
+  const std::vector<SumBucket> buckets = CutBuckets(client_->chunks(), groups.owners(), n);
   AllReduceLayout& layout = layout_.emplace();
   layout.places = places;
+  layout.hosts = hosts;
   layout.me = me;
   layout.share = ShareOf(buckets, me);
   std::vector<std::vector<uint32_t>> shares;
-  for (size_t p = 0; p < places.size(); ++p) shares.push_back(ShareOf(buckets, p));
-  layout.gather = PlanAllGather(MemoryOf(shares, /*gradients=*/false), me);
+  for (size_t p = 0; p < n; ++p) shares.push_back(ShareOf(buckets, p));
+  layout.gather = PlanAllGather(groups, MemoryOf(shares, /*gradients=*/false), me);
   layout.sum.bucket_of.resize(values_.size());
   for (size_t b = 0; b < buckets.size(); ++b) {
     for (size_t t = buckets[b].begin; t < buckets[b].end; ++t) layout.sum.bucket_of[t] = b;
     layout.sum.buckets.push_back({buckets[b].end - buckets[b].begin, buckets[b].shares[me],
-                                  PlanReduceScatter(MemoryOf(buckets[b].shares, /*gradients=*/true), me)});
+                                  PlanReduceScatter(groups, MemoryOf(buckets[b].shares, /*gradients=*/true), me)});
+  }
+  return MakeOutbox(&layout.sum);
+}
+
+absl::Status AllReduceMember::MakeOutbox(GradientSum::Buckets* sum) {
+  size_t bytes = 0;
+  for (const GradientSum::Bucket& bucket : sum->buckets) bytes += CodedBytes(bucket.plan);
+  if (bytes == 0) return absl::OkStatus();
+  outbox_ = DeviceMemory();
+  SYNCLINE_ASSIGN_OR_RETURN(
+      outbox_, DeviceMemory::AdoptOrAllocate(options_.device, options_.team->memory()->Allocate(bytes), bytes));
+  char* next = static_cast<char*>(outbox_.data());
+  for (GradientSum::Bucket& bucket : sum->buckets) {
+    PlaceCoded(next, &bucket.plan);
+    next += CodedBytes(bucket.plan);
   }
   return absl::OkStatus();
 }
 
-void AllReduceMember::StartPull(Clock clock) {
-  pulling_ = clock;
-  pull_ = std::make_shared<PullWait>(values_.size());
-  client_->Pull(clock, {values_, PullWait::Ready(pull_), !std::exchange(gathered_, false)},
-                PullWait::Done(pull_, [] {}));
+void AllReduceMember::StartPull(Clock clock, bool all) {
+  pull_ = {std::make_shared<PullWait>(values_.size()), clock, all};
+  auto done = PullWait::Done(pull_.wait, [] {});
+  if (all) {
+    client_->Pull(clock, {values_, PullWait::Ready(pull_.wait), !std::exchange(gathered_, false)}, std::move(done));
+  } else {
+    client_->PullChunks(clock, layout_->share, {values_, nullptr, false}, std::move(done));
+  }
 }
 
 void AllReduceMember::PullAhead(const TeamStep& step) {
-  if (step.pull_all() && step.has_next_clock() && pull_ == nullptr) StartPull(step.next_clock());
+  if (step.has_next_clock() && pull_.wait == nullptr && old_pull_.wait == nullptr) {
+    StartPull(step.next_clock(), step.pull_all());
+  }
 }
 
-absl::Status AllReduceMember::AwaitPull(Clock clock) {
-  const auto pulled = std::exchange(pull_, nullptr)->Wait();
+absl::Status AllReduceMember::AwaitPull() {
+  const Pulling pull = std::exchange(pull_, {});
+  const auto pulled = pull.wait->Wait();
   SYNCLINE_RETURN_IF_ERROR(pulled.status());
   if (pulled->verdict != PullReply::GRANTED) {
     return absl::AbortedError("the shards did not grant the step's weights");
   }
-  all_there_ = share_there_ = clock;
-  return absl::OkStatus();
-}
-
-absl::Status AllReduceMember::PullShare(Clock clock) {
-  const auto pulled = Await<absl::StatusOr<Client::PullOutcome>>([&](auto done) {
-    client_->PullChunks(clock, layout_->share, {values_, nullptr, false}, std::move(done));
-  });
-  SYNCLINE_RETURN_IF_ERROR(pulled.status());
-  if (pulled->verdict != PullReply::GRANTED) {
-    return absl::AbortedError("the shards did not grant the step's weights");
-  }
+  share_there_ = pull.clock;
   all_there_.reset();
-  share_there_ = clock;
+  if (pull.all) all_there_ = pull.clock;
   return absl::OkStatus();
 }
 
 // When a step is tried again, a pull for the one after it may be under way: it waits for the commit of this one, so the
-// weights are still this one's.
+// weights are still this one's, and nobody may wait for it.
 absl::Status AllReduceMember::GetWeights(const TeamStep& step, Collective* collective) {
   const Clock clock = step.clock();
+  if (old_pull_.clock <= clock) old_pull_.Drop();
+  if (pull_.clock < clock) pull_.Drop();  // of a step that was not made
   const bool here = all_there_ == clock;
-  if (!here && pull_ != nullptr && pulling_ != clock) {
-    pull_->Wait().status().IgnoreError();  // of a step that was not made
-    pull_.reset();
+  if (!here && pull_.of(clock) && !(pull_.all && step.pull_all())) SYNCLINE_RETURN_IF_ERROR(AwaitPull());
+  const bool enough = here || all_there_ == clock || (!step.pull_all() && share_there_ == clock);
+  if (!enough && !pull_.of(clock)) {
+    if (pull_.wait != nullptr) old_pull_ = std::exchange(pull_, {});
+    StartPull(clock, step.pull_all());
+    if (!step.pull_all()) SYNCLINE_RETURN_IF_ERROR(AwaitPull());
   }
-  if (step.pull_all()) {
-    if (!here && pull_ == nullptr) StartPull(clock);
-    return absl::OkStatus();
-  }
-  if (!here && pull_ != nullptr) SYNCLINE_RETURN_IF_ERROR(AwaitPull(clock));
-  if (share_there_ != clock && all_there_ != clock) SYNCLINE_RETURN_IF_ERROR(PullShare(clock));
+  if (step.pull_all()) return absl::OkStatus();
   SYNCLINE_ASSIGN_OR_RETURN(auto gather, collective->Begin(TeamMessage::GATHER, layout_->gather));
-  SYNCLINE_RETURN_IF_ERROR(collective->Advance(&gather, /*wait=*/true));
+  SYNCLINE_RETURN_IF_ERROR(collective->Finish(&gather));
   gathered_ = true;
   return absl::OkStatus();
 }
 
 absl::StatusOr<BatchResult> AllReduceMember::ComputeBatch(const Batch& batch, const Network::BackwardOptions& backward,
                                                           GradientSum* sum) {
-  const bool waits = pull_ != nullptr && pulling_ == batch.step;
+  const bool waits = pull_.all && pull_.of(batch.step);
   const absl::Status forward = network_->Forward(
-      batch, [&](size_t first, size_t count) { return waits ? pull_->WaitFor(first, count) : absl::OkStatus(); });
-  if (waits) SYNCLINE_RETURN_IF_ERROR(AwaitPull(batch.step));
+      batch, [&](size_t first, size_t count) { return waits ? pull_.wait->WaitFor(first, count) : absl::OkStatus(); });
+  if (waits) SYNCLINE_RETURN_IF_ERROR(AwaitPull());
   SYNCLINE_RETURN_IF_ERROR(forward);
   SYNCLINE_RETURN_IF_ERROR(network_->Backward([&](size_t p) { return sum->Made(p); }, backward));
   return network_->Result();
@@ -222,7 +243,7 @@ absl::StatusOr<BatchResult> AllReduceMember::Compute(const TeamStep& step, Gradi
     result += part_of_it;
   }
   if (begin < end) return result;
-  if (pull_ != nullptr && pulling_ == step.clock()) SYNCLINE_RETURN_IF_ERROR(AwaitPull(step.clock()));
+  if (pull_.all && pull_.of(step.clock())) SYNCLINE_RETURN_IF_ERROR(AwaitPull());
   for (size_t p = network_->parameters().size(); p-- > 0;) {
     std::fill_n(network_->gradient(p), network_->parameters()[p].size(), 0.0f);
     SYNCLINE_RETURN_IF_ERROR(sum->Made(p));
@@ -236,7 +257,8 @@ absl::StatusOr<BatchResult> AllReduceMember::Step(const TeamStep& step, const Te
   // Of a try before this one something may be under way still, which looks at the sums.
   SYNCLINE_RETURN_IF_ERROR(pushes_->Wait());
   SYNCLINE_RETURN_IF_ERROR(LayOut(view));
-  Collective collective(options_.team, attempt, layout_->places, layout_->me);
+  Collective collective(options_.team, attempt, layout_->places, layout_->me,
+                        Mix(Mix(options_.job.seed()) + step.clock()));
   SYNCLINE_RETURN_IF_ERROR(GetWeights(step, &collective));
   const std::vector<const float*> sums(sums_.begin(), sums_.end());
   GradientSum sum(&layout_->sum, &collective, [&](const std::vector<uint32_t>& chunks) {
@@ -256,7 +278,8 @@ absl::StatusOr<BatchResult> AllReduceMember::Step(const TeamStep& step, const Te
 
 absl::StatusOr<BatchResult> AllReduceMember::Evaluate(const Batch& batch, bool fresh) {
   if (fresh) {
-    if (pull_ != nullptr) std::exchange(pull_, nullptr)->Wait().status().IgnoreError();
+    pull_.Drop();
+    old_pull_.Drop();
     share_there_.reset();
     all_there_.reset();
     SYNCLINE_RETURN_IF_ERROR(Await<absl::Status>(

@@ -5,10 +5,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/codec/tensor_codecs.h"
 #include "proto/job.pb.h"
 #include "proto/team.pb.h"
 #include "worker/allreduce/collective.h"
@@ -26,6 +28,7 @@ namespace syncline {
 // What of an all-reduce depends on who is in the team.
 struct AllReduceLayout {
   std::vector<uint32_t> places;
+  std::vector<std::string> hosts;  // by place; empty ones if it does not matter who is where
   size_t me = 0;                // of them
   std::vector<uint32_t> share;  // chunks
   CollectivePlan gather;
@@ -74,16 +77,28 @@ class AllReduceMember {
  private:
   // Pushes under way: shared with their callbacks.
   struct Pushes;
+  struct Pulling {
+    std::shared_ptr<PullWait> wait;  // null: none
+    Clock clock = 0;
+    bool all = false;  // or this process's share
+
+    bool of(Clock c) const { return wait != nullptr && clock == c; }
+    // Waits until it has ended, however.
+    void Drop() {
+      if (wait != nullptr) std::exchange(wait, nullptr)->Wait().status().IgnoreError();
+    }
+  };
 
   explicit AllReduceMember(const Options& options) : options_(options) {}
   absl::Status Build();
   absl::Status LayOut(const Team::View& view);
+  // Where what is sent coded is written.
+  absl::Status MakeOutbox(GradientSum::Buckets* sum);
   Collective::Segments MemoryOf(const std::vector<std::vector<uint32_t>>& shares, bool gradients) const;
-  void StartPull(Clock clock);
-  absl::Status PullShare(Clock clock);
+  void StartPull(Clock clock, bool all);
   // Weights of a step, or a pull of all of them, under way, for Compute to wait for.
   absl::Status GetWeights(const TeamStep& step, Collective* collective);
-  absl::Status AwaitPull(Clock clock);
+  absl::Status AwaitPull();
   absl::StatusOr<BatchResult> Compute(const TeamStep& step, GradientSum* sum);
   absl::StatusOr<BatchResult> ComputeBatch(const Batch& batch, const Network::BackwardOptions& backward, GradientSum* sum);
 
@@ -94,6 +109,8 @@ class AllReduceMember {
   // while gradients may be computed anew by then, of other samples.
   DeviceMemory sum_memory_;
   std::vector<float*> sums_;
+  std::vector<TensorCodecs> codecs_;  // by tensor
+  DeviceMemory outbox_;
   TrainingData data_;
   std::optional<EpochOrder> order_;
   std::unique_ptr<BatchLoader> train_;
@@ -101,10 +118,9 @@ class AllReduceMember {
   std::optional<AllReduceLayout> layout_;
   std::unique_ptr<Client> client_;  // goes before the network, which it may be writing to
   std::shared_ptr<Pushes> pushes_;
-  // A pull of all weights under way, for which clock; and the clock whose weights are there: this process's share at
-  // least, or all of them.
-  std::shared_ptr<PullWait> pull_;
-  Clock pulling_ = 0;
+  // A pull under way, and one of what is not this process's share any more, which may wait for a step that is still to
+  // be made. The clock whose weights are there: this process's share at least, or all of them.
+  Pulling pull_, old_pull_;
   std::optional<Clock> share_there_, all_there_;
   bool gathered_ = false;  // others wrote weights since the client did
 };

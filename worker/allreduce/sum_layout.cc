@@ -9,9 +9,10 @@ constexpr size_t kBucketFloats = size_t{1} << 16;
 
 }  // namespace
 
-std::vector<SumBucket> CutBuckets(absl::Span<const Client::Chunk> chunks, size_t processes) {
+std::vector<SumBucket> CutBuckets(absl::Span<const Client::Chunk> chunks, absl::Span<const size_t> owners,
+                                  size_t processes) {
   std::vector<SumBucket> buckets;
-  std::vector<size_t> load(processes);
+  std::vector<size_t> load(owners.size());
   size_t floats = 0;
   for (size_t end = chunks.size(); end > 0;) {
     // The chunks of a tensor follow one another.
@@ -26,7 +27,7 @@ std::vector<SumBucket> CutBuckets(absl::Span<const Client::Chunk> chunks, size_t
     bucket.begin = tensor;
     for (size_t c = begin; c < end; ++c) {
       const size_t least = std::min_element(load.begin(), load.end()) - load.begin();
-      bucket.shares[least].push_back(static_cast<uint32_t>(c));
+      bucket.shares[owners[least]].push_back(static_cast<uint32_t>(c));
       load[least] += chunks[c].elements;
       floats += chunks[c].elements;
     }

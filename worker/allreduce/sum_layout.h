@@ -21,8 +21,9 @@ struct SumBucket {
 };
 
 // Buckets from the last tensor to the first, as backward makes their gradients, each of at least 256 KiB if there is as
-// much. In each of them, and so at any time, the processes have about as many floats to sum.
-std::vector<SumBucket> CutBuckets(absl::Span<const Client::Chunk> chunks, size_t processes);
+// much. In each of them, and so at any time, those of the processes that are `owners` have about as many floats to sum.
+std::vector<SumBucket> CutBuckets(absl::Span<const Client::Chunk> chunks, absl::Span<const size_t> owners,
+                                  size_t processes);
 
 // All chunks of a process, ascending.
 std::vector<uint32_t> ShareOf(const std::vector<SumBucket>& buckets, size_t process);

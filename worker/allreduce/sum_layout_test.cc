@@ -15,7 +15,7 @@ std::vector<Client::Chunk> Perceptron() {
 }
 
 TEST(SumLayoutTest, BucketsComeFromTheLastTensorToTheFirst) {
-  const auto buckets = CutBuckets(Perceptron(), 2);
+  const auto buckets = CutBuckets(Perceptron(), {0, 1}, 2);
   ASSERT_EQ(buckets.size(), 2u);
   EXPECT_EQ(buckets[0].begin, 2u);
   EXPECT_EQ(buckets[0].end, 6u);
@@ -25,7 +25,7 @@ TEST(SumLayoutTest, BucketsComeFromTheLastTensorToTheFirst) {
 
 TEST(SumLayoutTest, EachProcessHasAboutAsMuchToSum) {
   const auto chunks = Perceptron();
-  const auto buckets = CutBuckets(chunks, 2);
+  const auto buckets = CutBuckets(chunks, {0, 1}, 2);
   std::vector<size_t> load(2);
   for (size_t process = 0; process < 2; ++process) {
     for (const uint32_t c : ShareOf(buckets, process)) load[process] += chunks[c].elements;
@@ -35,7 +35,7 @@ TEST(SumLayoutTest, EachProcessHasAboutAsMuchToSum) {
 }
 
 TEST(SumLayoutTest, EachChunkHasOneProcess) {
-  const auto buckets = CutBuckets(Perceptron(), 3);
+  const auto buckets = CutBuckets(Perceptron(), {0, 1, 2}, 3);
   std::vector<uint32_t> all;
   for (size_t process = 0; process < 3; ++process) {
     for (const uint32_t c : ShareOf(buckets, process)) all.push_back(c);
@@ -44,11 +44,18 @@ TEST(SumLayoutTest, EachChunkHasOneProcess) {
 }
 
 TEST(SumLayoutTest, AProcessMayHaveNothing) {
-  const auto buckets = CutBuckets({{{0, 0, 5}, {1, 0, 7}}}, 3);
+  const auto buckets = CutBuckets({{{0, 0, 5}, {1, 0, 7}}}, {0, 1, 2}, 3);
   ASSERT_EQ(buckets.size(), 1u);
   EXPECT_THAT(ShareOf(buckets, 0), ElementsAre(1));
   EXPECT_THAT(ShareOf(buckets, 1), ElementsAre(0));
   EXPECT_THAT(ShareOf(buckets, 2), IsEmpty());
+}
+
+TEST(SumLayoutTest, OnlyOwnersHaveSomething) {
+  const auto buckets = CutBuckets(Perceptron(), {0, 2}, 3);
+  EXPECT_THAT(ShareOf(buckets, 0), ElementsAre(1, 3, 4, 6));
+  EXPECT_THAT(ShareOf(buckets, 1), IsEmpty());
+  EXPECT_THAT(ShareOf(buckets, 2), ElementsAre(0, 2, 5));
 }
 
 }  // namespace

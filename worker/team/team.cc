@@ -5,6 +5,7 @@
 
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
+#include "common/memory/local_socket.h"
 #include "common/rpc/call.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/grpc_status.h"
@@ -25,7 +26,11 @@ uint64_t NewLife() {
 
 }  // namespace
 
-Team::Team(Options options) : options_(std::move(options)), life_(NewLife()), memory_(options_.shared_memory) {}
+Team::Team(Options options)
+    : options_(std::move(options)),
+      life_(NewLife()),
+      host_(options_.host.empty() ? HostIdentity() : options_.host),
+      memory_(options_.shared_memory) {}
 
 absl::StatusOr<std::unique_ptr<Team>> Team::Start(const Options& options) {
   std::unique_ptr<Team> team(new Team(options));
@@ -52,6 +57,11 @@ std::vector<uint32_t> Team::View::places() const {
     if (!processes[p].address().empty()) there.push_back(p);
   }
   return there;
+}
+
+bool Team::View::together(uint32_t one, uint32_t other) const {
+  const std::string& host = processes[one].host();
+  return one == other || (!host.empty() && host == processes[other].host());
 }
 
 Team::View Team::view() const {
@@ -90,9 +100,11 @@ void Team::Ask(bool leaving) {
   request.set_life(life_);
   request.set_protocol(kProtocolVersion);
   request.set_leaving(leaving);
+  request.set_host(host_);
   {
     absl::MutexLock lock(&mu_);
     *request.mutable_progress() = progress_;
+    request.mutable_progress()->set_other_hosts_bytes(other_hosts_bytes_);
     if (view_.has_place) {
       request.set_team(view_.team);
       request.set_place(view_.place);
@@ -165,9 +177,11 @@ std::shared_ptr<Delivery> Team::Send(uint32_t place, TeamMessage head, const Fra
     return delivery;
   }
   const TeamProcess& to = view_.processes[place];
+  const bool together = view_.together(view_.place, place);
+  if (!together) other_hosts_bytes_ += data.size();
   std::unique_ptr<TeamLink>& link = links_[to.life()];
   if (link == nullptr) {
-    auto made = TeamLink::Create(to.address(), options_.security, &memory_);
+    auto made = TeamLink::Create(to.address(), options_.security, together ? &memory_ : &no_memory_);
     if (!made.ok()) {
       spdlog::warn("no way to place {}: {}", place, std::string(made.status().message()));
       links_.erase(to.life());

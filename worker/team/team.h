@@ -53,6 +53,8 @@ class Team {
     std::string advertise;
     // Processes of one host read each other's memory (memory()).
     bool shared_memory = true;
+    // Which host it counts itself to; empty: the one it runs on.
+    std::string host;
   };
   struct View {
     uint32_t team = 0;
@@ -69,6 +71,8 @@ class Team {
     bool leads() const { return has_place && place == leader; }
     // Those that are there.
     std::vector<uint32_t> places() const;
+    // Whether both are on one host, as everybody in the team sees it.
+    bool together(uint32_t one, uint32_t other) const;
   };
 
   // Listens, and begins to ask for a place.
@@ -111,11 +115,13 @@ class Team {
 
   const Options options_;
   const uint64_t life_;
+  const std::string host_;
   SharedBlocks memory_;
+  const SharedBlocks no_memory_{false};  // for other hosts
   Mailbox mailbox_;
   std::unique_ptr<TeamServer> server_;
   std::unique_ptr<Coordinator::Stub> coordinator_;
-  std::atomic<uint64_t> numbers_{0}, attempts_{0};
+  std::atomic<uint64_t> numbers_{0}, attempts_{0}, other_hosts_bytes_{0};
   mutable absl::Mutex mu_;
   View view_ ABSL_GUARDED_BY(mu_);
   SteadyCondition viewed_;

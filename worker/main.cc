@@ -20,8 +20,8 @@ ABSL_FLAG(std::string, advertise, "",
           "pipeline, tensor_parallel, allreduce: host:port under which the others of its team reach this worker; by "
           "default the address it listens on (--listen).");
 ABSL_FLAG(std::string, host, "",
-          "hierarchical, local_aggregation: the host whose workers add up their gradients first, if that is not the one this "
-          "worker runs on: hosts of one rack may say the same, and parts of one machine different things.");
+          "hierarchical, local_aggregation: the host whose workers add up their gradients first, if that is not the one "
+          "this worker runs on: hosts of one rack may say the same, and parts of one machine different things.");
 ABSL_FLAG(int, threads, 0, "Compute threads on a CPU; 0 takes the job's worker_threads.");
 ABSL_FLAG(int, io_threads, 0,
           "Threads that send and receive tensors, 1 or 2; 0: a quarter of the cores. More move more bytes "

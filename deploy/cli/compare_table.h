@@ -22,8 +22,8 @@ struct Strategy {
 // which there are.
 absl::StatusOr<std::vector<Strategy>> ParseStrategies(absl::string_view names);
 
-// Has a job trained that way, by as many workers and with as many samples a step. ps, allreduce, hierarchical: each worker has the whole
-// model.
+// Has a job trained that way, by as many workers and with as many samples a step. ps, allreduce, hierarchical: each
+// worker has the whole model.
 // pipeline: with the job's stages or, if it has one only, with as many as there are workers and four micro-batches.
 // tensor: its layers shared by tensor_parallel.size workers or, if that is 1, by all.
 void TrainBy(const Strategy& strategy, JobManifest* job);

@@ -26,8 +26,8 @@ class Collective {
   using Run = FloatRun;
   using Segments = FloatSegments;  // by process, as `places` has them
 
-  // `places`: of all processes, in the same order everywhere; `me`: which of them this one is. `seed`: of how int8 rounds, the same for
-  // the same step.
+  // `places`: of all processes, in the same order everywhere; `me`: which of them this one is. `seed`: of how int8
+  // rounds, the same for the same step.
   Collective(Team* team, const TeamAttempt& attempt, std::vector<uint32_t> places, size_t me, uint64_t seed = 0)
       : team_(team), attempt_(attempt), places_(std::move(places)), me_(me), seed_(seed) {}
   // Waits until what was sent has arrived, or its receiver has gone.

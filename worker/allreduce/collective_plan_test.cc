@@ -50,7 +50,9 @@ TEST(CollectivePlanOrderTest, ARingSendsNoFloatMoreThanItMust) {
   const size_t n = 3, floats = 1200000;
   PlanProcesses processes(n, floats);
   size_t sent = 0;
-  for (size_t p = 0; p < n; ++p) sent += SentBytes(PlanReduceScatter(processes.Segments(p, floats / n, true), p), {0, 1, 2});
+  for (size_t p = 0; p < n; ++p) {
+    sent += SentBytes(PlanReduceScatter(processes.Segments(p, floats / n, true), p), {0, 1, 2});
+  }
   EXPECT_EQ(sent, (n - 1) * floats * sizeof(float));
 }
 

@@ -25,8 +25,8 @@ struct HostGroups {
 };
 // `hosts`: by process. An empty one is nobody else's.
 HostGroups GroupByHost(absl::Span<const std::string> hosts);
-// Puts places host by host, hosts of more before those of fewer, else as they are: so what each has to do depends on how
-// many are on each host alone. `hosts`: of the places, which follow.
+// Puts places host by host, hosts of more before those of fewer, else as they are: so what each has to do depends on
+// how many are on each host alone. `hosts`: of the places, which follow.
 void SortByHost(std::vector<uint32_t>* places, std::vector<std::string>* hosts);
 // Each by itself: a sum among all processes.
 HostGroups EachByItself(size_t processes);

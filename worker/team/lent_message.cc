@@ -51,7 +51,9 @@ absl::StatusOr<DecodedTeamMessage> ReadLentMessage(const std::shared_ptr<WorkerL
     for (const Fragments::Piece& p : piece.pieces()) message.data.Append(p.data, p.size);
   }
   const bool coded = message.head.kind() == TeamMessage::REDUCE;
-  if (!coded && message.data.size() % sizeof(float) != 0) return absl::InvalidArgumentError("data: no whole number of float32");
+  if (!coded && message.data.size() % sizeof(float) != 0) {
+    return absl::InvalidArgumentError("data: no whole number of float32");
+  }
   if (lent.offsets_size() > 0) {
     message.intact = [word] { return !Revocation(word.pieces()[0].data).IsSet(); };
   }

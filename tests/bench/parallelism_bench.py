@@ -54,16 +54,20 @@ def main():
     program = os.path.join(binaries, "deploy/cli/syncline")
     subprocess.run([os.path.join(binaries, "tests/bench/collective")], check=True)
 
-    runs = {"allreduce": [], "ps": [], "torch": [], "torch, told its kernels": []}
+    runs = {"allreduce": [], "ps": [], "torch": [], "torch, told its kernels": [], "network": [], "ps, network": []}
     for _ in range(ROUNDS):
         runs["allreduce"].append(syncline(program, ["--aggregation=allreduce"])[0])
         runs["ps"].append(syncline(program, [])[0])
+        runs["network"].append(syncline(program, ["--aggregation=allreduce", "--noshared_memory"])[0])
+        runs["ps, network"].append(syncline(program, ["--noshared_memory"])[0])
         runs["torch"].append(torch({}))
         runs["torch, told its kernels"].append(torch({"OPENBLAS_CORETYPE": kernels()}))
     speed = {name: statistics.median(values) for name, values in runs.items()}
     for other, wanted in (("torch", 1.0), ("torch, told its kernels", 1.0), ("ps", None)):
         report(f"all-reduce, 2 workers / {other}", speed["allreduce"], "samples/s", speed[other],
                **({"at_least": wanted} if wanted else {}))
+    report("all-reduce through the network / ps through the network", speed["network"], "samples/s",
+           speed["ps, network"])
 
     with tempfile.TemporaryDirectory() as folder:
         job = os.path.join(folder, "deep.yaml")

@@ -145,7 +145,9 @@ absl::Status AllReduceMember::LayOut(const Team::View& view) {
     layout.sum.buckets.push_back({buckets[b].end - buckets[b].begin, buckets[b].shares[me],
                                   PlanReduceScatter(groups, MemoryOf(buckets[b].shares, /*gradients=*/true), me)});
   }
-  return MakeOutbox(&layout.sum);
+  const absl::Status made = MakeOutbox(&layout.sum);
+  if (!made.ok()) layout_.reset();
+  return made;
 }
 
 absl::Status AllReduceMember::MakeOutbox(GradientSum::Buckets* sum) {

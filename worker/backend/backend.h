@@ -27,22 +27,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "worker/backend/groups.h"
+
 namespace syncline {
 
 // Raised whenever a field of the table changes place or meaning.
-constexpr uint32_t kBackendVersion = 6;
+constexpr uint32_t kBackendVersion = 7;
 
 enum BackendCode {
   kBackendOk = 0,
   kBackendInvalid = 1,      // an argument makes no sense; nothing was done
   kBackendOutOfMemory = 2,  // nothing was allocated
   kBackendFailed = 3,       // the device or its library failed
+  kBackendGroupFailed = 4,  // a group of devices failed, and not the device
 };
 
 enum BackendStream {
   kComputeStream = 0,
   kUploadStream = 1,
   kDownloadStream = 2,
+  kGroupStream = 3,  // sums and copies among devices
 };
 
 enum BackendActivation {
@@ -245,6 +249,9 @@ struct Backend {
   // to[r,c] = from[r,c], plus what it was if `add`, for c < cols; rows are from_stride and to_stride floats apart.
   int (*copy_columns)(BackendDevice* device, int rows, int cols, int add, size_t from_stride, const float* from,
                       size_t to_stride, float* to);
+
+  // Sums and copies among devices of several processes; null where there are none.
+  const BackendGroups* groups;
 };
 
 // The one function that a backend's shared library exports, under this name.

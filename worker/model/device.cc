@@ -15,6 +15,8 @@ absl::Status MakeStatus(const Backend& backend, const std::string& where, int co
       return absl::InvalidArgumentError(message);
     case kBackendOutOfMemory:
       return absl::ResourceExhaustedError(message);
+    case kBackendGroupFailed:
+      return absl::UnavailableError(message);
     default:
       return absl::InternalError(message);
   }

@@ -50,6 +50,7 @@ class Device {
  private:
   friend class DeviceMemory;
   friend class Event;
+  friend class DeviceGroup;
 
   Device(const Backend* backend, BackendDevice* device, std::string name);
   absl::Status ToStatus(int code) const;

@@ -98,6 +98,7 @@ Backend MakeTable() {
   AddAttention(&table);
   AddLookUp(&table);
   AddVectors(&table);
+  AddGroups(&table);
   return table;
 }
 

@@ -13,7 +13,7 @@ namespace syncline {
 
 struct BackendDevice {
   int ordinal;
-  cudaStream_t streams[3];       // by BackendStream
+  cudaStream_t streams[4];       // by BackendStream
   cublasHandle_t cublas;         // on the compute stream
   cublasComputeType_t products;  // what they may round their inputs to
 
@@ -81,6 +81,7 @@ void AddAttention(Backend* table);    // attention.cu
 void AddLookUp(Backend* table);       // look_up.cu
 void AddVectors(Backend* table);      // vectors.cu
 void AddMemory(Backend* table);       // memory.cu: memory, copies, events
+void AddGroups(Backend* table);       // groups.cu: sums and copies among devices, with NCCL
 
 }  // namespace syncline
 

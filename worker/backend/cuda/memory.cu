@@ -55,7 +55,7 @@ void UnpinHost(BackendDevice* device, void* memory) {
 }
 
 int CheckStream(int stream) {
-  if (stream >= kComputeStream && stream <= kDownloadStream) return kBackendOk;
+  if (stream >= kComputeStream && stream <= kGroupStream) return kBackendOk;
   return BackendFail(kBackendInvalid, "there is no stream %d", stream);
 }
 

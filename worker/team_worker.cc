@@ -39,7 +39,9 @@ struct AllReduce {
 
 absl::StatusOr<AllReduce> MakeAllReduce(Team* team, const WorkerOptions& options, const JobManifest& job) {
   AllReduce made;
-  SYNCLINE_ASSIGN_OR_RETURN(made.device, OpenWorkerDevice(options, job));
+  // A GPU of its own for each process of a host, where there are as many.
+  const int place = static_cast<int>(team->view().place);
+  SYNCLINE_ASSIGN_OR_RETURN(made.device, OpenWorkerDevice(options, job, place));
   spdlog::info("computing on {}", made.device->Describe());
   auto member = AllReduceMember::Create({team, job, ClientOptionsOf(options), made.device.get()});
   SYNCLINE_RETURN_IF_ERROR(ExplainMemory(member.status(), job));

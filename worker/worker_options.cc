@@ -25,9 +25,11 @@ OpenDeviceOptions DeviceOptionsOf(const WorkerOptions& options, const JobManifes
 }
 
 absl::StatusOr<std::unique_ptr<Device>> OpenWorkerDevice(const WorkerOptions& options,
-                                                        const JobManifest& job) {
+                                                        const JobManifest& job, int place) {
   std::string note;
-  SYNCLINE_ASSIGN_OR_RETURN(auto device, OpenDevice(DeviceOptionsOf(options, job), &note));
+  OpenDeviceOptions open = DeviceOptionsOf(options, job);
+  open.place = place;
+  SYNCLINE_ASSIGN_OR_RETURN(auto device, OpenDevice(open, &note));
   if (!note.empty()) spdlog::info("{}", note);
   device->LimitMemory(job.memory_limit());
   return device;

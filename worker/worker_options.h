@@ -40,9 +40,9 @@ struct WorkerOptions {
 // What of that is for its client, and for its device.
 ClientOptions ClientOptionsOf(const WorkerOptions& options);
 OpenDeviceOptions DeviceOptionsOf(const WorkerOptions& options, const JobManifest& job);
-// The device, with the job's limit of memory.
+// The device, with the job's limit of memory. `place`: OpenDeviceOptions.
 absl::StatusOr<std::unique_ptr<Device>> OpenWorkerDevice(const WorkerOptions& options,
-                                                        const JobManifest& job);
+                                                        const JobManifest& job, int place = 0);
 
 }  // namespace syncline
 

@@ -175,6 +175,16 @@ TEST(StatusTableTest, ShowsWhoHasWhichPartOfAStage) {
   EXPECT_THAT(Summary(status), HasSubstr("waited 25 %, 25 %, 25 %, 25 % of the time for each other"));
 }
 
+TEST(StatusTableTest, SaysWhereGradientsAreSummed) {
+  ClusterStatusReply status;
+  EXPECT_THAT(StatusTable(status), Not(HasSubstr("summed")));
+  TeamStatus* const team = status.add_teams();
+  team->add_processes();
+  team->add_processes()->mutable_progress()->set_sums("in host memory: a computes on a CPU");
+  EXPECT_THAT(StatusTable(status), HasSubstr("gradients are summed in host memory: a computes on a CPU\n"));
+  EXPECT_THAT(Summary(status), HasSubstr("summed in host memory: a computes on a CPU\n"));
+}
+
 TEST(LinePlotTest, DrawsEveryPointInsideThePicture) {
   const PlotLine line{"one", {{0, 2}, {1, 1}, {1.5, std::nan("")}, {2, 0}}};
   const std::string svg = LinePlot("a < b", "epoch", {line});

@@ -52,6 +52,18 @@ std::string StagesSummary(const ClusterStatusReply& status) {
 
 }  // namespace
 
+std::string SumsText(const ClusterStatusReply& status) {
+  std::string before;  // of those that have left
+  for (const TeamStatus& team : status.teams()) {
+    for (const TeamProcess& process : team.processes()) {
+      const std::string& sums = process.progress().sums();
+      if (!sums.empty() && !process.address().empty()) return sums;
+      if (before.empty()) before = sums;
+    }
+  }
+  return before;
+}
+
 Staleness StalenessOf(const ClusterStatusReply& status) {
   double sum = 0, count = 0;
   Staleness staleness;
@@ -169,6 +181,9 @@ std::string Summary(const ClusterStatusReply& status) {
                           100 * std::max(0.0, 1 - time.waited() / time.communication));
   }
   absl::StrAppend(&text, StagesSummary(status));
+  if (const std::string sums = SumsText(status); !sums.empty()) {
+    absl::StrAppend(&text, "gradients       summed ", sums, "\n");
+  }
   const Staleness staleness = StalenessOf(status);
   absl::StrAppendFormat(&text, "staleness       mean %.2f, max %d\n", staleness.mean,
                         staleness.max);

@@ -36,6 +36,9 @@ int LiveWorkers(const ClusterStatusReply& status);
 // One line about shards and workers that come and go: how many there are, and what has moved.
 std::string RescaleLine(const ClusterStatusReply& status, int workers);
 
+// All-reduce: where gradients are summed, and if not on the GPUs, why; "" while nobody says so.
+std::string SumsText(const ClusterStatusReply& status);
+
 // What there is to say at the end: accuracy, speed, where workers' time went. `status` is the last.
 std::string Summary(const ClusterStatusReply& status);
 

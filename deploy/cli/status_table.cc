@@ -69,6 +69,9 @@ std::string StatusTable(const ClusterStatusReply& status) {
   if (!status.last_checkpoint().empty()) {
     absl::StrAppend(&text, "last checkpoint: ", status.last_checkpoint(), "\n");
   }
+  if (const std::string sums = SumsText(status); !sums.empty()) {
+    absl::StrAppend(&text, "gradients are summed ", sums, "\n");
+  }
 
   std::vector<TableRow> workers = {{"rank", "incarnation", "clock", "samples", "state", "name"}};
   const double usual = UsualTime(status);

@@ -18,6 +18,7 @@
 #include "tests/gpu/cublas_peak.h"
 #include "tests/gpu/mlp.h"
 #include "worker/backend/conformance/conformance.h"
+#include "worker/backend/conformance/group_conformance.h"
 #include "worker/backend/cpu/cpu_backend.h"
 #include "worker/backend/loader.h"
 
@@ -193,6 +194,23 @@ bool CompareOperations(const LoadedBackend& cuda) {
   return passed;
 }
 
+// Sums and copies among all GPUs of this machine, with NCCL. One alone is a group too, which tries the calls only.
+bool CheckSums(const Backend& backend) {
+  int devices = 0;
+  backend.device_count(&devices);
+  std::printf("\n%-28s ", "sums among GPUs");
+  const GroupConformance result = CheckGroups(backend, devices);
+  if (!result.skipped.empty()) {
+    std::printf("SKIPPED: %s\n", result.skipped.c_str());
+    return true;
+  }
+  char name[64] = "";
+  backend.groups->describe(name, sizeof(name));
+  std::printf("%d of them, %s   %s %s\n", devices, name, result.failure.empty() ? "passed" : "FAILED",
+              result.failure.c_str());
+  return result.failure.empty();
+}
+
 double Seconds() {
   const auto now = std::chrono::steady_clock::now().time_since_epoch();
   return std::chrono::duration<double>(now).count();
@@ -282,6 +300,7 @@ int Main(int argc, char** argv) {
   bool operations = CompareOperations(cuda);
   for (const Format& format : kFormats) operations = CompareProducts(cuda, format) && operations;
   const bool training = CompareTraining(cuda);
+  const bool sums = CheckSums(*cuda.backend);
   if (cuda.backend->host_memory) {
     TimeSteps(cuda, kWideOnACpu, {32, 128}, 3);
     TimeCopies(cuda, kWideOnACpu, {32, 128}, 3);
@@ -290,8 +309,8 @@ int Main(int argc, char** argv) {
     TimeSteps(cuda, kWide, {128, 1024, 8192}, 10);
     TimeCopies(cuda, kWide, {128, 1024, 8192}, 10);
   }
-  std::printf("\nparity: %s\n", operations && training ? "PASSED" : "FAILED");
-  return operations && training ? 0 : 1;
+  std::printf("\nparity: %s\n", operations && training && sums ? "PASSED" : "FAILED");
+  return operations && training && sums ? 0 : 1;
 }
 
 }  // namespace

@@ -61,6 +61,7 @@ absl::Status AllReduceMember::Build() {
   SYNCLINE_ASSIGN_OR_RETURN(train_,
                             BatchLoader::Create(options_.device, data_.train, LossOf(job.model()), batch));
   SYNCLINE_ASSIGN_OR_RETURN(codecs_, CodecsOf(job, TensorSpecs(parameters)));
+  devices_ = std::make_unique<DeviceTeam>(DeviceTeam::Options{options_.team, options_.device, network_.get(), sums_});
   progress_.set_memory_bytes(options_.device->allocated());
   return absl::OkStatus();
 }
@@ -84,6 +85,12 @@ void AllReduceMember::Forget() {
   layout_.reset();
   share_there_.reset();
   all_there_.reset();
+}
+
+void AllReduceMember::Propose(TeamStep* step) {
+  // Between devices weights are faster than from the shards.
+  const bool on_devices = devices_->Propose(step);
+  step->set_pull_all(!on_devices && PullsAll());
 }
 
 bool AllReduceMember::PullsAll() const {
@@ -176,6 +183,7 @@ void AllReduceMember::StartPull(Clock clock, bool all) {
 }
 
 void AllReduceMember::PullAhead(const TeamStep& step) {
+  devices_->Made();
   if (step.has_next_clock() && pull_.wait == nullptr && old_pull_.wait == nullptr) {
     StartPull(step.next_clock(), step.pull_all());
   }
@@ -209,6 +217,7 @@ absl::Status AllReduceMember::GetWeights(const TeamStep& step, Collective* colle
     if (!step.pull_all()) SYNCLINE_RETURN_IF_ERROR(AwaitPull());
   }
   if (step.pull_all()) return absl::OkStatus();
+  if (devices_->sum() != nullptr) return devices_->sum()->Gather();
   SYNCLINE_ASSIGN_OR_RETURN(auto gather, collective->Begin(TeamMessage::GATHER, layout_->gather));
   SYNCLINE_RETURN_IF_ERROR(collective->Finish(&gather));
   gathered_ = true;
@@ -216,18 +225,21 @@ absl::Status AllReduceMember::GetWeights(const TeamStep& step, Collective* colle
 }
 
 absl::StatusOr<BatchResult> AllReduceMember::ComputeBatch(const Batch& batch, const Network::BackwardOptions& backward,
-                                                          GradientSum* sum) {
+                                                          const Network::GradientReady& made) {
   const bool waits = pull_.all && pull_.of(batch.step);
-  const absl::Status forward = network_->Forward(
-      batch, [&](size_t first, size_t count) { return waits ? pull_.wait->WaitFor(first, count) : absl::OkStatus(); });
+  const auto await = [&](size_t first, size_t count) {
+    return waits ? pull_.wait->WaitFor(first, count) : absl::OkStatus();
+  };
+  const absl::Status forward =
+      backward.on_device ? network_->Forward(batch) : network_->Forward(batch, await);
   if (waits) SYNCLINE_RETURN_IF_ERROR(AwaitPull());
   SYNCLINE_RETURN_IF_ERROR(forward);
-  SYNCLINE_RETURN_IF_ERROR(network_->Backward([&](size_t p) { return sum->Made(p); }, backward));
+  SYNCLINE_RETURN_IF_ERROR(network_->Backward(made, backward));
   return network_->Result();
 }
 
 // Of the step's samples this process's part, a batch of the job's size at a time.
-absl::StatusOr<BatchResult> AllReduceMember::Compute(const TeamStep& step, GradientSum* sum) {
+absl::StatusOr<BatchResult> AllReduceMember::Compute(const TeamStep& step, const Network::GradientReady& made) {
   const size_t part = layout_->me, parts = layout_->places.size();
   const uint64_t begin = step.begin() + step.count() * part / parts;
   const uint64_t end = step.begin() + step.count() * (part + 1) / parts;
@@ -239,21 +251,22 @@ absl::StatusOr<BatchResult> AllReduceMember::Compute(const TeamStep& step, Gradi
     batch.first_row = at;
     batch.mean_rows = static_cast<int>(step.count());
     Network::BackwardOptions backward;
+    backward.on_device = devices_->sum() != nullptr;
     backward.add = at > begin;
     backward.more = at + rows < end;
-    SYNCLINE_ASSIGN_OR_RETURN(const BatchResult part_of_it, ComputeBatch(batch, backward, sum));
+    SYNCLINE_ASSIGN_OR_RETURN(const BatchResult part_of_it, ComputeBatch(batch, backward, made));
     result += part_of_it;
   }
   if (begin < end) return result;
   if (pull_.all && pull_.of(step.clock())) SYNCLINE_RETURN_IF_ERROR(AwaitPull());
   for (size_t p = network_->parameters().size(); p-- > 0;) {
-    std::fill_n(network_->gradient(p), network_->parameters()[p].size(), 0.0f);
-    SYNCLINE_RETURN_IF_ERROR(sum->Made(p));
+    SYNCLINE_RETURN_IF_ERROR(network_->ClearGradient(p, devices_->sum() != nullptr));
+    SYNCLINE_RETURN_IF_ERROR(made(p));
   }
   return result;
 }
 
-absl::StatusOr<BatchResult> AllReduceMember::Step(const TeamStep& step, const TeamAttempt& attempt) {
+absl::StatusOr<BatchResult> AllReduceMember::Try(const TeamStep& step, const TeamAttempt& attempt) {
   const Team::View view = options_.team->view();
   if (view.generation != attempt.generation) return absl::AbortedError("somebody of the team came or went");
   // Of a try before this one something may be under way still, which looks at the sums.
@@ -263,18 +276,35 @@ absl::StatusOr<BatchResult> AllReduceMember::Step(const TeamStep& step, const Te
                         Mix(Mix(options_.job.seed()) + step.clock()));
   SYNCLINE_RETURN_IF_ERROR(GetWeights(step, &collective));
   const std::vector<const float*> sums(sums_.begin(), sums_.end());
-  GradientSum sum(&layout_->sum, &collective, [&](const std::vector<uint32_t>& chunks) {
+  const auto push = [&](const std::vector<uint32_t>& chunks) {
     if (chunks.empty()) return;
     pushes_->Begin();
     client_->PushChunks(step.clock(), chunks, sums,
                         [pushes = pushes_](const absl::Status& pushed) { pushes->End(pushed); });
-  });
-  SYNCLINE_ASSIGN_OR_RETURN(const BatchResult result, Compute(step, &sum));
-  SYNCLINE_RETURN_IF_ERROR(sum.Finish());
+  };
+  BatchResult result;
+  uint64_t sent = 0;
+  if (DeviceSum* const sum = devices_->sum(); sum != nullptr) {
+    sum->Begin(push);
+    SYNCLINE_ASSIGN_OR_RETURN(result, Compute(step, [sum](size_t p) { return sum->Made(p); }));
+    SYNCLINE_RETURN_IF_ERROR(sum->Finish());
+    sent = sum->TakeSentBytes();
+  } else {
+    GradientSum gradients(&layout_->sum, &collective, push);
+    SYNCLINE_ASSIGN_OR_RETURN(result, Compute(step, [&](size_t p) { return gradients.Made(p); }));
+    SYNCLINE_RETURN_IF_ERROR(gradients.Finish());
+  }
   SYNCLINE_RETURN_IF_ERROR(pushes_->Wait());
   collective.AwaitSent();
-  progress_.set_sent_bytes(progress_.sent_bytes() + collective.sent_bytes());
+  progress_.set_sent_bytes(progress_.sent_bytes() + collective.sent_bytes() + sent);
+  progress_.set_sums(devices_->manner());
   options_.team->Report(progress_);
+  return result;
+}
+
+absl::StatusOr<BatchResult> AllReduceMember::Step(const TeamStep& step, const TeamAttempt& attempt) {
+  auto result = Try(step, attempt);
+  if (!result.ok()) devices_->Failed();
   return result;
 }
 

@@ -14,6 +14,7 @@
 #include "proto/job.pb.h"
 #include "proto/team.pb.h"
 #include "worker/allreduce/collective.h"
+#include "worker/allreduce/device_team.h"
 #include "worker/allreduce/gradient_sum.h"
 #include "worker/client/client.h"
 #include "worker/data/dataset_factory.h"
@@ -60,9 +61,8 @@ class AllReduceMember {
   // Becomes part of a member, if it is not yet.
   absl::Status BecomeMember(Rank rank, Incarnation incarnation);
   void Forget();
-  // Whether all shards and the other processes are on this host, so that each had better pull all weights.
-  bool PullsAll() const;
-
+  // As the leader: completes the order for a step.
+  void Propose(TeamStep* step);
   // One try of a step. What this process's part came to. ABORTED if somebody of the team came or went.
   absl::StatusOr<BatchResult> Step(const TeamStep& step, const TeamAttempt& attempt);
   // A step was made: begins to pull the weights for the one after it, if that is known.
@@ -89,6 +89,9 @@ class AllReduceMember {
     }
   };
 
+  // Whether all shards and the other processes are on this host, so that each had better pull all weights.
+  bool PullsAll() const;
+  absl::StatusOr<BatchResult> Try(const TeamStep& step, const TeamAttempt& attempt);
   explicit AllReduceMember(const Options& options) : options_(options) {}
   absl::Status Build();
   absl::Status LayOut(const Team::View& view);
@@ -99,8 +102,9 @@ class AllReduceMember {
   // Weights of a step, or a pull of all of them, under way, for Compute to wait for.
   absl::Status GetWeights(const TeamStep& step, Collective* collective);
   absl::Status AwaitPull();
-  absl::StatusOr<BatchResult> Compute(const TeamStep& step, GradientSum* sum);
-  absl::StatusOr<BatchResult> ComputeBatch(const Batch& batch, const Network::BackwardOptions& backward, GradientSum* sum);
+  absl::StatusOr<BatchResult> Compute(const TeamStep& step, const Network::GradientReady& made);
+  absl::StatusOr<BatchResult> ComputeBatch(const Batch& batch, const Network::BackwardOptions& backward,
+                                           const Network::GradientReady& made);
 
   const Options options_;
   std::unique_ptr<Network> network_;
@@ -116,6 +120,7 @@ class AllReduceMember {
   std::unique_ptr<BatchLoader> train_;
   TeamProgress progress_;
   std::optional<AllReduceLayout> layout_;
+  std::unique_ptr<DeviceTeam> devices_;
   std::unique_ptr<Client> client_;  // goes before the network, which it may be writing to
   std::shared_ptr<Pushes> pushes_;
   // A pull under way, and one of what is not this process's share any more, which may wait for a step that is still to

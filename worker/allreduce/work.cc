@@ -18,7 +18,7 @@ class Leader final : public TeamWork {
     SYNCLINE_RETURN_IF_ERROR(member_->BecomeMember(client_->rank(), client_->incarnation()));
     TeamStep step = StepOf(lease);
     if (next) step.set_next_clock(*next);
-    step.set_pull_all(member_->PullsAll());
+    member_->Propose(&step);
     SYNCLINE_ASSIGN_OR_RETURN(const TeamAttempt attempt, others_->Begin(TeamMessage::STEP, step));
     // With redo every step has the samples that it would have had.
     if (client_->job().on_worker_loss() == DROP) client_->SetProcesses(others_->processes());

@@ -119,7 +119,10 @@ bool LoadBackend(const LoaderOptions& options, LoadedBackend* loaded, std::strin
     std::string reason;
     if (!LoadCudaDevice(options, 0, "cuda:0", loaded, &reason)) {
       *loaded = {CpuBackend(), 0, reason};
+      return true;
     }
+    int count = 0;
+    if (loaded->backend->device_count(&count) == kBackendOk) loaded->ordinal = options.place % count;
     return true;
   }
   const int ordinal = ParseOrdinal(options.device);

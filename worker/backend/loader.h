@@ -13,6 +13,8 @@ struct LoaderOptions {
   // Folder that holds libsyncline_cuda.so. Empty: $SYNCLINE_BACKEND_DIR, else the folder of this
   // program, then worker/backend/cuda in its runfiles.
   std::string directory;
+  // Which CUDA device `auto` takes, counted on from 0 past the last: so that processes of one host take different ones.
+  int place = 0;
 };
 
 struct LoadedBackend {

@@ -106,6 +106,8 @@ absl::Status Network::AllocateActivations(size_t widest) {
   SYNCLINE_ASSIGN_OR_RETURN(results_, DeviceMemory::Allocate(device_, results));
   SYNCLINE_ASSIGN_OR_RETURN(host_results_, DeviceMemory::Allocate(device_, results,
                                                                   DeviceMemory::Place::kHost));
+  SYNCLINE_ASSIGN_OR_RETURN(Event results_there, Event::Create(device_));
+  results_there_.emplace(std::move(results_there));
   if (has_loss()) {
     const size_t bytes = sizeof(float) * sets() * max_rows_ * outputs();
     SYNCLINE_ASSIGN_OR_RETURN(loss_gradients_, DeviceMemory::Allocate(device_, bytes));
@@ -268,6 +270,7 @@ absl::Status Network::Backward(const GradientReady& ready, const BackwardOptions
     const float* x = i == 0 ? batch.features : output(i - 1, slot);
     const auto made = [&](int parameter) -> absl::Status {
       if (options.more) return absl::OkStatus();
+      if (options.on_device) return ready(layer.first + parameter);
       SYNCLINE_RETURN_IF_ERROR(StartDownload(layer.first + parameter));
       return ReportReady(/*wait=*/false, ready);
     };
@@ -280,10 +283,19 @@ absl::Status Network::Backward(const GradientReady& ready, const BackwardOptions
   return ReportReady(/*wait=*/true, ready);
 }
 
+absl::Status Network::ClearGradient(size_t parameter, bool on_device) {
+  const size_t floats = specs_[parameter].size();
+  std::fill_n(gradient(parameter), floats, 0.0f);
+  if (!on_device) return absl::OkStatus();
+  return device_->Run(&Backend::copy, kComputeStream, device_gradient(parameter), gradient(parameter),
+                      sizeof(float) * floats);
+}
+
 absl::StatusOr<BatchResult> Network::Result(int slot) {
   SYNCLINE_RETURN_IF_ERROR(device_->Run(&Backend::copy, kComputeStream, host_results_.data(),
                                         results_.data(), sizeof(Results) * part_.slots));
-  SYNCLINE_RETURN_IF_ERROR(device_->Run(&Backend::synchronize));
+  SYNCLINE_RETURN_IF_ERROR(results_there_->Record(kComputeStream));
+  SYNCLINE_RETURN_IF_ERROR(results_there_->Wait());
   const Results& result = static_cast<const Results*>(host_results_.data())[slot];
   return BatchResult{double{result.loss_sum} / loss_->positions(), double(result.correct) / loss_->positions()};
 }

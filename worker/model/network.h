@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -90,6 +91,9 @@ class Network {
   // Its gradient, host memory too: the mean over the batch's rows. Valid from its GradientReady
   // until the next Backward begins; the caller may write to it then.
   float* gradient(size_t parameter);
+  // Both on the device, where they have the same places relative to each other.
+  float* device_value(size_t parameter) { return values_.floats() + offsets_[parameter]; }
+  float* device_gradient(size_t parameter) { return gradients_.floats() + offsets_[parameter]; }
 
   // Computes the loss of a batch and all that Backward needs. Without `await` the device's values
   // are used as they are (a CPU: value() itself). The batch's memory must stay until its Backward.
@@ -102,13 +106,18 @@ class Network {
     // Gradients are added to those of the batch before, and are ready with a later one.
     bool add = false;
     bool more = false;
+    // Gradients stay on the device: GradientReady comes when what makes device_gradient() was submitted to
+    // kComputeStream, and gradient() is not written. Backward then waits for nothing.
+    bool on_device = false;
     // Where to write the gradient of the batch's features, device memory; null: nobody wants it.
     float* input_gradient = nullptr;
   };
   // Gradients of a Forward; returns when all are ready.
   absl::Status Backward(const GradientReady& ready, const BackwardOptions& options);
   absl::Status Backward(const GradientReady& ready = nullptr) { return Backward(ready, {}); }
-  // Loss and accuracy of a slot's latest Forward. Waits for the device.
+  // Makes a gradient zero, as if it were ready with a Backward.
+  absl::Status ClearGradient(size_t parameter, bool on_device);
+  // Loss and accuracy of a slot's latest Forward. Waits for what was submitted to kComputeStream.
   absl::StatusOr<BatchResult> Result(int slot = 0);
 
   // Device memory of a slot: [rows, outputs()], there after its Forward or Infer, until the next one.
@@ -168,6 +177,7 @@ class Network {
   DeviceMemory loss_gradients_;  // [max_rows, outputs] for each set
   DeviceMemory results_;    // float loss_sum, int32 correct, by slot
   DeviceMemory host_results_;
+  std::optional<Event> results_there_;
 
   // By slot, from its Forward until its Backward; without rows otherwise.
   struct UnderWay {

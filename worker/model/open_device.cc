@@ -8,7 +8,7 @@ absl::StatusOr<std::unique_ptr<Device>> OpenDevice(const OpenDeviceOptions& opti
                                                    std::string* note) {
   LoadedBackend loaded;
   std::string error;
-  if (!LoadBackend({options.device, options.directory}, &loaded, &error)) {
+  if (!LoadBackend({options.device, options.directory, options.place}, &loaded, &error)) {
     return absl::InvalidArgumentError(error);
   }
   if (note != nullptr) *note = loaded.note;

@@ -15,6 +15,7 @@ struct OpenDeviceOptions {
   bool allow_tf32 = false;      // of a GPU: see BackendOptions
   bool allow_bf16 = false;
   std::string directory;  // of libsyncline_cuda.so; empty: the usual places
+  int place = 0;          // which of a host's GPUs `auto` takes: see LoaderOptions
 };
 
 // Loads the backend of a device and opens it. With `auto`, *note (may be null) says why it is the

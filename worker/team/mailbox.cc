@@ -100,6 +100,11 @@ absl::StatusOr<std::optional<DecodedTeamMessage>> Mailbox::TakeIfThere(TeamMessa
   return Remove(key);
 }
 
+absl::Status Mailbox::StillOn() {
+  absl::MutexLock lock(&mu_);
+  return Going();
+}
+
 std::optional<TeamMessage> Mailbox::TakeOrder(absl::Duration patience) {
   absl::MutexLock lock(&mu_);
   const auto there = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return !orders_.empty(); };

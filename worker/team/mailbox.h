@@ -60,6 +60,8 @@ class Mailbox {
   absl::StatusOr<DecodedTeamMessage> Take(TeamMessage::Kind kind, uint32_t place, uint64_t part);
   // The same without waiting: none if it is not there yet.
   absl::StatusOr<std::optional<DecodedTeamMessage>> TakeIfThere(TeamMessage::Kind kind, uint32_t place, uint64_t part);
+  // OK while the present attempt is on; the errors of Take otherwise. For whoever waits for something else.
+  absl::Status StillOn();
   // The leader's next STEP, EVALUATE or END; one that has been overtaken by a later one does not count. Waits up to
   // `patience`; none if there is none by then.
   std::optional<TeamMessage> TakeOrder(absl::Duration patience);

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "gtest/gtest.h"
+#include "worker/backend/conformance/group_conformance.h"
 #include "worker/backend/cpu/cpu_backend.h"
 #include "worker/backend/loader.h"
 #include "worker/backend/reference/reference_backend.h"
@@ -33,6 +34,20 @@ TEST(ConformanceTest, CudaAgreesWithTheCpu) {
     GTEST_SKIP() << "SKIPPED: no CUDA device";
   }
   ExpectAgreement(*loaded.backend, *CpuBackend());
+}
+
+TEST(ConformanceTest, CudaSumsAmongDevices) {
+  LoadedBackend loaded;
+  std::string error;
+  if (!LoadBackend({"cuda", ""}, &loaded, &error)) {
+    std::cout << "SKIPPED: no CUDA device: " << error << "\n";
+    GTEST_SKIP() << "SKIPPED: no CUDA device";
+  }
+  int devices = 0;
+  ASSERT_EQ(loaded.backend->device_count(&devices), kBackendOk);
+  const GroupConformance result = CheckGroups(*loaded.backend, devices);
+  EXPECT_EQ(result.failure, "");
+  if (!result.skipped.empty()) GTEST_SKIP() << "SKIPPED: no sums among GPUs: " << result.skipped;
 }
 
 // The suite must be able to fail: a backend with one wrong operation is caught, by its name.

@@ -45,7 +45,8 @@ class Follower final : public TeamPart {
   absl::StatusOr<Batch> Load(BatchLoader* loader, absl::Span<const uint32_t> samples,
                              const TeamStep& step);
   void StartPull(Clock clock);
-  absl::Status AwaitWeights(Clock clock);
+  absl::StatusOr<bool> BeginWeights(Clock clock);
+  absl::Status EndWeights(Clock clock);
   absl::Status Observe();
 
   const TeamPartOptions options_;
@@ -145,18 +146,22 @@ void Follower::StartPull(Clock clock) {
                 PullWait::Done(pull_, [communication = communication_] { communication->End(SteadyNow()); }));
 }
 
-// Weights for `clock`. When a step is tried again, a pull for the one after it may be under way already: in sync it
-// waits for the commit of this step, so the weights are still this one's; otherwise newer ones will do.
-absl::Status Follower::AwaitWeights(Clock clock) {
+// Whether `pull_` brings the weights for `clock`; else they are there. When a step is tried again, a pull for the one
+// after it may be under way already: in sync it waits for the commit of this step, so the weights are still this one's;
+// otherwise newer ones will do.
+absl::StatusOr<bool> Follower::BeginWeights(Clock clock) {
   const bool sync = options_.job.sync_mode() == SYNC;
-  if (clock_ == clock && (sync || pull_ == nullptr)) return absl::OkStatus();
+  if (clock_ == clock && (sync || pull_ == nullptr)) return false;
   if (pull_ != nullptr && sync && pulling_ != clock) {
     pull_->Wait().status().IgnoreError();  // of a step that had nothing to compute
     pull_.reset();
   }
   if (pull_ == nullptr) StartPull(clock);
-  const auto outcome = pull_->Wait();
-  pull_.reset();
+  return true;
+}
+
+absl::Status Follower::EndWeights(Clock clock) {
+  const auto outcome = std::exchange(pull_, nullptr)->Wait();
   SYNCLINE_RETURN_IF_ERROR(outcome.status());
   if (outcome->verdict != PullReply::GRANTED) {
     return absl::AbortedError("the shards did not grant the step's weights");
@@ -181,19 +186,26 @@ absl::Status Follower::Step(const TeamStep& step, const TeamAttempt& attempt, Ba
   SYNCLINE_ASSIGN_OR_RETURN(Batch batch, Load(train_.get(), samples, step));
   batch.step = step.clock();
   batch.first_row = step.begin();
-  SYNCLINE_RETURN_IF_ERROR(AwaitWeights(step.clock()));
+  SYNCLINE_ASSIGN_OR_RETURN(const bool pulls, BeginWeights(step.clock()));
   // Of a try before this one something may be under way still, which looks at the gradients.
   SYNCLINE_RETURN_IF_ERROR(pushes_->Wait());
   pushes_->BeginStep();
-  SYNCLINE_ASSIGN_OR_RETURN(
-      const BatchResult made, stage_->Run(batch, attempt, [](size_t, size_t) { return absl::OkStatus(); },
-                                          [&](size_t parameter) {
-                                            pushes_->Push(step.clock(), {parameter, network_->gradient(parameter)});
-                                            return absl::OkStatus();
-                                          }));
+  absl::Status granted;
+  const auto await = [&](size_t first, size_t count) {
+    if (pulls) granted = pull_->WaitFor(first, count);
+    return granted;
+  };
+  const auto ready = [&](size_t parameter) {
+    pushes_->Push(step.clock(), {parameter, network_->gradient(parameter)});
+    return absl::OkStatus();
+  };
+  const auto made = stage_->Run(batch, attempt, await, ready);
+  // When the try has failed, its pull goes on for the next one.
+  if (pulls && (made.ok() || !granted.ok())) SYNCLINE_RETURN_IF_ERROR(EndWeights(step.clock()));
+  SYNCLINE_RETURN_IF_ERROR(made.status());
   pushes_->Send(step.clock());
   SYNCLINE_RETURN_IF_ERROR(pushes_->Wait());
-  *result = made;
+  *result = *made;
   options_.team->Report(stage_->progress());
   return absl::OkStatus();
 }

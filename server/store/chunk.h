@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -10,6 +11,7 @@
 #include "common/optimizer/update_rule.h"
 #include "common/tensor/fragments.h"
 #include "proto/job.pb.h"
+#include "server/store/erased_rows.h"
 #include "server/store/update_settings.h"
 
 namespace syncline {
@@ -29,8 +31,11 @@ struct Contribution {
 // copy of the Fragments does.
 struct ChunkContent {
   Fragments weights;
-  // The optimizer's slots, in its own order. Rows have theirs among the weights.
+  // The optimizer's slots, in its own order. Rows have theirs among the weights, and here what was counted of keys that
+  // have no row yet, if the table counts (KeyAdmission::State).
   std::vector<Fragments> state;
+  // Of rows: what was erased lately. Restoring looks at it no more.
+  std::shared_ptr<const ErasedRows> erased{};
 };
 
 class RowChunk;

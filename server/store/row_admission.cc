@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/hash/mix.h"
@@ -22,64 +23,64 @@ size_t CounterBytes(const AdmissionPolicy& policy) {
   return bytes;
 }
 
-uint8_t* Byte(std::string* counters, size_t at) {
-  return reinterpret_cast<uint8_t*>(&(*counters)[at]);
-}
-
 }  // namespace
 
 KeyAdmission::KeyAdmission(const AdmissionPolicy& policy)
-    : min_count_(policy.min_count),
-      probability_(policy.probability),
-      counters_(CounterBytes(policy), '\0') {}
+    : min_count_(policy.min_count), probability_(policy.probability) {
+  const size_t bytes = CounterBytes(policy);
+  if (bytes == 0) return;
+  state_ = Buffer::Allocate(bytes + sizeof(counted_));
+  std::memset(state_.data(), 0, state_.size());
+}
 
 bool KeyAdmission::Admit(uint64_t key) {
   const bool chosen = probability_ >= 1 || UnitInterval(Mix(key ^ kChanceSalt)) < probability_;
-  if (chosen && (counters_.empty() || Count(key))) return true;
+  if (chosen && (state_.size() == 0 || Count(key))) return true;
   ++refused_;
   return false;
 }
 
+uint8_t* KeyAdmission::Counters() {
+  if (!state_.Unique()) state_ = Buffer::CopyOf(state_.Share());
+  return reinterpret_cast<uint8_t*>(state_.data());
+}
+
 bool KeyAdmission::Count(uint64_t key) {
   const uint64_t hash = Mix(key ^ kCountSalt);
-  const size_t line = (hash >> 32) % (counters_.size() / kLine) * kLine;
-  uint8_t* cells[kRows];
+  const size_t line = (hash >> 32) % (counters() / kLine) * kLine;
+  const auto* read = reinterpret_cast<const uint8_t*>(std::as_const(state_).data());
+  size_t cells[kRows];
   uint8_t least = 255;
   for (int row = 0; row < kRows; ++row) {  // each row has its own quarter of the line
-    cells[row] = Byte(&counters_, line + static_cast<size_t>(row) * (kLine / kRows) +
-                                      (hash >> (4 * row) & (kLine / kRows - 1)));
-    least = std::min(least, *cells[row]);
+    cells[row] = line + static_cast<size_t>(row) * (kLine / kRows) + (hash >> (4 * row) & (kLine / kRows - 1));
+    least = std::min(least, read[cells[row]]);
   }
   if (least + 1u >= min_count_) return true;
-  for (uint8_t* cell : cells) *cell = std::max<uint8_t>(*cell, least + 1);
-  if (++since_aged_ >= counters_.size() / 8) Age();
+  uint8_t* const write = Counters();
+  for (const size_t cell : cells) write[cell] = std::max<uint8_t>(write[cell], least + 1);
+  ++counted_;
+  if (counted_ % (counters() / 8) == 0) Age();
+  std::memcpy(write + counters(), &counted_, sizeof(counted_));
   return false;
 }
 
 void KeyAdmission::Age() {
-  since_aged_ = 0;
-  for (size_t i = 0; i < counters_.size(); ++i) *Byte(&counters_, i) /= 2;
+  uint8_t* const counts = Counters();
+  for (size_t i = 0; i < counters(); ++i) counts[i] /= 2;
 }
 
-std::string KeyAdmission::State() const {
-  if (counters_.empty()) return "";
-  std::string state(sizeof(since_aged_), '\0');
-  std::memcpy(&state[0], &since_aged_, sizeof(since_aged_));
-  return state + counters_;
-}
+Fragments KeyAdmission::State() const { return state_.size() == 0 ? Fragments() : state_.Share(); }
 
-absl::Status KeyAdmission::Restore(absl::string_view state) {
-  const size_t expected = counters_.empty() ? 0 : sizeof(since_aged_) + counters_.size();
-  if (state.size() != expected) {
+absl::Status KeyAdmission::Restore(const Fragments& state) {
+  if (state.size() != state_.size()) {
     return absl::InvalidArgumentError(
         absl::StrCat("admission: ", state.size(),
-                     " bytes of counts where this table's min_count and counters have ", expected,
+                     " bytes of counts where this table's min_count and counters have ", state_.size(),
                      "; they must be what the snapshot was taken with"));
   }
-  if (expected == 0) return absl::OkStatus();
-  std::memcpy(&since_aged_, state.data(), sizeof(since_aged_));
-  state.remove_prefix(sizeof(since_aged_));
-  counters_.assign(state.data(), state.size());
+  if (state.empty()) return absl::OkStatus();
+  state_ = Buffer::CopyOf(state);
+  std::memcpy(&counted_, state_.data() + counters(), sizeof(counted_));
   return absl::OkStatus();
 }
 

@@ -3,10 +3,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
 
 #include "absl/status/status.h"
-#include "absl/strings/string_view.h"
+#include "common/tensor/buffer.h"
+#include "common/tensor/fragments.h"
 
 namespace syncline {
 
@@ -42,19 +42,25 @@ class KeyAdmission {
   // Refused pushes of all time.
   uint64_t refused() const { return refused_; }
 
-  // The counts, to travel with a snapshot of the slot. Empty where nothing is counted.
-  std::string State() const;
-  // INVALID_ARGUMENT if they are of another policy.
-  absl::Status Restore(absl::string_view state);
+  // The counts, to travel with a snapshot of the slot: shared copy-on-write. The last 8 bytes are how many pushes were
+  // counted in all, so counts that have gone different ways since one State() differ in them as soon as in anything.
+  // Empty where nothing is counted.
+  Fragments State() const;
+  // INVALID_ARGUMENT, and nothing changes, if they are of another policy.
+  absl::Status Restore(const Fragments& state);
 
  private:
   bool Count(uint64_t key);
   void Age();
+  size_t counters() const { return state_.size() - sizeof(uint64_t); }
+  // To be written to: not what a State() still shows.
+  uint8_t* Counters();
 
   const uint32_t min_count_;
   const double probability_;
-  std::string counters_;  // bytes; empty if min_count is 1
-  uint64_t since_aged_ = 0;
+  // The counters, and how many pushes were counted. No block if min_count is 1.
+  Buffer state_;
+  uint64_t counted_ = 0;
   uint64_t refused_ = 0;
 };
 

@@ -12,7 +12,8 @@
 
 namespace syncline {
 
-// A table's slot as a chunk, which also drops rows every so often, always at the same updates. What content() gives is all rows as stored, their state among them.
+// A table's slot as a chunk, which also drops rows every so often, always at the same updates. What
+// content() gives is all rows as stored, their state among them, and the counts of keys that have none yet.
 class RowChunk final : public Chunk {
  public:
   // How many updates come before rows are looked at for eviction again.
@@ -32,10 +33,9 @@ class RowChunk final : public Chunk {
   uint64_t version() const override { return slot_.version(); }
   size_t bytes() const override { return slot_.bytes(); }
   Fragments weights() const override { return slot_.Snapshot(); }
-  ChunkContent content() const override { return {slot_.Snapshot(), {}}; }
-  absl::Status Restore(uint64_t version, const ChunkContent& content) override {
-    return slot_.Restore(version, content.weights);
-  }
+  ChunkContent content() const override;
+  // Counts of keys that were made by another `admission` say nothing of this one's: they are left out.
+  absl::Status Restore(uint64_t version, const ChunkContent& content) override;
   void Update(absl::Span<const Contribution> gradients, const UpdateSettings& settings) override;
   double SquaredNorm(absl::Span<const Contribution>) const override { return 0; }
   LayerSums Prepare(absl::Span<const Contribution> gradients, const UpdateSettings& settings) override {

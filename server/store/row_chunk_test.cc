@@ -62,6 +62,21 @@ TEST_F(RowChunkTest, WhatContentGaveMakesAnotherOfIt) {
   EXPECT_EQ(other.version(), 1u);
 }
 
+TEST_F(RowChunkTest, WhatWaitsForAdmissionTravels) {
+  AdmissionPolicy twice;
+  twice.min_count = 2;
+  const auto make = [&](const AdmissionPolicy& admission) {
+    return RowChunk(RowFormat(kDim, StoredAs::kFloat32, rule_), &rule_, InitialRows(), admission, {});
+  };
+  RowChunk chunk = make(twice), other = make(twice), at_once = make({});
+  Push(&chunk, {5}, 2);
+  ASSERT_TRUE(other.Restore(1, chunk.content()).ok());
+  Push(&other, {5, 6}, 1);
+  EXPECT_THAT(Read(other, {5, 6}), ElementsAre(-1, -1, 0, 0));
+  EXPECT_EQ(chunk.row_count(), 0u);
+  ASSERT_TRUE(at_once.Restore(1, chunk.content()).ok()) << "another policy begins anew";
+}
+
 TEST_F(RowChunkTest, DropsOldRowsEverySoOften) {
   EvictionPolicy eviction;
   eviction.max_age = 10;
@@ -73,6 +88,7 @@ TEST_F(RowChunkTest, DropsOldRowsEverySoOften) {
   EXPECT_EQ(chunk.row_count(), 1u);
   EXPECT_THAT(Read(chunk, {1}), Each(0));
   EXPECT_EQ(chunk.counters().erased, 1u);
+  EXPECT_EQ(chunk.content().erased->Since(RowChunk::kEvictionInterval - 1), std::vector<uint64_t>({1}));
 }
 
 }  // namespace

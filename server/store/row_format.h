@@ -40,6 +40,10 @@ class RowFormat {
 
   static uint64_t Key(const char* row) { return Load<uint64_t>(row); }
   static uint32_t Changed(const char* row) { return Load<uint32_t>(row + kChanged); }
+  // Whether an update after number `version` touched it. Exact as long as no row was left alone for 2^31 updates.
+  static bool ChangedAfter(uint64_t version, const char* row) {
+    return static_cast<int32_t>(Changed(row) - static_cast<uint32_t>(version)) > 0;
+  }
   static uint32_t Updates(const char* row) { return Load<uint32_t>(row + kUpdates); }
   static void SetKey(uint64_t key, char* row) { std::memcpy(row, &key, sizeof(key)); }
   static void SetChanged(uint32_t number, char* row) {

@@ -17,6 +17,8 @@ namespace {
 // Rows handled at a time: enough to have their memory accesses under way together, few enough for
 // the first two caches.
 constexpr size_t kMostRows = 64;
+// Erased rows that are remembered beside a quarter as many as there are: where more went all may as well be sent.
+constexpr size_t kRememberedErasures = 1024;
 
 size_t BatchRows(size_t dim) { return std::min(kMostRows, std::max<size_t>(8, 2048 / dim)); }
 
@@ -211,10 +213,11 @@ void RowSlot::StoreRow(const Scratch& scratch, size_t place, char* row) const {
 }
 
 size_t RowSlot::Erase(absl::Span<const uint64_t> keys) {
-  const size_t before = rows();
+  std::vector<uint64_t> gone;
   for (const uint64_t key : keys) {
     const uint32_t number = index_.Find(pages_, key);
     if (number == RowIndex::kNoRow) continue;
+    gone.push_back(key);
     index_.Erase(key, number);
     const auto last = static_cast<uint32_t>(rows() - 1);
     if (number != last) {
@@ -224,17 +227,15 @@ size_t RowSlot::Erase(absl::Span<const uint64_t> keys) {
     }
     pages_.RemoveLast();
   }
-  erased_ += before - rows();
-  return before - rows();
+  erased_ += gone.size();
+  if (!gone.empty()) erased_rows_ = erased_rows_->With(version_, gone, kRememberedErasures + rows() / 4);
+  return gone.size();
 }
 
 Fragments RowSlot::Snapshot() const { return pages_.Snapshot(); }
 
 Buffer RowSlot::ChangedSince(uint64_t version) const {
-  const auto changed = [&](size_t row) {
-    const uint32_t after = RowFormat::Changed(At(row)) - static_cast<uint32_t>(version);
-    return static_cast<int32_t>(after) > 0;
-  };
+  const auto changed = [&](size_t row) { return RowFormat::ChangedAfter(version, At(row)); };
   size_t count = 0;
   for (size_t row = 0; row < rows(); ++row) count += changed(row);
   Buffer copy = Buffer::Allocate(count * format_.stride());
@@ -279,6 +280,7 @@ absl::Status RowSlot::Restore(uint64_t version, const Fragments& rows) {
   version_ = version;
   pages_ = std::move(restored.pages_);
   index_ = std::move(restored.index_);
+  erased_rows_ = std::make_shared<const ErasedRows>(version);
   return absl::OkStatus();
 }
 
@@ -295,6 +297,8 @@ absl::Status RowSlot::Merge(uint64_t version, const Fragments& rows) {
     std::memcpy(to, row.data(), stride);
   }
   version_ = version;
+  // The other slot may have erased rows by the updates that came with these.
+  erased_rows_ = std::make_shared<const ErasedRows>(version);
   return absl::OkStatus();
 }
 

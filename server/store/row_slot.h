@@ -3,14 +3,14 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
+#include <memory>
 
 #include "absl/status/status.h"
-#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "common/optimizer/row_rule.h"
 #include "common/tensor/buffer.h"
 #include "common/tensor/fragments.h"
+#include "server/store/erased_rows.h"
 #include "server/store/row_admission.h"
 #include "server/store/row_format.h"
 #include "server/store/row_gradients.h"
@@ -68,9 +68,10 @@ class RowSlot {
 
   // All rows as stored, nothing between them, as they are now.
   Fragments Snapshot() const;
-  // A copy of the rows that updates after `version` touched. Exact as long as no row was left alone
-  // for 2^31 updates.
+  // A copy of the rows that updates after `version` touched (RowFormat::ChangedAfter).
   Buffer ChangedSince(uint64_t version) const;
+  // What was erased lately. Belongs to the update that came last, as a slot is looked at between updates.
+  const std::shared_ptr<const ErasedRows>& erased() const { return erased_rows_; }
 
   // Takes another slot's place in its history: `rows` is its snapshot. INVALID_ARGUMENT, and the
   // slot as it was, if these are no rows of this format or a key comes twice. What waits for
@@ -80,8 +81,8 @@ class RowSlot {
   absl::Status Merge(uint64_t version, const Fragments& rows);
 
   // KeyAdmission::State and Restore.
-  std::string AdmissionState() const { return admission_.State(); }
-  absl::Status RestoreAdmission(absl::string_view state) { return admission_.Restore(state); }
+  Fragments AdmissionState() const { return admission_.State(); }
+  absl::Status RestoreAdmission(const Fragments& state) { return admission_.Restore(state); }
 
  private:
   struct Scratch;
@@ -103,6 +104,7 @@ class RowSlot {
   uint64_t version_ = 0;
   uint64_t admitted_ = 0;
   uint64_t erased_ = 0;
+  std::shared_ptr<const ErasedRows> erased_rows_ = std::make_shared<const ErasedRows>(0);
   RowPages pages_;
   RowIndex index_;
 };

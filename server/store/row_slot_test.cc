@@ -274,6 +274,8 @@ TEST_F(OneRowSlotTest, KeysThatAreNotAdmittedChangeNothing) {
   EXPECT_EQ(slot.counters().refused, 5u);
   EXPECT_EQ(slot.Erase({1, 2}), 1u);
   EXPECT_EQ(slot.counters().erased, 1u);
+  EXPECT_EQ(slot.erased()->Since(1), std::vector<uint64_t>({1}));
+  EXPECT_EQ(restored.erased()->Since(1), std::nullopt) << "what was erased before it was restored is not known";
 }
 
 TEST_F(OneRowSlotTest, RowsThatAreNoneAreRefused) {

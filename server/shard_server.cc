@@ -197,10 +197,9 @@ absl::StatusOr<std::unique_ptr<Shard>> ShardServerImpl::MakeShard(const Configur
   SYNCLINE_ASSIGN_OR_RETURN(auto shard, Shard::Create(std::move(options)));
   if (!request.restore_from().empty()) {
     SYNCLINE_ASSIGN_OR_RETURN(
-        const ShardSnapshot snapshot,
-        ReadShardSnapshot(*options_.files, request.restore_from(), request.map(),
-                          request.shard()));
-    SYNCLINE_RETURN_IF_ERROR(shard->Restore(snapshot));
+        const StoredShard stored,
+        OpenStoredShard(*options_.files, request.restore_from(), request.map(), request.shard()));
+    SYNCLINE_RETURN_IF_ERROR(shard->Restore(stored));
   }
   if (norms != nullptr) norms->SetShard(shard.get());
   norms_ = std::move(norms);

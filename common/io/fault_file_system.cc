@@ -136,6 +136,16 @@ absl::Status FaultFileSystem::Rename(const std::string& from, const std::string&
   return absl::OkStatus();
 }
 
+absl::Status FaultFileSystem::Link(const std::string& from, const std::string& to) {
+  absl::MutexLock lock(&mutex_);
+  SYNCLINE_RETURN_IF_ERROR(Change());
+  const auto found = now_.find(from);
+  if (found == now_.end() || found->second->folder) return NotFound(from);
+  if (now_.count(ParentFolder(to)) == 0) return NotFound(ParentFolder(to));
+  if (!now_.emplace(to, found->second).second) return absl::AlreadyExistsError(absl::StrCat(to, " is there"));
+  return absl::OkStatus();
+}
+
 absl::Status FaultFileSystem::RemoveFile(const std::string& path) {
   absl::MutexLock lock(&mutex_);
   SYNCLINE_RETURN_IF_ERROR(Change());

@@ -38,6 +38,7 @@ class FaultFileSystem : public FileSystem {
   absl::StatusOr<std::unique_ptr<WritableFile>> Create(const std::string& path) override;
   absl::StatusOr<std::unique_ptr<ReadableFile>> Open(const std::string& path) override;
   absl::Status Rename(const std::string& from, const std::string& to) override;
+  absl::Status Link(const std::string& from, const std::string& to) override;
   absl::Status RemoveFile(const std::string& path) override;
   bool Exists(const std::string& path) override;
   absl::Status CreateFolder(const std::string& path) override;

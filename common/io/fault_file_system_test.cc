@@ -57,6 +57,22 @@ TEST_F(FaultFileSystemTest, RenamesAreLostUntilTheFolderIsSynced) {
   EXPECT_THAT(files_.List("/d"), IsOkAndHolds(ElementsAre("a")));
 }
 
+TEST_F(FaultFileSystemTest, LinksAreLostUntilTheFolderIsSynced) {
+  SYNCLINE_ASSERT_OK(WriteFileAtomically(files_, "/d/a", "one"));
+  SYNCLINE_ASSERT_OK(files_.CreateFolder("/d/x"));
+  SYNCLINE_ASSERT_OK(files_.SyncFolder("/d"));
+  SYNCLINE_ASSERT_OK(files_.Link("/d/a", "/d/x/b"));
+  EXPECT_THAT(files_.Link("/d/a", "/d/x/b"), StatusIs(absl::StatusCode::kAlreadyExists));
+  files_.Crash();
+  EXPECT_FALSE(files_.Exists("/d/x/b"));
+  SYNCLINE_ASSERT_OK(files_.Link("/d/a", "/d/x/b"));
+  SYNCLINE_ASSERT_OK(files_.SyncFolder("/d/x"));
+  SYNCLINE_ASSERT_OK(files_.RemoveFile("/d/a"));
+  SYNCLINE_ASSERT_OK(files_.SyncFolder("/d"));
+  files_.Crash();
+  EXPECT_THAT(ReadFile(files_, "/d/x/b"), IsOkAndHolds("one"));
+}
+
 // The old content or the new one, whichever operation breaks and whenever the power goes.
 TEST_F(FaultFileSystemTest, AtomicWritesAreAtomic) {
   SYNCLINE_ASSERT_OK(WriteFileAtomically(files_, "/d/a", "old"));

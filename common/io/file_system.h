@@ -51,6 +51,10 @@ class FileSystem {
   virtual absl::StatusOr<std::unique_ptr<ReadableFile>> Open(const std::string& path) = 0;
   // Puts a file or folder in the place of what is at `to` (for a folder: nothing or an empty one).
   virtual absl::Status Rename(const std::string& from, const std::string& to) = 0;
+  // Gives the file `from` a second name; whichever is removed first, the other keeps the bytes, and what was synced of
+  // them. The names are on the disk once their folder is. kAlreadyExists if `to` is there; kUnimplemented, or another
+  // error, where the file system has none such.
+  virtual absl::Status Link(const std::string& from, const std::string& to) = 0;
   virtual absl::Status RemoveFile(const std::string& path) = 0;
   virtual bool Exists(const std::string& path) = 0;
 

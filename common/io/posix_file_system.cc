@@ -133,6 +133,11 @@ class PosixFiles : public FileSystem {
     return Error(errno, "rename", absl::StrCat(from, " to ", to));
   }
 
+  absl::Status Link(const std::string& from, const std::string& to) override {
+    if (link(from.c_str(), to.c_str()) == 0) return absl::OkStatus();
+    return Error(errno, "link", absl::StrCat(from, " to ", to));
+  }
+
   absl::Status RemoveFile(const std::string& path) override {
     if (unlink(path.c_str()) != 0) return Error(errno, "remove", path);
     return absl::OkStatus();

@@ -55,6 +55,16 @@ TEST_F(PosixFileSystemTest, ListsAndRemoves) {
   EXPECT_FALSE(files_.Exists(folder_ + "/b"));
 }
 
+TEST_F(PosixFileSystemTest, ALinkOutlivesTheFirstName) {
+  SYNCLINE_ASSERT_OK(WriteFileAtomically(files_, folder_ + "/a", "one"));
+  SYNCLINE_ASSERT_OK(files_.CreateFolder(folder_ + "/x"));
+  SYNCLINE_ASSERT_OK(files_.Link(folder_ + "/a", folder_ + "/x/b"));
+  EXPECT_THAT(files_.Link(folder_ + "/a", folder_ + "/x/b"), StatusIs(absl::StatusCode::kAlreadyExists));
+  SYNCLINE_ASSERT_OK(files_.RemoveFile(folder_ + "/a"));
+  EXPECT_THAT(ReadFile(files_, folder_ + "/x/b"), IsOkAndHolds("one"));
+  EXPECT_THAT(files_.Link(folder_ + "/a", folder_ + "/c"), StatusIs(absl::StatusCode::kNotFound, HasSubstr("/a to ")));
+}
+
 TEST_F(PosixFileSystemTest, ErrorsNameThePath) {
   EXPECT_THAT(files_.Open(folder_ + "/none"),
               StatusIs(absl::StatusCode::kNotFound, HasSubstr("/none")));

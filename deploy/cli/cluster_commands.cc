@@ -100,9 +100,10 @@ absl::StatusOr<int> RunVerify(const std::string& checkpoint) {
       continue;
     }
     const CheckpointManifest& manifest = verified->manifest;
-    std::printf("%s: whole; job %s, step %llu, %d shards, %.1f MB\n", folder.c_str(),
+    std::printf("%s: whole; job %s, step %llu, %d shards, %.1f MB, of which %.1f linked\n", folder.c_str(),
                 manifest.job().name().c_str(), static_cast<unsigned long long>(manifest.step()),
-                manifest.map().shards_size(), static_cast<double>(verified->bytes) * 1e-6);
+                manifest.map().shards_size(), static_cast<double>(verified->bytes) * 1e-6,
+                static_cast<double>(verified->linked_bytes) * 1e-6);
   }
   return whole ? 0 : 1;
 }

@@ -67,7 +67,13 @@ std::string StatusTable(const ClusterStatusReply& status) {
     absl::StrAppend(&text, RescaleLine(status, LiveWorkers(status)), "\n");
   }
   if (!status.last_checkpoint().empty()) {
-    absl::StrAppend(&text, "last checkpoint: ", status.last_checkpoint(), "\n");
+    absl::StrAppend(&text, "last checkpoint: ", status.last_checkpoint());
+    if (status.checkpoint_written_bytes() > 0) {
+      absl::StrAppendFormat(&text, ", %.1f MB written, %.1f MB linked from earlier ones",
+                            static_cast<double>(status.checkpoint_written_bytes()) * 1e-6,
+                            static_cast<double>(status.checkpoint_linked_bytes()) * 1e-6);
+    }
+    absl::StrAppend(&text, "\n");
   }
   if (const std::string sums = SumsText(status); !sums.empty()) {
     absl::StrAppend(&text, "gradients are summed ", sums, "\n");

@@ -12,7 +12,7 @@
 #include "common/time/steady_now.h"
 #include "server/coordinator/coordinator_impl.h"
 #include "server/coordinator/same_tensors.h"
-#include "server/durability/checkpoint_reader.h"
+#include "server/durability/checkpoint_manifest.h"
 
 namespace syncline {
 CoordinatorImpl::~CoordinatorImpl() {
@@ -537,6 +537,8 @@ absl::StatusOr<ClusterStatusReply> CoordinatorImpl::ClusterStatus() {
   if (test_auc_) reply.set_test_auc(*test_auc_);
   if (test_loss_) reply.set_test_loss(*test_loss_);
   reply.set_last_checkpoint(last_checkpoint_);
+  reply.set_checkpoint_written_bytes(checkpoint_bytes_.first);
+  reply.set_checkpoint_linked_bytes(checkpoint_bytes_.second);
   for (TeamStatus& team : teams_.Status()) *reply.add_teams() = std::move(team);
   *reply.mutable_rescale() = RescaleStatus();
   return reply;

@@ -6,7 +6,9 @@
 #include "absl/strings/str_cat.h"
 #include "common/status/status_macros.h"
 #include "server/coordinator/coordinator_impl.h"
-#include "server/durability/checkpoint_writer.h"
+#include "server/durability/checkpoint_folders.h"
+#include "server/durability/checkpoint_names.h"
+#include "spdlog/spdlog.h"
 
 namespace syncline {
 namespace {
@@ -16,21 +18,32 @@ constexpr uint64_t kCheckpointAhead = 32;
 // How often a checkpoint on demand is asked for when the shards were past its step.
 constexpr int kCheckpointTries = 250;
 
+void CountBytes(const CheckpointManifest& manifest, CheckpointReply* reply) {
+  uint64_t written = 0, linked = 0;
+  for (const CheckpointFile& file : manifest.files()) (file.linked() ? linked : written) += file.bytes();
+  reply->set_written_bytes(written);
+  reply->set_linked_bytes(linked);
+}
+
 }  // namespace
 
 absl::StatusOr<CheckpointReply> CoordinatorImpl::CheckpointAt(uint64_t step) {
   const std::shared_ptr<ShardGroup> group = shards();
   CheckpointManifest manifest;
+  WriteCheckpointRequest request;
   {
     absl::MutexLock lock(&mu_);
-    manifest.set_format(1);
+    manifest.set_format(kCheckpointFormat);
+    request.set_base(last_checkpoint_);
     *manifest.mutable_job() = job_;
     *manifest.mutable_map() = *map_;
     if (leases_ != nullptr && sync()) leases_->Pin(step);
   }
   const std::string& directory = job_.checkpoint().directory();
   SYNCLINE_RETURN_IF_ERROR(BeginCheckpoint(*options_.files, directory, step));
-  auto written = group->WriteCheckpoint(PartialCheckpointFolder(directory, step), step);
+  request.set_directory(PartialCheckpointFolder(directory, step));
+  request.set_step(step);
+  auto written = group->WriteCheckpoint(request);
   {
     absl::MutexLock lock(&mu_);
     // Parts by different maps do not make a whole.
@@ -58,11 +71,15 @@ absl::StatusOr<CheckpointReply> CoordinatorImpl::CheckpointAt(uint64_t step) {
                             CommitCheckpoint(*options_.files, directory, manifest,
                                              job_.checkpoint().keep()));
   reply.set_step(step);
+  CountBytes(manifest, &reply);
+  spdlog::info("{}: {} bytes written, {} linked from earlier ones", reply.directory(), reply.written_bytes(),
+               reply.linked_bytes());
   absl::MutexLock lock(&mu_);
   MetadataRecord record;
   record.set_checkpoint(reply.directory());
   Keep(record, true).IgnoreError();  // an older one would do as well
   last_checkpoint_ = reply.directory();
+  checkpoint_bytes_ = {reply.written_bytes(), reply.linked_bytes()};
   return reply;
 }
 

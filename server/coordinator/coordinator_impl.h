@@ -242,6 +242,7 @@ class CoordinatorImpl final : public CoordinatorCore {
   std::optional<double> test_loss_ ABSL_GUARDED_BY(mu_);
   LossCurve curve_ ABSL_GUARDED_BY(mu_);
   std::string last_checkpoint_ ABSL_GUARDED_BY(mu_);
+  std::pair<uint64_t, uint64_t> checkpoint_bytes_ ABSL_GUARDED_BY(mu_);  // that it wrote, and that it links
   // What WaitingFor says, and since when; kept up to date by Tick.
   std::pair<std::string, absl::Time> waiting_ ABSL_GUARDED_BY(mu_);
   std::string trouble_ ABSL_GUARDED_BY(mu_);  // why the last thing due could not be done

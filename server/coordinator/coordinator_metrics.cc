@@ -40,6 +40,10 @@ std::vector<Metric> CoordinatorMetrics(const ClusterStatusReply& status) {
        status.samples_per_second()},
       {"syncline_last_checkpoint_step", "Step of the last checkpoint; -1: none.", Kind::kGauge, {},
        StepOfCheckpoint(status.last_checkpoint())},
+      {"syncline_checkpoint_written_bytes", "Bytes that the last checkpoint wrote.", Kind::kGauge, {},
+       number(status.checkpoint_written_bytes())},
+      {"syncline_checkpoint_linked_bytes", "Bytes of earlier checkpoints' files that the last one links.", Kind::kGauge,
+       {}, number(status.checkpoint_linked_bytes())},
   };
   if (status.loss_curve_size() > 0) {
     const LossPoint& last = *status.loss_curve().rbegin();

@@ -36,6 +36,10 @@ TEST(CoordinatorMetricsTest, KnowsTheStepOfTheLastCheckpoint) {
   EXPECT_EQ(Values(status).at("syncline_last_checkpoint_step"), -1);
   status.set_last_checkpoint("/job/step-0000000042");
   EXPECT_EQ(Values(status).at("syncline_last_checkpoint_step"), 42);
+  status.set_checkpoint_written_bytes(7);
+  status.set_checkpoint_linked_bytes(8);
+  EXPECT_EQ(Values(status).at("syncline_checkpoint_written_bytes"), 7);
+  EXPECT_EQ(Values(status).at("syncline_checkpoint_linked_bytes"), 8);
 }
 
 TEST(CoordinatorMetricsTest, TheLossIsThatOfTheLastPoint) {

@@ -78,11 +78,7 @@ absl::StatusOr<uint64_t> ShardGroup::Stop() {
   }
 }
 
-absl::StatusOr<WriteCheckpointReply> ShardGroup::WriteCheckpoint(const std::string& directory,
-                                                                 uint64_t step) {
-  WriteCheckpointRequest request;
-  request.set_directory(directory);
-  request.set_step(step);
+absl::StatusOr<WriteCheckpointReply> ShardGroup::WriteCheckpoint(const WriteCheckpointRequest& request) {
   std::vector<absl::StatusOr<WriteCheckpointReply>> replies(
       shards_.size(), absl::StatusOr<WriteCheckpointReply>(absl::UnknownError("not asked")));
   InParallel(shards_.size(), [&](size_t i) { replies[i] = shards_[i]->WriteCheckpoint(request); });

@@ -38,7 +38,7 @@ class ShardGroup {
   absl::StatusOr<uint64_t> Stop();
 
   // The parts of a checkpoint at `step`, written at once; waits for the step.
-  absl::StatusOr<WriteCheckpointReply> WriteCheckpoint(const std::string& directory, uint64_t step);
+  absl::StatusOr<WriteCheckpointReply> WriteCheckpoint(const WriteCheckpointRequest& request);
 
   // The job has ended: each shard may go when it is told to.
   void EndJob();

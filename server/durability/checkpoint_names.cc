@@ -15,6 +15,9 @@ namespace {
 // Ten digits keep the names sorted for longer than a job lasts; more are fine.
 constexpr size_t kStepDigits = 10;
 
+constexpr char kShardFileSuffix[] = ".safetensors";
+const char* Prefix(FileKind kind) { return kind == FileKind::kRows ? "rows-" : "shard-"; }
+
 }  // namespace
 
 std::string CheckpointName(uint64_t step) { return absl::StrFormat("step-%010d", step); }
@@ -28,8 +31,24 @@ bool ParseCheckpointName(absl::string_view name, uint64_t* step, absl::string_vi
          (suffix->empty() || *suffix == kPartial || *suffix == kReplaced);
 }
 
-std::string ShardFileName(uint32_t shard) {
-  return absl::StrFormat("shard-%05d.safetensors", shard);
+std::string ShardFileName(const ShardFileId& id) {
+  const std::string layer = id.layer == 0 ? "" : absl::StrCat(".", id.layer);
+  return absl::StrFormat("%s%05d%s%s", Prefix(id.kind), id.shard, layer, kShardFileSuffix);
+}
+
+bool ParseShardFileName(absl::string_view name, ShardFileId* id) {
+  ShardFileId parsed;
+  const absl::string_view whole = name;
+  if (!absl::ConsumePrefix(&name, Prefix(FileKind::kDense))) {
+    if (!absl::ConsumePrefix(&name, Prefix(FileKind::kRows))) return false;
+    parsed.kind = FileKind::kRows;
+  }
+  if (!absl::ConsumeSuffix(&name, kShardFileSuffix)) return false;
+  const size_t dot = name.find('.');
+  if (!absl::SimpleAtoi(name.substr(0, dot), &parsed.shard)) return false;
+  if (dot != absl::string_view::npos && !absl::SimpleAtoi(name.substr(dot + 1), &parsed.layer)) return false;
+  *id = parsed;
+  return ShardFileName(parsed) == whole;
 }
 
 std::string ChunkId(const ShardMap& map, const ChunkInfo& chunk) {

@@ -23,6 +23,23 @@ TEST(CheckpointNamesTest, StepsAndSuffixesComeBack) {
   }
 }
 
+TEST(CheckpointNamesTest, FilesOfShardsComeBack) {
+  ShardFileId id;
+  EXPECT_TRUE(ParseShardFileName("shard-00003.safetensors", &id));
+  EXPECT_EQ(id.shard, 3u);
+  EXPECT_EQ(id.kind, FileKind::kDense);
+  EXPECT_EQ(id.layer, 0u);
+  EXPECT_TRUE(ParseShardFileName("rows-123456.12.safetensors", &id));
+  EXPECT_EQ(id.shard, 123456u);
+  EXPECT_EQ(id.kind, FileKind::kRows);
+  EXPECT_EQ(id.layer, 12u);
+  for (const char* other : {"shard-3.safetensors", "shard-00003.0.safetensors", "shard-00003..safetensors",
+                            "shard-00003.01.safetensors", "shard-00003.1.safetensors.tmp", "MANIFEST.json",
+                            "shard-.safetensors", "rows-00001"}) {
+    EXPECT_FALSE(ParseShardFileName(other, &id)) << other;
+  }
+}
+
 TEST(CheckpointNamesTest, ErrorsNameTheFileOnce) {
   EXPECT_EQ(Naming("/a/b", absl::DataLossError("short")).message(), "/a/b: short");
   EXPECT_EQ(Naming("/a/b", absl::DataLossError("/a/b is short")).message(), "/a/b is short");

@@ -1,48 +1,16 @@
 #include "server/durability/checkpoint_reader.h"
 
-#include <map>
-#include <memory>
-#include <utility>
-#include <vector>
+#include <algorithm>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
-#include "common/cluster/shard_map.h"
 #include "common/cluster/tables.h"
-#include "common/io/checksum.h"
 #include "common/status/status_macros.h"
-#include "google/protobuf/util/json_util.h"
-#include "server/durability/checkpoint_names.h"
-#include "server/durability/shard_file.h"
+#include "server/durability/checkpoint_manifest.h"
+#include "server/durability/row_layers.h"
+#include "server/store/table_format.h"
 
 namespace syncline {
 namespace {
-
-absl::Status Damaged(const std::string& path, const std::string& how) {
-  return absl::DataLossError(
-      absl::StrCat(path, ": ", how, "; the checkpoint is damaged, restore another one"));
-}
-
-// A file that the checkpoint must have.
-absl::StatusOr<std::string> ReadPart(FileSystem& files, const std::string& path) {
-  auto bytes = ReadFile(files, path);
-  if (bytes.status().code() == absl::StatusCode::kNotFound) return Damaged(path, "is missing");
-  if (!bytes.ok()) return Naming(path, bytes.status());
-  return bytes;
-}
-
-absl::Status CheckManifest(const std::string& path, const CheckpointManifest& manifest) {
-  if (manifest.format() != kCheckpointFormat) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(path, ": format: ", manifest.format(), "; this program reads ",
-                     kCheckpointFormat, " (docs/checkpoint_format.md)"));
-  }
-  if (const absl::Status status = ValidateShardMap(manifest.map()); !status.ok()) {
-    return Damaged(path, std::string(status.message()));
-  }
-  return absl::OkStatus();
-}
 
 // What is different between two maps that should cut the same tensors alike; empty: nothing.
 std::string Difference(const ShardMap& saved, const ShardMap& now) {
@@ -67,13 +35,6 @@ std::string Difference(const ShardMap& saved, const ShardMap& now) {
     }
   }
   return "";
-}
-
-const CheckpointFile* FileOfShard(const CheckpointManifest& manifest, uint32_t shard) {
-  for (const CheckpointFile& file : manifest.files()) {
-    if (file.name() == ShardFileName(shard)) return &file;
-  }
-  return nullptr;
 }
 
 // Whether a folder of this name is a whole checkpoint, and of which step.
@@ -127,70 +88,149 @@ absl::StatusOr<std::vector<std::string>> Checkpoints(FileSystem& files,
   return folders;
 }
 
-absl::StatusOr<CheckpointManifest> ReadCheckpointManifest(FileSystem& files,
-                                                          const std::string& folder) {
-  const std::string path = folder + "/" + kManifestFile;
-  if (!files.Exists(folder)) {
-    return absl::NotFoundError(absl::StrCat(folder, ": no such checkpoint"));
-  }
-  SYNCLINE_ASSIGN_OR_RETURN(const std::string json, ReadPart(files, path));
-  SYNCLINE_ASSIGN_OR_RETURN(const std::string sum,
-                            ReadPart(files, folder + "/" + kManifestSumFile));
-  if (absl::StripAsciiWhitespace(sum) != absl::StrFormat("%08x", Crc32c(json.data(), json.size()))) {
-    return Damaged(path, absl::StrCat("its checksum is not the one in ", kManifestSumFile));
-  }
-  CheckpointManifest manifest;
-  const auto status = google::protobuf::util::JsonStringToMessage(json, &manifest);
-  if (!status.ok()) return Damaged(path, status.ToString());
-  SYNCLINE_RETURN_IF_ERROR(CheckManifest(path, manifest));
-  return manifest;
+absl::StatusOr<std::unique_ptr<CheckpointReader>> CheckpointReader::Open(FileSystem& files,
+                                                                         const std::string& folder) {
+  SYNCLINE_ASSIGN_OR_RETURN(CheckpointManifest manifest, ReadCheckpointManifest(files, folder));
+  return std::unique_ptr<CheckpointReader>(new CheckpointReader(files, folder, std::move(manifest)));
 }
 
-absl::StatusOr<ShardSnapshot> ReadChunks(FileSystem& files, const std::string& folder,
-                                         const CheckpointManifest& manifest,
-                                         const std::vector<uint32_t>& chunks, bool with_state) {
-  ShardSnapshot snapshot;
-  snapshot.step = manifest.step();
+absl::Status CheckpointReader::CheckModel(const ShardMap& map) const {
+  const std::string difference = Difference(manifest_.map(), map);
+  if (difference.empty()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat(folder_, " is of another model: ", difference,
+                   "; restore with the manifest it was made with, or start without --restore"));
+}
+
+absl::Status CheckpointReader::Prepare(const std::vector<uint32_t>& chunks) {
+  std::vector<bool> wanted(static_cast<size_t>(manifest_.map().shards_size()));
+  for (const uint32_t chunk : chunks) wanted[OwnerOf(chunk)] = true;
+  for (const CheckpointFile& file : manifest_.files()) {
+    ShardFileId id;
+    if (!ParseShardFileName(file.name(), &id) || id.shard >= wanted.size() || !wanted[id.shard]) continue;
+    std::unique_ptr<const ShardFile>& opened = opened_[{id.shard, id.kind}][id.layer];
+    if (opened != nullptr) continue;
+    SYNCLINE_ASSIGN_OR_RETURN(opened, ShardFile::Open(files_, folder_, file));
+  }
+  return absl::OkStatus();
+}
+
+// In format 1 slots of tables lie among the dense chunks.
+const CheckpointReader::Files* CheckpointReader::FilesOf(uint32_t shard, bool rows) const {
+  auto found = rows ? opened_.find({shard, FileKind::kRows}) : opened_.end();
+  if (found == opened_.end()) found = opened_.find({shard, FileKind::kDense});
+  return found == opened_.end() ? nullptr : &found->second;
+}
+
+absl::StatusOr<const ShardFile*> CheckpointReader::LayerBelow(const ShardFile& file, const Files& files,
+                                                              uint32_t chunk) const {
+  const ShardFile::Listed* listed = file.Find(chunk);
+  if (listed == nullptr || !listed->below) return file.Damaged(absl::StrCat("chunk ", chunk, " is not in it"));
+  const auto found = files.find(*listed->below);
+  if (found != files.end()) return found->second.get();
+  ShardFileId missing = file.id();
+  missing.layer = *listed->below;
+  return DamagedCheckpoint(folder_ + "/" + kManifestFile,
+                           absl::StrCat(ShardFileName(missing), " is not among its files, and has what is not in ",
+                                        ShardFileName(file.id())));
+}
+
+absl::StatusOr<ChunkSnapshot> CheckpointReader::Read(uint32_t chunk, bool with_state) const {
+  const uint32_t owner = OwnerOf(chunk);
+  const Files* files = FilesOf(owner, infos_[chunk].rows);
+  if (files == nullptr) {
+    return DamagedCheckpoint(folder_ + "/" + kManifestFile,
+                             absl::StrCat(ShardFileName({owner}), " is not among its files"));
+  }
+  const ShardFile* newest = files->rbegin()->second.get();
+  const ShardFile::Listed* listed = newest->Find(chunk);
+  if (listed == nullptr) return newest->Damaged(absl::StrCat("chunk ", chunk, " is not in it"));
+  ChunkSnapshot snapshot;
+  snapshot.chunk = chunk;
+  snapshot.version = listed->version;
+  if (with_state) snapshot.applied = listed->applied;
+  SYNCLINE_RETURN_IF_ERROR(infos_[chunk].rows ? ReadRows(newest, *files, with_state, &snapshot)
+                                              : ReadDense(newest, *files, with_state, &snapshot));
+  return snapshot;
+}
+
+absl::Status CheckpointReader::ReadDense(const ShardFile* file, const Files& files, bool with_state,
+                                         ChunkSnapshot* chunk) const {
+  const std::string id = ChunkId(manifest_.map(), infos_[chunk->chunk]);
+  while (true) {
+    SYNCLINE_ASSIGN_OR_RETURN(const bool here, file->Read(kWeights, id, "F32", &chunk->weights));
+    if (here) break;
+    SYNCLINE_ASSIGN_OR_RETURN(file, LayerBelow(*file, files, chunk->chunk));
+  }
+  while (with_state) {
+    Fragments state;
+    SYNCLINE_ASSIGN_OR_RETURN(const bool here, file->Read(StatePrefix(chunk->state.size()), id, "F32", &state));
+    if (!here) break;
+    chunk->state.push_back(std::move(state));
+  }
+  const uint64_t bytes = infos_[chunk->chunk].elements * sizeof(float);
+  const auto fits = [bytes](const Fragments& part) { return part.size() == bytes; };
+  if (fits(chunk->weights) && std::all_of(chunk->state.begin(), chunk->state.end(), fits)) return absl::OkStatus();
+  return file->Damaged(absl::StrCat(id, " should have ", bytes, " bytes of weights, and of each slot of state"));
+}
+
+absl::Status CheckpointReader::ReadRows(const ShardFile* file, const Files& files, bool with_state,
+                                        ChunkSnapshot* chunk) const {
+  const ChunkInfo& info = infos_[chunk->chunk];
+  const std::string id = ChunkId(manifest_.map(), info);
+  SYNCLINE_ASSIGN_OR_RETURN(const RowFormat format,
+                            FormatOf(manifest_.map().tensors(static_cast<int>(info.tensor)).table()));
+  std::vector<RowLayer> layers;
+  while (true) {
+    RowLayer layer;
+    Fragments counts;
+    SYNCLINE_ASSIGN_OR_RETURN(const bool all, file->Read(kRows, id, "U8", &layer.rows));
+    SYNCLINE_ASSIGN_OR_RETURN(const bool changed, file->Read(kChangedRows, id, "U8", &layer.rows));
+    SYNCLINE_RETURN_IF_ERROR(file->Read(kErasedRows, id, "U64", &layer.erased).status());
+    SYNCLINE_ASSIGN_OR_RETURN(const bool counted, file->Read(kAdmission, id, "U8", &counts));
+    if (counted && with_state && chunk->state.empty()) chunk->state.push_back(std::move(counts));
+    if (layer.rows.size() % format.stride() != 0) {
+      return file->Damaged(absl::StrCat(id, " has ", layer.rows.size(), " bytes, which are no rows of ", format.stride()));
+    }
+    if (all || changed) layers.push_back(std::move(layer));
+    if (all) break;
+    SYNCLINE_ASSIGN_OR_RETURN(file, LayerBelow(*file, files, chunk->chunk));
+  }
+  chunk->weights = MergeRowLayers(std::move(layers), format.stride());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<std::shared_ptr<const WorkerState>>> CheckpointReader::ReadWorkers(
+    const std::vector<uint32_t>& chunks) const {
+  std::map<uint32_t, std::map<std::string, uint32_t>> wanted;  // by owner
+  for (const uint32_t chunk : chunks) wanted[OwnerOf(chunk)][ChunkId(manifest_.map(), infos_[chunk])] = chunk;
   std::map<Rank, WorkerState> workers;
-  // Only the files in which the chunks lie.
-  for (uint32_t writer = 0; writer < static_cast<uint32_t>(manifest.map().shards_size());
-       ++writer) {
-    std::vector<uint32_t> wanted;
-    for (uint32_t chunk : chunks) {
-      if (manifest.map().owner(static_cast<int>(chunk)) == writer) wanted.push_back(chunk);
-    }
-    if (wanted.empty()) continue;
-    const CheckpointFile* file = FileOfShard(manifest, writer);
-    if (file == nullptr) {
-      return Damaged(folder + "/" + kManifestFile,
-                     absl::StrCat(ShardFileName(writer), " is not among its files"));
-    }
-    SYNCLINE_ASSIGN_OR_RETURN(
-        ShardFilePart read,
-        ReadShardFile(files, folder, *file, manifest.map(), wanted, with_state));
-    for (ChunkSnapshot& chunk : read.chunks) snapshot.chunks.push_back(std::move(chunk));
-    for (WorkerState& part : read.workers) {
+  for (const auto& [owner, names] : wanted) {
+    const Files* files = FilesOf(owner, false);
+    if (files == nullptr) continue;
+    SYNCLINE_ASSIGN_OR_RETURN(std::vector<WorkerState> parts, files->rbegin()->second->ReadWorkers(names));
+    for (WorkerState& part : parts) {
       auto slots = std::move(part.slots);
       WorkerState& worker = workers.emplace(part.rank, std::move(part)).first->second;
       worker.slots.merge(slots);
     }
   }
-  for (auto& [rank, worker] : workers) {
-    snapshot.workers.push_back(std::make_shared<const WorkerState>(std::move(worker)));
-  }
-  return snapshot;
+  std::vector<std::shared_ptr<const WorkerState>> carried;
+  for (auto& [rank, worker] : workers) carried.push_back(std::make_shared<const WorkerState>(std::move(worker)));
+  return carried;
 }
 
-absl::StatusOr<ShardSnapshot> ReadShardSnapshot(FileSystem& files, const std::string& folder,
-                                                const ShardMap& map, uint32_t shard) {
-  SYNCLINE_ASSIGN_OR_RETURN(const CheckpointManifest manifest,
-                            ReadCheckpointManifest(files, folder));
-  if (const std::string difference = Difference(manifest.map(), map); !difference.empty()) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(folder, " is of another model: ", difference,
-                     "; restore with the manifest it was made with, or start without --restore"));
-  }
-  return ReadChunks(files, folder, manifest, HeldChunks(map, shard), true);
+absl::StatusOr<StoredShard> OpenStoredShard(FileSystem& files, const std::string& folder, const ShardMap& map,
+                                            uint32_t shard) {
+  SYNCLINE_ASSIGN_OR_RETURN(std::shared_ptr<CheckpointReader> reader, CheckpointReader::Open(files, folder));
+  SYNCLINE_RETURN_IF_ERROR(reader->CheckModel(map));
+  const std::vector<uint32_t> chunks = HeldChunks(map, shard);
+  SYNCLINE_RETURN_IF_ERROR(reader->Prepare(chunks));
+  StoredShard stored;
+  stored.step = reader->manifest().step();
+  SYNCLINE_ASSIGN_OR_RETURN(stored.workers, reader->ReadWorkers(chunks));
+  stored.read = [reader](uint32_t chunk) { return reader->Read(chunk, /*with_state=*/true); };
+  return stored;
 }
 
 }  // namespace syncline

@@ -7,6 +7,8 @@
 #include "common/io/fault_file_system.h"
 #include "common/io/posix_file_system.h"
 #include "common/status/status_matchers.h"
+#include "common/io/safetensors.h"
+#include "server/durability/checkpoint_manifest.h"
 #include "server/durability/checkpoint_samples.h"
 
 namespace syncline {
@@ -37,6 +39,22 @@ void ExpectEqual(const ChunkSnapshot& a, const ChunkSnapshot& b) {
   }
 }
 
+// All that is stored for a shard, read at once.
+absl::StatusOr<ShardSnapshot> ReadShard(FileSystem& files, const std::string& folder, const ShardMap& map,
+                                        uint32_t shard) {
+  const auto stored = OpenStoredShard(files, folder, map, shard);
+  if (!stored.ok()) return stored.status();
+  ShardSnapshot snapshot;
+  snapshot.step = stored->step;
+  snapshot.workers = stored->workers;
+  for (const uint32_t chunk : HeldChunks(map, shard)) {
+    auto read = stored->read(chunk);
+    if (!read.ok()) return read.status();
+    snapshot.chunks.push_back(*std::move(read));
+  }
+  return snapshot;
+}
+
 TEST(CheckpointReaderTest, WhatTwoShardsWroteThreeRead) {
   SYNCLINE_ASSERT_OK_AND_ASSIGN(const std::string folder,
                                 WriteSample(PosixFileSystem(), TempFolder("round/trip"), 2, 42));
@@ -45,7 +63,7 @@ TEST(CheckpointReaderTest, WhatTwoShardsWroteThreeRead) {
   size_t chunks = 0;
   for (uint32_t shard = 0; shard < 3; ++shard) {
     SYNCLINE_ASSERT_OK_AND_ASSIGN(const ShardSnapshot snapshot,
-                                  ReadShardSnapshot(PosixFileSystem(), folder, map, shard));
+                                  ReadShard(PosixFileSystem(), folder, map, shard));
     EXPECT_EQ(snapshot.step, 42u);
     EXPECT_EQ(snapshot.chunks.size(), 1u);
     for (const ChunkSnapshot& chunk : snapshot.chunks) {
@@ -82,15 +100,14 @@ TEST(CheckpointReaderTest, WhatWorkersCarryComesBackOnOtherShards) {
     snapshot.workers = {SampleWorker(two, shard)};
     SYNCLINE_ASSERT_OK_AND_ASSIGN(
         const auto written,
-        WriteShardSnapshot(PosixFileSystem(), PartialCheckpointFolder(directory, 42), shard, two,
-                           snapshot));
+        ShardCheckpoints(&PosixFileSystem()).Write({PartialCheckpointFolder(directory, 42), "", shard, two}, snapshot));
     for (const CheckpointFile& file : written) *manifest.add_files() = file;
   }
   SYNCLINE_ASSERT_OK_AND_ASSIGN(const std::string folder,
                                 CommitCheckpoint(PosixFileSystem(), directory, manifest, 1));
   for (uint32_t shard = 0; shard < 3; ++shard) {
     SYNCLINE_ASSERT_OK_AND_ASSIGN(const ShardSnapshot snapshot,
-                                  ReadShardSnapshot(PosixFileSystem(), folder, three, shard));
+                                  ReadShard(PosixFileSystem(), folder, three, shard));
     ASSERT_EQ(snapshot.workers.size(), 1u);
     const WorkerState& read = *snapshot.workers[0];
     const auto sample = SampleWorker(three, shard);
@@ -136,6 +153,51 @@ TEST(CheckpointReaderTest, TheManifestComesBack) {
   EXPECT_EQ(manifest.DebugString(), SampleManifest(SampleMap(2), 42).DebugString());
 }
 
+// As programs before layers wrote it: rows lie among the dense chunks.
+TEST(CheckpointReaderTest, ReadsFormat1) {
+  FaultFileSystem files;
+  TensorSpec a, rows;
+  a.set_name("a");
+  a.add_shape(2);
+  rows.set_name("rows");
+  rows.mutable_table()->set_name("rows");
+  rows.mutable_table()->set_dim(1);
+  rows.mutable_table()->set_slots(1);
+  rows.mutable_table()->mutable_optimizer()->set_kind(ROW_OPTIMIZER_SGD);
+  CheckpointManifest manifest = SampleManifest(*MakeShardMap({a, rows}, {"h:1"}, 4096, false), 7);
+  manifest.set_format(1);
+  SYNCLINE_ASSERT_OK(BeginCheckpoint(files, "/c", 7));
+  SYNCLINE_ASSERT_OK_AND_ASSIGN(
+      const auto writer,
+      SafetensorsWriter::Create(files, "/c/step-0000000007.partial/shard-00000.safetensors",
+                                {{"weights/a@0", "F32", {2}}, {"rows/rows@0", "U8", {20}}, {"chunks", "U64", {2, 2}},
+                                 {"applied", "U64", {1, 4}}},
+                                {}));
+  const std::vector<uint64_t> tables = {0, 3, 9, 12, 0, 5, 1, 6};  // applied, chunks
+  const std::vector<float> weights = {1.5f, 2.5f};
+  SYNCLINE_ASSERT_OK(writer->Append({reinterpret_cast<const char*>(tables.data()), 64}));
+  SYNCLINE_ASSERT_OK(writer->Append({reinterpret_cast<const char*>(weights.data()), 8}));
+  SYNCLINE_ASSERT_OK(writer->Append("keykeykey of 20 byte"));
+  SYNCLINE_ASSERT_OK_AND_ASSIGN(const auto written, writer->Finish());
+  CheckpointFile* file = manifest.add_files();
+  file->set_name("shard-00000.safetensors");
+  file->set_bytes(written.bytes);
+  file->set_crc32c(written.crc32c);
+  SYNCLINE_ASSERT_OK_AND_ASSIGN(const std::string folder, CommitCheckpoint(files, "/c", manifest, 1));
+  SYNCLINE_ASSERT_OK_AND_ASSIGN(const ShardSnapshot snapshot, ReadShard(files, folder, manifest.map(), 0));
+  ASSERT_EQ(snapshot.chunks.size(), 2u);
+  EXPECT_EQ(snapshot.chunks[0].version, 5u);
+  ASSERT_EQ(snapshot.chunks[0].applied.size(), 1u);
+  EXPECT_EQ(snapshot.chunks[0].applied[0].next, 12u);
+  EXPECT_EQ(Bytes(snapshot.chunks[0].weights), std::string(reinterpret_cast<const char*>(weights.data()), 8));
+  EXPECT_EQ(snapshot.chunks[1].version, 6u);
+  EXPECT_EQ(Bytes(snapshot.chunks[1].weights), "keykeykey of 20 byte");
+  manifest.set_format(3);
+  SYNCLINE_ASSERT_OK(WriteCheckpointManifest(files, folder, manifest));
+  EXPECT_THAT(VerifyCheckpoint(files, folder).status(),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("reads 1 to 2")));
+}
+
 TEST(CheckpointReaderTest, TheLatestIsTheHighestStepWithAName) {
   FaultFileSystem files;
   EXPECT_THAT(LatestCheckpoint(files, "/c"),
@@ -171,7 +233,7 @@ TEST(CheckpointReaderTest, DamageAnywhereIsDataLossNamingTheFile) {
         StatusIs(absl::StatusCode::kDataLoss, HasSubstr(folder + "/" + name.substr(0, 5)));
     const auto expect_lost = [&](const std::string& damaged, size_t where) {
       SYNCLINE_ASSERT_OK(WriteFileAtomically(files, path, damaged));
-      EXPECT_THAT(ReadShardSnapshot(files, folder, map, 0), lost) << name << " at " << where;
+      EXPECT_THAT(ReadShard(files, folder, map, 0), lost) << name << " at " << where;
     };
     // The sum's last byte is a line feed, which does not matter.
     for (size_t i = 0; i + 1 < bytes.size(); i += bytes.size() > 1000 ? 211 : 1) {
@@ -181,9 +243,9 @@ TEST(CheckpointReaderTest, DamageAnywhereIsDataLossNamingTheFile) {
       expect_lost(bytes.substr(0, i), i);
     }
     SYNCLINE_ASSERT_OK(files.RemoveFile(path));
-    EXPECT_THAT(ReadShardSnapshot(files, folder, map, 0), lost) << name << " removed";
+    EXPECT_THAT(ReadShard(files, folder, map, 0), lost) << name << " removed";
     SYNCLINE_ASSERT_OK(WriteFileAtomically(files, path, bytes));
-    SYNCLINE_ASSERT_OK(ReadShardSnapshot(files, folder, map, 0).status());
+    SYNCLINE_ASSERT_OK(ReadShard(files, folder, map, 0).status());
   }
 }
 
@@ -191,7 +253,7 @@ TEST(CheckpointReaderTest, AnotherModelIsRefusedAndTheDifferenceNamed) {
   FaultFileSystem files;
   SYNCLINE_ASSERT_OK_AND_ASSIGN(const std::string folder, WriteSample(files, "/c", 1, 42));
   const auto refused = [&](const ShardMap& map, const char* why) {
-    EXPECT_THAT(ReadShardSnapshot(files, folder, map, 0),
+    EXPECT_THAT(ReadShard(files, folder, map, 0),
                 StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr(why)));
   };
   ShardMap map = SampleMap(1);

@@ -7,7 +7,8 @@
 
 #include "common/cluster/shard_map.h"
 #include "common/status/status_matchers.h"
-#include "server/durability/checkpoint_writer.h"
+#include "server/durability/checkpoint_folders.h"
+#include "server/durability/shard_checkpoints.h"
 
 namespace syncline {
 
@@ -55,13 +56,18 @@ inline ShardSnapshot SampleSnapshot(const ShardMap& map, uint32_t shard) {
 
 inline CheckpointManifest SampleManifest(const ShardMap& map, uint64_t step) {
   CheckpointManifest manifest;
-  manifest.set_format(1);
+  manifest.set_format(kCheckpointFormat);
   manifest.set_step(step);
   manifest.mutable_job()->set_name("sample");
   *manifest.mutable_map() = map;
   manifest.set_next_epoch(2);
   manifest.add_next_incarnation(9);
   return manifest;
+}
+
+inline absl::StatusOr<std::vector<CheckpointFile>> WriteSampleShard(FileSystem& files, const std::string& folder,
+                                                                     const ShardMap& map, uint32_t shard) {
+  return ShardCheckpoints(&files).Write({folder, "", shard, map}, SampleSnapshot(map, shard));
 }
 
 // Writes a checkpoint of `step` as a coordinator and its shards do.
@@ -73,8 +79,7 @@ inline absl::StatusOr<std::string> WriteSample(FileSystem& files, const std::str
     return status;
   }
   for (uint32_t shard = 0; shard < static_cast<uint32_t>(shards); ++shard) {
-    const auto written = WriteShardSnapshot(files, PartialCheckpointFolder(directory, step), shard,
-                                            map, SampleSnapshot(map, shard));
+    const auto written = WriteSampleShard(files, PartialCheckpointFolder(directory, step), map, shard);
     if (!written.ok()) return written.status();
     for (const CheckpointFile& file : *written) *manifest.add_files() = file;
   }

@@ -5,15 +5,20 @@
 namespace syncline {
 
 absl::StatusOr<VerifiedCheckpoint> VerifyCheckpoint(FileSystem& files, const std::string& folder) {
+  SYNCLINE_ASSIGN_OR_RETURN(const auto reader, CheckpointReader::Open(files, folder));
   VerifiedCheckpoint verified;
-  SYNCLINE_ASSIGN_OR_RETURN(verified.manifest, ReadCheckpointManifest(files, folder));
+  verified.manifest = reader->manifest();
   const ShardMap& map = verified.manifest.map();
   for (uint32_t shard = 0; shard < static_cast<uint32_t>(map.shards_size()); ++shard) {
-    SYNCLINE_RETURN_IF_ERROR(ReadChunks(files, folder, verified.manifest, OwnedChunks(map, shard),
-                                        /*with_state=*/true)
-                                 .status());
+    const std::vector<uint32_t> chunks = OwnedChunks(map, shard);
+    SYNCLINE_RETURN_IF_ERROR(reader->Prepare(chunks));
+    for (const uint32_t chunk : chunks) SYNCLINE_RETURN_IF_ERROR(reader->Read(chunk, /*with_state=*/true).status());
+    SYNCLINE_RETURN_IF_ERROR(reader->ReadWorkers(chunks).status());
   }
-  for (const CheckpointFile& file : verified.manifest.files()) verified.bytes += file.bytes();
+  for (const CheckpointFile& file : verified.manifest.files()) {
+    verified.bytes += file.bytes();
+    if (file.linked()) verified.linked_bytes += file.bytes();
+  }
   return verified;
 }
 

@@ -1,187 +1,125 @@
 #include "server/durability/shard_file.h"
 
-#include <map>
-#include <memory>
 #include <utility>
 
-#include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/strip.h"
-#include "common/cluster/shard_map.h"
-#include "common/io/safetensors_scan.h"
+#include "common/io/file_sum.h"
 #include "common/status/status_macros.h"
 #include "common/tensor/buffer.h"
-#include "server/durability/checkpoint_names.h"
+#include "server/durability/checkpoint_manifest.h"
 
 namespace syncline {
 namespace {
 
-// More than any optimizer has.
-constexpr size_t kMaxSlots = 16;
-
-absl::Status Damaged(const std::string& path, const std::string& how) {
-  return absl::DataLossError(
-      absl::StrCat(path, ": ", how, "; the checkpoint is damaged, restore another one"));
-}
-
-// Gathers what a scan passes by.
-class ShardFileContents {
- public:
-  ShardFileContents(const ShardMap& map, const std::vector<uint32_t>& wanted, bool with_state)
-      : with_state_(with_state) {
-    const std::vector<ChunkInfo> infos = Chunks(map);
-    for (uint32_t chunk : wanted) {
-      Entry& entry = entries_[ChunkId(map, infos[chunk])];
-      entry.rows = infos[chunk].rows;
-      entry.bytes = infos[chunk].elements * sizeof(float);
-      entry.chunk.chunk = chunk;
-      by_chunk_[chunk] = &entry;
-    }
-  }
-
-  absl::StatusOr<char*> Place(const SafetensorsTensor& tensor) {
-    if (tensor.name == kChunksTensor) return PlaceTable(tensor, 2, &chunks_);
-    if (tensor.name == kAppliedTensor) return PlaceTable(tensor, 4, &applied_);
-    if (tensor.name == kWorkersTensor) return PlaceTable(tensor, 3, &worker_table_);
-    const size_t slash = tensor.name.find('/');
-    if (slash == std::string::npos) return nullptr;
-    const auto found = entries_.find(tensor.name.substr(slash + 1));
-    if (found == entries_.end()) return nullptr;
-    Entry& entry = found->second;
-    absl::string_view part = absl::string_view(tensor.name).substr(0, slash);
-    if (part == (entry.rows ? kRows : kWeights)) {
-      entry.found = true;
-      return entry.rows ? PlaceRows(tensor, &entry.chunk.weights)
-                        : PlaceFloats(tensor, entry.bytes, &entry.chunk.weights);
-    }
-    uint32_t rank = 0, worker_slot = 0;
-    if (with_state_ && ParseWorkerPrefix(part, &rank, &worker_slot)) {
-      return PlaceFloats(tensor, entry.bytes,
-                         &worker_slots_[rank][{entry.chunk.chunk, worker_slot}]);
-    }
-    size_t slot = 0;
-    if (!with_state_ || !absl::ConsumePrefix(&part, "state.") || !absl::SimpleAtoi(part, &slot) ||
-        slot >= kMaxSlots) {
-      return nullptr;
-    }
-    if (entry.chunk.state.size() <= slot) entry.chunk.state.resize(slot + 1);
-    return PlaceFloats(tensor, entry.bytes, &entry.chunk.state[slot]);
-  }
-
-  // After the scan: the chunks, or which is not whole.
-  absl::StatusOr<ShardFilePart> Take() {
-    ReadTables();
-    ShardFilePart taken;
-    for (size_t i = 0; with_state_ && i < worker_table_.size(); i += 3) {
-      WorkerState& worker = taken.workers.emplace_back();
-      worker.rank = static_cast<Rank>(worker_table_[i]);
-      worker.clock = worker_table_[i + 1];
-      worker.updates = worker_table_[i + 2];
-      worker.slots = std::move(worker_slots_[worker.rank]);
-    }
-    for (auto& [chunk, entry] : by_chunk_) {
-      bool whole = entry->listed && entry->found;
-      for (const Fragments& slot : entry->chunk.state) whole = whole && !slot.empty();
-      if (!whole) return absl::DataLossError(absl::StrCat("chunk ", chunk, " is not in it"));
-      taken.chunks.push_back(std::move(entry->chunk));
-    }
-    return taken;
-  }
-
- private:
-  struct Entry {
-    // A table's slot: it has as many bytes as it has.
-    bool rows = false;
-    uint64_t bytes = 0;
-    bool listed = false, found = false;
-    ChunkSnapshot chunk;
-  };
-
-  static absl::StatusOr<char*> PlaceFloats(const SafetensorsTensor& tensor, uint64_t bytes,
-                                           Fragments* to) {
-    if (tensor.dtype != "F32" || tensor.bytes() != bytes) {
-      return absl::DataLossError(absl::StrFormat("%s has %d bytes of %s, and should have %d of F32",
-                                                 tensor.name, tensor.bytes(), tensor.dtype, bytes));
-    }
-    Buffer buffer = Buffer::Allocate(bytes);
-    *to = buffer.Share();
-    return buffer.data();  // lives on in *to
-  }
-
-  static absl::StatusOr<char*> PlaceRows(const SafetensorsTensor& tensor, Fragments* to) {
-    if (tensor.dtype != "U8") return absl::DataLossError(absl::StrCat(tensor.name, " is not U8"));
-    if (tensor.bytes() == 0) return nullptr;
-    Buffer buffer = Buffer::Allocate(tensor.bytes());
-    *to = buffer.Share();
-    return buffer.data();  // lives on in *to
-  }
-
-  static absl::StatusOr<char*> PlaceTable(const SafetensorsTensor& tensor, uint64_t columns,
-                                          std::vector<uint64_t>* to) {
-    if (tensor.dtype != "U64" || tensor.shape.size() != 2 || tensor.shape[1] != columns) {
-      return absl::DataLossError(absl::StrCat(tensor.name, " is not U64 [n, ", columns, "]"));
-    }
-    to->resize(tensor.bytes() / sizeof(uint64_t));
-    return reinterpret_cast<char*>(to->data());
-  }
-
-  void ReadTables() {
-    for (size_t i = 0; i < chunks_.size(); i += 2) {
-      const auto found = by_chunk_.find(chunks_[i]);
-      if (found == by_chunk_.end()) continue;
-      found->second->listed = true;
-      found->second->chunk.version = chunks_[i + 1];
-    }
-    for (size_t i = 0; with_state_ && i < applied_.size(); i += 4) {
-      const auto found = by_chunk_.find(applied_[i]);
-      if (found == by_chunk_.end()) continue;
-      found->second->chunk.applied.push_back(
-          {static_cast<Rank>(applied_[i + 1]), applied_[i + 2], applied_[i + 3]});
-    }
-  }
-
-  const bool with_state_;
-  std::map<std::string, Entry> entries_;
-  std::map<uint64_t, Entry*> by_chunk_;
-  std::vector<uint64_t> chunks_;
-  std::vector<uint64_t> applied_;
-  std::vector<uint64_t> worker_table_;
-  std::map<Rank, decltype(WorkerState::slots)> worker_slots_;
-};
-
-// Before anything of it is read, so that a short file is not taken for a garbled one.
-absl::Status CheckSize(FileSystem& files, const std::string& path, uint64_t bytes) {
+// Size first, so that a short file is not taken for a garbled one.
+absl::Status CheckSum(FileSystem& files, const std::string& path, const CheckpointFile& expected) {
   const auto file = files.Open(path);
-  if (file.status().code() == absl::StatusCode::kNotFound) return Damaged(path, "is missing");
+  if (file.status().code() == absl::StatusCode::kNotFound) return DamagedCheckpoint(path, "is missing");
   SYNCLINE_RETURN_IF_ERROR(Naming(path, file.status()));
-  if ((*file)->size() == bytes) return absl::OkStatus();
-  return Damaged(path, absl::StrCat("has ", (*file)->size(), " bytes, and should have ", bytes));
+  if ((*file)->size() != expected.bytes()) {
+    return DamagedCheckpoint(path,
+                             absl::StrCat("has ", (*file)->size(), " bytes, and should have ", expected.bytes()));
+  }
+  SYNCLINE_ASSIGN_OR_RETURN(const FileSum sum, SumUp(files, path));
+  if (sum.crc32c == expected.crc32c()) return absl::OkStatus();
+  return DamagedCheckpoint(
+      path, absl::StrFormat("has the checksum %08x, and should have %08x", sum.crc32c, expected.crc32c()));
 }
 
 }  // namespace
 
-absl::StatusOr<ShardFilePart> ReadShardFile(FileSystem& files, const std::string& folder,
-                                            const CheckpointFile& file, const ShardMap& map,
-                                            const std::vector<uint32_t>& wanted, bool with_state) {
+absl::StatusOr<std::unique_ptr<const ShardFile>> ShardFile::Open(FileSystem& files, const std::string& folder,
+                                                                 const CheckpointFile& file) {
   const std::string path = folder + "/" + file.name();
-  SYNCLINE_RETURN_IF_ERROR(CheckSize(files, path, file.bytes()));
-  ShardFileContents contents(map, wanted, with_state);
-  const auto scanned = ScanSafetensors(
-      files, path, [&](const SafetensorsTensor& tensor) { return contents.Place(tensor); });
-  const absl::StatusCode code = scanned.status().code();
-  if (code == absl::StatusCode::kInvalidArgument || code == absl::StatusCode::kDataLoss) {
-    return Damaged(path, std::string(scanned.status().message()));
+  ShardFileId id;
+  if (!ParseShardFileName(file.name(), &id)) return DamagedCheckpoint(path, "is no name of a shard's file");
+  SYNCLINE_RETURN_IF_ERROR(CheckSum(files, path, file));
+  auto reader = SafetensorsReader::Open(files, path);
+  if (!reader.ok()) return DamagedCheckpoint(path, std::string(reader.status().message()));
+  std::unique_ptr<ShardFile> opened(new ShardFile(path, id, *std::move(reader)));
+  for (const SafetensorsTensor& tensor : opened->reader_->tensors()) opened->tensors_[tensor.name] = &tensor;
+  SYNCLINE_RETURN_IF_ERROR(opened->ReadTables());
+  return opened;
+}
+
+absl::Status ShardFile::Damaged(const std::string& how) const { return DamagedCheckpoint(path_, how); }
+
+const ShardFile::Listed* ShardFile::Find(uint32_t chunk) const {
+  const auto found = chunks_.find(chunk);
+  return found == chunks_.end() ? nullptr : &found->second;
+}
+
+absl::Status ShardFile::Read(const SafetensorsTensor& tensor, const char* dtype, Fragments* to) const {
+  if (tensor.dtype != dtype) return Damaged(absl::StrCat(tensor.name, " is ", tensor.dtype, ", and should be ", dtype));
+  *to = Fragments();
+  if (tensor.bytes() == 0) return absl::OkStatus();
+  Buffer buffer = Buffer::Allocate(tensor.bytes());
+  SYNCLINE_RETURN_IF_ERROR(Naming(path_, reader_->Read(tensor, 0, tensor.bytes(), buffer.data())));
+  *to = buffer.Share();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> ShardFile::Read(const std::string& prefix, const std::string& id, const char* dtype,
+                                     Fragments* to) const {
+  const auto found = tensors_.find(absl::StrCat(prefix, "/", id));
+  if (found == tensors_.end()) return false;
+  SYNCLINE_RETURN_IF_ERROR(Read(*found->second, dtype, to));
+  return true;
+}
+
+absl::StatusOr<std::vector<uint64_t>> ShardFile::ReadTable(const char* name, uint64_t columns) const {
+  std::vector<uint64_t> cells;
+  const auto found = tensors_.find(name);
+  if (found == tensors_.end()) return cells;
+  const SafetensorsTensor& tensor = *found->second;
+  if (tensor.dtype != "U64" || tensor.shape.size() != 2 || tensor.shape[1] != columns) {
+    return Damaged(absl::StrCat(name, " is not U64 [n, ", columns, "]"));
   }
-  SYNCLINE_RETURN_IF_ERROR(Naming(path, scanned.status()));
-  if (scanned->bytes != file.bytes() || scanned->crc32c != file.crc32c()) {
-    return Damaged(path, absl::StrFormat("has the checksum %08x, and should have %08x",
-                                         scanned->crc32c, file.crc32c()));
+  cells.resize(tensor.bytes() / sizeof(uint64_t));
+  SYNCLINE_RETURN_IF_ERROR(
+      Naming(path_, reader_->Read(tensor, 0, tensor.bytes(), reinterpret_cast<char*>(cells.data()))));
+  return cells;
+}
+
+absl::Status ShardFile::ReadTables() {
+  SYNCLINE_ASSIGN_OR_RETURN(const std::vector<uint64_t> chunks, ReadTable(kChunksTensor, 2));
+  for (size_t i = 0; i < chunks.size(); i += 2) chunks_[chunks[i]].version = chunks[i + 1];
+  SYNCLINE_ASSIGN_OR_RETURN(const std::vector<uint64_t> applied, ReadTable(kAppliedTensor, 4));
+  for (size_t i = 0; i < applied.size(); i += 4) {
+    chunks_[applied[i]].applied.push_back({static_cast<Rank>(applied[i + 1]), applied[i + 2], applied[i + 3]});
   }
-  auto part = contents.Take();
-  if (!part.ok()) return Damaged(path, std::string(part.status().message()));
-  return part;
+  SYNCLINE_ASSIGN_OR_RETURN(const std::vector<uint64_t> below, ReadTable(kBelowTensor, 2));
+  for (size_t i = 0; i < below.size(); i += 2) {
+    if (below[i + 1] >= id_.layer) return Damaged("what is not in it would have to be in itself or above");
+    chunks_[below[i]].below = static_cast<uint32_t>(below[i + 1]);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<WorkerState>> ShardFile::ReadWorkers(const std::map<std::string, uint32_t>& chunks) const {
+  SYNCLINE_ASSIGN_OR_RETURN(const std::vector<uint64_t> table, ReadTable(kWorkersTensor, 3));
+  std::map<Rank, WorkerState> workers;
+  for (size_t i = 0; i < table.size(); i += 3) {
+    WorkerState& worker = workers[static_cast<Rank>(table[i])];
+    worker.rank = static_cast<Rank>(table[i]);
+    worker.clock = table[i + 1];
+    worker.updates = table[i + 2];
+  }
+  for (const auto& [name, tensor] : tensors_) {
+    const size_t slash = name.find('/');
+    uint32_t rank = 0, slot = 0;
+    if (slash == std::string::npos || !ParseWorkerPrefix(absl::string_view(name).substr(0, slash), &rank, &slot)) {
+      continue;
+    }
+    const auto chunk = chunks.find(name.substr(slash + 1));
+    const auto worker = workers.find(rank);
+    if (chunk == chunks.end() || worker == workers.end()) continue;
+    SYNCLINE_RETURN_IF_ERROR(Read(*tensor, "F32", &worker->second.slots[{chunk->second, slot}]));
+  }
+  std::vector<WorkerState> carried;
+  for (auto& [rank, worker] : workers) carried.push_back(std::move(worker));
+  return carried;
 }
 
 }  // namespace syncline

@@ -6,24 +6,18 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
-#include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
 #include "common/failpoint/failpoint.h"
 #include "common/rpc/grpc_status.h"
-#include "common/status/status_macros.h"
-#include "server/durability/checkpoint_writer.h"
+#include "server/service/checkpoint_call.h"
 #include "server/service/request_checks.h"
 #include "server/service/worker_state_calls.h"
-#include "spdlog/spdlog.h"
 
 namespace syncline {
 namespace {
 
 // Calls of a method taken from the network before they can be served.
 constexpr int kReadyCalls = 16;
-// How long a checkpoint waits for what the workers carry. Each hands it in after its next pull.
-constexpr absl::Duration kWorkerStatePatience = absl::Seconds(10);
 
 TensorCalls::Done ReplyTo(RawCall* call) {
   return [call](absl::StatusOr<grpc::ByteBuffer> reply) { call->Reply(std::move(reply)); };
@@ -153,31 +147,14 @@ grpc::Status ParameterService::EndJob(grpc::ServerContext*, const EndJobRequest*
 grpc::Status ParameterService::WriteCheckpoint(grpc::ServerContext*,
                                                const WriteCheckpointRequest* request,
                                                WriteCheckpointReply* reply) {
-  return WithShardLed(host_, *request, reply, [&](Shard& shard) -> absl::StatusOr<WriteCheckpointReply> {
-    // A waiting snapshot ends with the step, with StopAt, or with the shard: this returns.
-    absl::Notification done;
-    absl::StatusOr<ShardSnapshot> snapshot = absl::UnknownError("no snapshot");
-    shard.SnapshotAt(request->step(), [&](auto taken) {
-      snapshot = std::move(taken);
-      done.Notify();
-    });
-    shard.PrepareForSnapshot();
-    done.WaitForNotification();
-    SYNCLINE_RETURN_IF_ERROR(snapshot.status());
-    const auto missing = shard.AwaitWorkerStates(kWorkerStatePatience, &*snapshot);
-    if (!missing.empty()) {
-      spdlog::warn("the checkpoint of step {} is without what workers of rank {} carry: they have "
-                   "not handed it in", snapshot->step, absl::StrJoin(missing, ", "));
-    }
-    WriteCheckpointReply out;
-    out.set_step(snapshot->step);
-    SYNCLINE_ASSIGN_OR_RETURN(
-        const auto written,
-        WriteShardSnapshot(*files_, request->directory(), shard.Status().shard(),
-                           shard.GetMap().maps(0).map(), *snapshot));
-    for (const CheckpointFile& file : written) *out.add_files() = file;
-    return out;
-  });
+  const absl::Status leads = host_->CheckGeneration(request->generation());
+  if (!leads.ok()) return ToGrpcStatus(leads);
+  const auto shard = host_->shard();
+  if (!shard.ok()) return ToGrpcStatus(shard.status());
+  auto written = WriteCheckpointOf(*shard, *request, &checkpoints_);
+  if (!written.ok()) return ToGrpcStatus(written.status());
+  *reply = *std::move(written);
+  return grpc::Status::OK;
 }
 
 grpc::Status ParameterService::StepNorms(grpc::ServerContext*, const StepNormsRequest* request,

@@ -5,6 +5,7 @@
 #include "common/memory/local_plane.h"
 #include "common/rpc/raw_call.h"
 #include "proto/parameter_server.grpc.pb.h"
+#include "server/durability/shard_checkpoints.h"
 #include "server/service/shard_host.h"
 #include "server/service/tensor_calls.h"
 
@@ -22,7 +23,7 @@ class ParameterService final
  public:
   // All must outlive the service. Checkpoints are written to `files`.
   ParameterService(ShardHost* host, TensorCalls* calls, LocalPlane* local, FileSystem* files)
-      : host_(host), calls_(calls), local_(local), files_(files) {}
+      : host_(host), calls_(calls), local_(local), checkpoints_(files) {}
 
   // Serves pushes, pulls and commits that come to `queue`. For ServerRuntime::Options::listen_on.
   void ListenOn(grpc::ServerCompletionQueue* queue);
@@ -60,7 +61,7 @@ class ParameterService final
   ShardHost* const host_;
   TensorCalls* const calls_;
   LocalPlane* const local_;
-  FileSystem* const files_;
+  ShardCheckpoints checkpoints_;
 };
 
 }  // namespace syncline

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <unordered_map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -30,7 +29,8 @@ ChunkSnapshot ChunkTable::SnapshotOf(const Slot& slot) const {
                          std::move(content.state),
                          slot.dedupe.applied(),
                          slot.steps,
-                         {slot.gradient_scale, {slot.squared_weights, slot.squared_update}}};
+                         {slot.gradient_scale, {slot.squared_weights, slot.squared_update}},
+                         std::move(content.erased)};
   if (options_.job.sync_mode() != SYNC) return snapshot;
   for (AppliedPushes& applied : snapshot.applied) applied.next = std::min(applied.next, slot.steps);
   return snapshot;
@@ -47,27 +47,18 @@ void ChunkTable::PrepareForSnapshot() const {
   for (const auto& [size, count] : counts) Buffer::Reserve(size, count);
 }
 
-absl::Status ChunkTable::CheckFits(const ChunkInfo& info, const ChunkSnapshot* snapshot) const {
-  if (snapshot != nullptr) return maker_->Check(info, {snapshot->weights, snapshot->state});
-  return absl::InvalidArgumentError(absl::StrCat("the snapshot has no chunk ", info.id));
+absl::Status ChunkTable::CheckFits(const ChunkInfo& info, const ChunkSnapshot& snapshot) const {
+  return maker_->Check(info, {snapshot.weights, snapshot.state});
 }
 
-absl::Status ChunkTable::Restore(const ShardSnapshot& snapshot) {
-  std::unordered_map<uint32_t, const ChunkSnapshot*> found;
-  for (const ChunkSnapshot& chunk : snapshot.chunks) found[chunk.chunk] = &chunk;
-  Slots held;
+absl::Status ChunkTable::Restore(const StoredShard& stored) {
   for (const auto& slot : slots_) {
-    if (slot->tenure == Tenure::kOwned || slot->tenure == Tenure::kCopy) held.push_back(slot.get());
-  }
-  for (const Slot* slot : held) {
-    const auto it = found.find(slot->info.id);
-    SYNCLINE_RETURN_IF_ERROR(
-        CheckFits(slot->info, it == found.end() ? nullptr : it->second));
-  }
-  for (Slot* slot : held) {
+    if (slot->tenure != Tenure::kOwned && slot->tenure != Tenure::kCopy) continue;
+    SYNCLINE_ASSIGN_OR_RETURN(const ChunkSnapshot chunk, stored.read(slot->info.id));
+    SYNCLINE_RETURN_IF_ERROR(CheckFits(slot->info, chunk));
     absl::MutexLock lock(&slot->mu);
-    SYNCLINE_RETURN_IF_ERROR(slot->Set(*found[slot->info.id], *maker_));
-    slot->steps = snapshot.step;
+    SYNCLINE_RETURN_IF_ERROR(slot->Set(chunk, *maker_));
+    slot->steps = stored.step;
   }
   return absl::OkStatus();
 }
@@ -109,7 +100,7 @@ absl::Status ChunkTable::Arrive(const std::vector<ChunkSnapshot>& chunks) {
   for (const ChunkSnapshot& chunk : chunks) {
     SYNCLINE_RETURN_IF_ERROR(Elements(chunk.chunk).status());
     const Slot* slot = Find(chunk.chunk);
-    SYNCLINE_RETURN_IF_ERROR(CheckFits(slot->info, &chunk));
+    SYNCLINE_RETURN_IF_ERROR(CheckFits(slot->info, chunk));
     absl::MutexLock lock(&slot->mu);
     if (slot->tenure == Tenure::kArriving || slot->tenure == Tenure::kOwned) continue;
     return absl::FailedPreconditionError(
@@ -157,7 +148,7 @@ absl::Status ChunkTable::Keep(uint64_t epoch, const std::vector<ChunkSnapshot>& 
   for (const ChunkSnapshot& chunk : chunks) {
     SYNCLINE_RETURN_IF_ERROR(Elements(chunk.chunk).status());
     const Slot* slot = Find(chunk.chunk);
-    SYNCLINE_RETURN_IF_ERROR(CheckFits(slot->info, &chunk));
+    SYNCLINE_RETURN_IF_ERROR(CheckFits(slot->info, chunk));
     if (slot->tenure != Tenure::kOwned) continue;
     return absl::FailedPreconditionError(
         absl::StrCat("chunk ", chunk.chunk, " is this shard's own: is the sender of a copy an old one?"));

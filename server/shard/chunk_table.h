@@ -115,8 +115,8 @@ class ChunkTable {
   std::vector<ChunkSnapshot> Snapshot() const;
   // Memory for the updates after it.
   void PrepareForSnapshot() const;
-  // All or nothing. INVALID_ARGUMENT if the snapshot lacks a chunk or was made by another optimizer.
-  absl::Status Restore(const ShardSnapshot& snapshot);
+  // INVALID_ARGUMENT if a chunk was made by another optimizer; some may have been restored then.
+  absl::Status Restore(const StoredShard& stored);
 
   // Chunks come and go as the shard map says. Nothing may be pushed meanwhile.
   // Those to come. They count as owned once they have arrived.
@@ -196,8 +196,7 @@ class ChunkTable {
   }
   // After tenures have changed.
   void ListOwned();
-  // Null: there is none.
-  absl::Status CheckFits(const ChunkInfo& info, const ChunkSnapshot* snapshot) const;
+  absl::Status CheckFits(const ChunkInfo& info, const ChunkSnapshot& snapshot) const;
   // Of their slots' updates that come after `step` others.
   UpdateSettings SettingsAt(const Slot& slot, double step) const;
   size_t RowBytes(absl::Span<const uint32_t> slots, absl::Span<const Fragments> keys) const;

@@ -173,8 +173,9 @@ class Shard {
   virtual absl::StatusOr<std::shared_ptr<const WorkerState>> FetchWorkerState(
       const Sender& sender) = 0;
 
-  // Takes this shard's chunks from `snapshot`, which may hold more. Before any worker is admitted.
-  virtual absl::Status Restore(const ShardSnapshot& snapshot) = 0;
+  // Takes this shard's chunks, and copies that it keeps, from what is stored. Before any worker is admitted. A shard of
+  // which it failed may hold anything: drop it.
+  virtual absl::Status Restore(const StoredShard& stored) = 0;
 
   // sync with clip_norm: the squared norms of own chunks for `step`, the one that waits for norms
   // or the one before; UNAVAILABLE when it is not ready yet: ask again.

@@ -158,17 +158,17 @@ absl::StatusOr<std::shared_ptr<const WorkerState>> ShardImpl::FetchWorkerState(
   return worker_states_.Inherit({sender.rank(), sender.incarnation()});
 }
 
-absl::Status ShardImpl::Restore(const ShardSnapshot& snapshot) {
-  SYNCLINE_ASSIGN_OR_RETURN(auto policy, MakePolicy(options_.job, snapshot.step));
+absl::Status ShardImpl::Restore(const StoredShard& stored) {
+  SYNCLINE_ASSIGN_OR_RETURN(auto policy, MakePolicy(options_.job, stored.step));
   absl::MutexLock lock(&mu_);
   if (!policy_->members().empty()) {
     return absl::FailedPreconditionError("restore a shard before workers are admitted to it");
   }
-  for (const auto& state : snapshot.workers) {
+  for (const auto& state : stored.workers) {
     SYNCLINE_RETURN_IF_ERROR(chunks_->CheckFits(*state));
   }
-  SYNCLINE_RETURN_IF_ERROR(chunks_->Restore(snapshot));
-  for (const auto& state : snapshot.workers) worker_states_.Restore(state);
+  SYNCLINE_RETURN_IF_ERROR(chunks_->Restore(stored));
+  for (const auto& state : stored.workers) worker_states_.Restore(state);
   policy_ = std::move(policy);
   return absl::OkStatus();
 }

@@ -72,7 +72,7 @@ class ShardImpl final : public Shard {
   absl::Status KeepWorkerState(const Sender& sender, WorkerState state, bool leaving) override;
   absl::StatusOr<std::shared_ptr<const WorkerState>> FetchWorkerState(
       const Sender& sender) override;
-  absl::Status Restore(const ShardSnapshot& snapshot) override;
+  absl::Status Restore(const StoredShard& stored) override;
   absl::StatusOr<StepNormsReply> StepNorms(uint64_t step) const override {
     return norms_.Own(step);
   }

@@ -2,15 +2,18 @@
 #define SYNCLINE_SERVER_SHARD_SHARD_SNAPSHOT_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "common/cluster/ids.h"
 #include "common/optimizer/update_rule.h"
 #include "common/tensor/fragments.h"
+#include "server/store/erased_rows.h"
 
 namespace syncline {
 
@@ -35,12 +38,14 @@ struct ChunkSnapshot {
   uint32_t chunk = 0;
   uint64_t version = 0;
   Fragments weights;
-  // The optimizer's slots, in its own order, each as long as the weights.
+  // The optimizer's slots, in its own order, each as long as the weights; of rows see ChunkContent.
   std::vector<Fragments> state;
   std::vector<AppliedPushes> applied;
   // sync: how many steps are in it.
   Clock step = 0;
   LastUpdate last{};
+  // Of rows; null where nobody knows, as of what was read.
+  std::shared_ptr<const ErasedRows> erased{};
 };
 
 // What a worker carries from step to step beside the weights, of some chunks.
@@ -55,7 +60,17 @@ struct WorkerState {
   std::map<std::pair<uint32_t, uint32_t>, Fragments> slots;
 };
 
-// A shard, or in Restore any set of chunks that covers the shard's own.
+// What a shard is restored from, chunk by chunk, so that two of a table are never in memory.
+struct StoredShard {
+  // sync: steps applied. Otherwise the lowest live clock.
+  uint64_t step = 0;
+  // By rank.
+  std::vector<std::shared_ptr<const WorkerState>> workers;
+  // Blocks.
+  std::function<absl::StatusOr<ChunkSnapshot>(uint32_t chunk)> read;
+};
+
+// A shard between two steps; in bounded and async each chunk between two of its updates.
 struct ShardSnapshot {
   // sync: steps applied. Otherwise the lowest live clock.
   uint64_t step = 0;

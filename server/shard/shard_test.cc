@@ -121,6 +121,13 @@ TEST(Shard, RefusesStrangersAndNaN) {
   EXPECT_EQ(Weight(shard.get()), 0);
 }
 
+// `snapshot` must outlive it.
+StoredShard Stored(const ShardSnapshot& snapshot) {
+  return {snapshot.step, snapshot.workers, [&snapshot](uint32_t chunk) -> absl::StatusOr<ChunkSnapshot> {
+            return snapshot.chunks.at(chunk);
+          }};
+}
+
 TEST(Shard, SnapshotComesAtItsStepAndRestores) {
   const auto shard = Make(SYNC);
   absl::StatusOr<ShardSnapshot> snapshot = absl::UnknownError("not yet");
@@ -131,9 +138,9 @@ TEST(Shard, SnapshotComesAtItsStepAndRestores) {
     SYNCLINE_EXPECT_OK(shard->Commit(Worker(rank), 0, 1, {0, 1}));
   }
   SYNCLINE_ASSERT_OK(snapshot);
-  EXPECT_FALSE(shard->Restore(*snapshot).ok()) << "workers are admitted";
+  EXPECT_FALSE(shard->Restore(Stored(*snapshot)).ok()) << "workers are admitted";
   const auto other = Make(SYNC, false, 0);
-  SYNCLINE_ASSERT_OK(other->Restore(*snapshot));
+  SYNCLINE_ASSERT_OK(other->Restore(Stored(*snapshot)));
   EXPECT_EQ(Weight(other.get()), -2);
   EXPECT_EQ(other->Status().step(), 1u);
 }
@@ -191,7 +198,7 @@ TEST(Shard, ASnapshotHasWhatWorkersCarryBeforeItsStep) {
   EXPECT_EQ(wanted, (std::vector<bool>{false, true, false}));
   EXPECT_TRUE(shard->AwaitWorkerStates(absl::ZeroDuration(), &*snapshot).empty());
   const auto other = Make(SYNC, false, 0, TOPK);
-  SYNCLINE_ASSERT_OK(other->Restore(*snapshot));
+  SYNCLINE_ASSERT_OK(other->Restore(Stored(*snapshot)));
   UpdateMemberRequest admit;
   admit.set_incarnation(2);
   SYNCLINE_ASSERT_OK(other->UpdateMember(admit));

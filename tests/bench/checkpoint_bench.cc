@@ -15,7 +15,7 @@
 #include "common/cluster/shard_map.h"
 #include "common/io/posix_file_system.h"
 #include "common/threads/thread_pool.h"
-#include "server/durability/checkpoint_writer.h"
+#include "server/durability/shard_checkpoints.h"
 #include "server/shard/shard.h"
 #include "tests/bench/measure.h"
 
@@ -121,7 +121,8 @@ int Main() {
   snapshot = training.Snapshot();
   bool written = false;
   std::thread writer([&] {
-    Check(WriteShardSnapshot(PosixFileSystem(), folder, 0, training.map(), snapshot).ok(), "writing");
+    ShardCheckpoints checkpoints(&PosixFileSystem());
+    Check(checkpoints.Write({folder, "", 0, training.map()}, snapshot).ok(), "writing");
     written = true;
   });
   longest = 0;

@@ -1,29 +1,19 @@
-#ifndef SYNCLINE_SERVER_DURABILITY_CHECKPOINT_WRITER_H_
-#define SYNCLINE_SERVER_DURABILITY_CHECKPOINT_WRITER_H_
+#ifndef SYNCLINE_SERVER_DURABILITY_CHECKPOINT_FOLDERS_H_
+#define SYNCLINE_SERVER_DURABILITY_CHECKPOINT_FOLDERS_H_
 
+#include <cstdint>
 #include <string>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/io/file_system.h"
 #include "proto/checkpoint.pb.h"
-#include "proto/parameter_server.pb.h"
-#include "server/shard/shard_snapshot.h"
 
 namespace syncline {
 
 // docs/checkpoint_format.md has the grammar. While it is being written a checkpoint lies in
 // STEP.partial beside its place; only CommitCheckpoint gives it its name, so whatever folder has the
-// name is whole.
-
-// Writes one shard's part, `folder`/shard-NNNNN.safetensors, durably. Blocks. One call at a time for
-// a file; repeated, it writes the same bytes for the same snapshot.
-// RESOURCE_EXHAUSTED naming the file when the disk is full; what was written is removed.
-absl::StatusOr<std::vector<CheckpointFile>> WriteShardSnapshot(FileSystem& files,
-                                                               const std::string& folder,
-                                                               uint32_t shard, const ShardMap& map,
-                                                               const ShardSnapshot& snapshot);
+// name is whole. The shards' files in it are shard_checkpoints.h's.
 
 // Names of the folders of a checkpoint of `step` in `directory`: "step-0000000042".
 std::string CheckpointFolder(const std::string& directory, uint64_t step);
@@ -38,4 +28,4 @@ absl::StatusOr<std::string> CommitCheckpoint(FileSystem& files, const std::strin
 
 }  // namespace syncline
 
-#endif  // SYNCLINE_SERVER_DURABILITY_CHECKPOINT_WRITER_H_
+#endif  // SYNCLINE_SERVER_DURABILITY_CHECKPOINT_FOLDERS_H_

@@ -1,4 +1,4 @@
-#include "server/durability/checkpoint_writer.h"
+#include "server/durability/checkpoint_folders.h"
 
 #include "common/io/fault_file_system.h"
 #include "common/status/status_matchers.h"
@@ -16,10 +16,10 @@ using ::testing::HasSubstr;
 constexpr char kDirectory[] = "/job/checkpoints";
 
 absl::Status ReadSample(FileSystem& files, const std::string& folder) {
-  return ReadShardSnapshot(files, folder, SampleMap(1), 0).status();
+  return VerifyCheckpoint(files, folder).status();
 }
 
-TEST(CheckpointWriterTest, ACommittedCheckpointSurvivesACrash) {
+TEST(CheckpointFoldersTest, ACommittedCheckpointSurvivesACrash) {
   FaultFileSystem files;
   EXPECT_THAT(WriteSample(files, kDirectory, 2, 42),
               IsOkAndHolds("/job/checkpoints/step-0000000042"));
@@ -53,12 +53,12 @@ void CrashAtEveryChange(uint64_t step) {
   }
 }
 
-TEST(CheckpointWriterTest, ACrashAtAnyChangeLeavesAWholeCheckpoint) { CrashAtEveryChange(20); }
-TEST(CheckpointWriterTest, ACrashWhileReplacingTheSameStepLeavesAWholeCheckpoint) {
+TEST(CheckpointFoldersTest, ACrashAtAnyChangeLeavesAWholeCheckpoint) { CrashAtEveryChange(20); }
+TEST(CheckpointFoldersTest, ACrashWhileReplacingTheSameStepLeavesAWholeCheckpoint) {
   CrashAtEveryChange(10);
 }
 
-TEST(CheckpointWriterTest, AFullDiskAtAnyWriteLeavesNoCheckpointAndNamesTheFile) {
+TEST(CheckpointFoldersTest, AFullDiskAtAnyWriteLeavesNoCheckpointAndNamesTheFile) {
   FaultFileSystem plenty;
   SYNCLINE_ASSERT_OK(WriteSample(plenty, kDirectory, 2, 20).status());
   uint64_t needed = 0;
@@ -78,25 +78,25 @@ TEST(CheckpointWriterTest, AFullDiskAtAnyWriteLeavesNoCheckpointAndNamesTheFile)
   }
 }
 
-TEST(CheckpointWriterTest, AShardRemovesWhatItCouldNotFinish) {
+TEST(CheckpointFoldersTest, AShardRemovesWhatItCouldNotFinish) {
   FaultFileSystem files;
   SYNCLINE_ASSERT_OK(BeginCheckpoint(files, kDirectory, 5));
   files.SetCapacity(1000);
   const std::string folder = PartialCheckpointFolder(kDirectory, 5);
   const ShardMap map = SampleMap(1);
-  EXPECT_THAT(WriteShardSnapshot(files, folder, 0, map, SampleSnapshot(map, 0)),
+  EXPECT_THAT(WriteSampleShard(files, folder, map, 0),
               StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("shard-00000")));
   EXPECT_THAT(files.List(folder), IsOkAndHolds(ElementsAre()));
 }
 
-TEST(CheckpointWriterTest, AShardThatSeesNoFolderSaysWhy) {
+TEST(CheckpointFoldersTest, AShardThatSeesNoFolderSaysWhy) {
   FaultFileSystem files;
   const ShardMap map = SampleMap(1);
-  EXPECT_THAT(WriteShardSnapshot(files, "/elsewhere", 0, map, SampleSnapshot(map, 0)),
+  EXPECT_THAT(WriteSampleShard(files, "/elsewhere", map, 0),
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("shared file system")));
 }
 
-TEST(CheckpointWriterTest, KeepsTheNewestUpToItsOwnStep) {
+TEST(CheckpointFoldersTest, KeepsTheNewestUpToItsOwnStep) {
   FaultFileSystem files;
   for (uint64_t step : {900, 1, 2, 3, 4}) {
     SYNCLINE_ASSERT_OK(WriteSample(files, kDirectory, 1, step, 2).status());

@@ -1,0 +1,114 @@
+#include "server/durability/layer_plan.h"
+
+#include <cstring>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "server/store/row_format.h"
+#include "server/store/row_stream.h"
+
+namespace syncline {
+namespace {
+
+using Part = ChunkPart::Part;
+
+uint64_t BytesOf(const ChunkSnapshot& chunk) {
+  uint64_t bytes = chunk.weights.size();
+  for (const Fragments& state : chunk.state) bytes += state.size();
+  return bytes;
+}
+
+uint64_t BytesOf(const ChunkPart& part) {
+  if (part.part == Part::kNone) return 0;
+  if (part.part == Part::kAll) return BytesOf(*part.chunk);
+  return BytesOf(*part.chunk) - part.chunk->weights.size() + part.changed * part.stride +
+         part.erased.size() * sizeof(uint64_t);
+}
+
+// The last 8 bytes of the counts; 0 where nothing is counted.
+uint64_t CountedIn(const ChunkPart& part) {
+  uint64_t counted = 0;
+  if (part.stride == 0 || part.chunk->state.empty()) return counted;
+  const Fragments::Piece& end = part.chunk->state[0].pieces().back();
+  if (end.size >= sizeof(counted)) std::memcpy(&counted, end.data + end.size - sizeof(counted), sizeof(counted));
+  return counted;
+}
+
+size_t RowsChangedAfter(uint64_t version, const ChunkPart& part) {
+  size_t changed = 0;
+  ForEachRow(part.chunk->weights, part.stride, [&](const char* row) {
+    changed += RowFormat::ChangedAfter(version, row);
+    return absl::OkStatus();
+  }).IgnoreError();
+  return changed;
+}
+
+// What of a chunk has to be written if `known` is in other files.
+void LeaveOut(const Layers::Content& known, ChunkPart* part) {
+  const ChunkSnapshot& chunk = *part->chunk;
+  const bool counted = CountedIn(*part) != known.counted;
+  if (chunk.version == known.version && !counted) {
+    part->part = Part::kNone;
+  } else if (part->stride > 0 && chunk.erased != nullptr) {
+    std::optional<std::vector<uint64_t>> erased = chunk.erased->Since(known.version);
+    if (!erased) return;
+    const size_t changed = RowsChangedAfter(known.version, *part);
+    const bool none = changed == 0 && erased->empty() && !counted;
+    if (!none && 2 * (changed * part->stride + erased->size() * sizeof(uint64_t)) >= chunk.weights.size()) return;
+    part->part = none ? Part::kNone : Part::kChanged;
+    part->since = known.version;
+    part->changed = changed;
+    part->erased = *std::move(erased);
+  } else {
+    return;
+  }
+  part->below = known.layers.back();
+}
+
+}  // namespace
+
+LayerPlan PlanLayer(const Layers& last, std::vector<ChunkPart> parts) {
+  LayerPlan plan;
+  std::set<uint32_t> needed;
+  uint64_t all = 0, bytes = 0;
+  for (ChunkPart& part : parts) {
+    const auto known = last.chunks.find(part.chunk->chunk);
+    if (known != last.chunks.end()) LeaveOut(known->second, &part);
+    if (part.part != Part::kAll) needed.insert(known->second.layers.begin(), known->second.layers.end());
+    all += BytesOf(*part.chunk);
+    bytes += BytesOf(part);
+  }
+  for (const Layers::Layer& layer : last.layers) {
+    if (needed.count(layer.number) == 0) continue;
+    plan.kept.push_back(layer);
+    plan.number = layer.number + 1;
+    bytes += layer.file.bytes();
+  }
+  plan.parts = std::move(parts);
+  if (plan.kept.size() < kMostLayers && bytes <= kMostBytes * all + kSlack) return plan;
+  LayerPlan everything;
+  for (const ChunkPart& part : plan.parts) {
+    everything.parts.push_back({});
+    everything.parts.back().chunk = part.chunk;
+    everything.parts.back().stride = part.stride;
+  }
+  return everything;
+}
+
+Layers LayersAfter(const Layers& last, const LayerPlan& plan, const CheckpointFile& file) {
+  Layers after;
+  after.layers = plan.kept;
+  after.layers.push_back({plan.number, file});
+  for (const ChunkPart& part : plan.parts) {
+    Layers::Content& content = after.chunks[part.chunk->chunk];
+    if (part.part != Part::kAll) content.layers = last.chunks.at(part.chunk->chunk).layers;
+    if (part.part != Part::kNone) content.layers.push_back(plan.number);
+    content.version = part.chunk->version;
+    content.counted = CountedIn(part);
+  }
+  return after;
+}
+
+}  // namespace syncline

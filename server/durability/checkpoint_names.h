@@ -57,9 +57,9 @@ inline constexpr char kWorkersTensor[] = "workers";
 // tensor and first element: "linear0.weight@65536". Names of tensors may hold any character, so a
 // reader compares whole names and splits none of them but at the first slash.
 inline constexpr char kWeights[] = "weights";
-// A table's slot is "rows/TABLE@SLOT" instead, U8: its rows one after the other, as server/store/row_format lays them out;
-// or those that changed alone, and U64 [n] the keys of those erased first. Beside either what is counted of keys that
-// have no row (server/store/row_admission), U8.
+// A table's slot is "rows/TABLE@SLOT" instead, U8: its rows one after the other, as server/store/row_format lays them
+// out; or those that changed alone, and U64 [n] the keys of those erased first. Beside either what is counted of keys
+// that have no row (server/store/row_admission), U8.
 inline constexpr char kRows[] = "rows";
 inline constexpr char kChangedRows[] = "changed";
 inline constexpr char kErasedRows[] = "erased";

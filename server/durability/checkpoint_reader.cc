@@ -190,7 +190,8 @@ absl::Status CheckpointReader::ReadRows(const ShardFile* file, const Files& file
     SYNCLINE_ASSIGN_OR_RETURN(const bool counted, file->Read(kAdmission, id, "U8", &counts));
     if (counted && with_state && chunk->state.empty()) chunk->state.push_back(std::move(counts));
     if (layer.rows.size() % format.stride() != 0) {
-      return file->Damaged(absl::StrCat(id, " has ", layer.rows.size(), " bytes, which are no rows of ", format.stride()));
+      return file->Damaged(
+          absl::StrCat(id, " has ", layer.rows.size(), " bytes, which are no rows of ", format.stride()));
     }
     if (all || changed) layers.push_back(std::move(layer));
     if (all) break;

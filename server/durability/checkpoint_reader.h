@@ -20,8 +20,8 @@
 
 namespace syncline {
 
-// Reads what the coordinator and its shards wrote. Nothing is believed before it is checked: a missing file, a wrong size
-// or checksum is DATA_LOSS naming the file.
+// Reads what the coordinator and its shards wrote. Nothing is believed before it is checked: a missing file, a wrong
+// size or checksum is DATA_LOSS naming the file.
 
 // The newest whole checkpoint in `directory`; NOT_FOUND if there is none.
 absl::StatusOr<std::string> LatestCheckpoint(FileSystem& files, const std::string& directory);
@@ -47,7 +47,8 @@ class CheckpointReader {
   // Without `with_state`: weights and versions only.
   absl::StatusOr<ChunkSnapshot> Read(uint32_t chunk, bool with_state) const;
   // What workers carry of these chunks, by rank.
-  absl::StatusOr<std::vector<std::shared_ptr<const WorkerState>>> ReadWorkers(const std::vector<uint32_t>& chunks) const;
+  absl::StatusOr<std::vector<std::shared_ptr<const WorkerState>>> ReadWorkers(
+      const std::vector<uint32_t>& chunks) const;
 
  private:
   // By layer.
@@ -85,7 +86,7 @@ struct VerifiedCheckpoint {
 absl::StatusOr<VerifiedCheckpoint> VerifyCheckpoint(FileSystem& files, const std::string& folder);
 
 // Puts the weights of a checkpoint together in one safetensors file: a tensor each, whole, under
-// its own name. Durable when it returns. Holds a chunk or a table's slot in memory at a time, and the keys of the tables.
+// its own name. Durable when it returns. Holds a chunk or a table's slot in memory at a time, and the tables' keys.
 absl::Status ExportCheckpoint(FileSystem& files, const std::string& folder, const std::string& to);
 
 }  // namespace syncline

@@ -18,10 +18,10 @@
 
 namespace syncline {
 
-// Writes a shard's part of one checkpoint after the other. It remembers what is in the last one, and what has not changed
-// since is not written again: the new checkpoint gets links to the files that have it (layer_plan.h says what is written,
-// and when all is). So each checkpoint's folder has all that it needs, and any of them may be deleted. Where the file
-// system has no links everything is written each time.
+// Writes a shard's part of one checkpoint after the other. It remembers what is in the last one, and what has not
+// changed since is not written again: the new checkpoint gets links to the files that have it (layer_plan.h says what
+// is written, and when all is). So each checkpoint's folder has all that it needs, and any of them may be deleted.
+// Where the file system has no links everything is written each time.
 //
 // Whether a checkpoint came to be is for its manifest to say: what is remembered counts only as far as the manifest of
 // the base names the very files.
@@ -39,7 +39,7 @@ class ShardCheckpoints {
     // This shard's place in `map`.
     uint32_t shard = 0;
     ShardMap map;
-    // Whose snapshots these are, compared by owner: of another one nothing is known. Null for one that is always the same.
+    // Whose snapshots these are, compared by owner: of another one nothing is known. Null: always the same one's.
     std::shared_ptr<const void> of{};
   };
   // Returns the files of this shard that belong to the checkpoint when they and their names are durable. Blocks. Asked

@@ -412,7 +412,8 @@ TEST_F(ShardCheckpointsTest, WhatIsMissingOrBrokenBelowIsNamed) {
   const std::string base = latest_ + "/rows-00000.safetensors";
   SYNCLINE_ASSERT_OK_AND_ASSIGN(std::string bytes, ReadFile(files_, base));
   SYNCLINE_ASSERT_OK(files_.RemoveFile(base));
-  EXPECT_THAT(VerifyCheckpoint(files_, latest_).status(), StatusIs(StatusCode::kDataLoss, HasSubstr(base + ": is missing")));
+  EXPECT_THAT(VerifyCheckpoint(files_, latest_).status(),
+              StatusIs(StatusCode::kDataLoss, HasSubstr(base + ": is missing")));
   bytes[bytes.size() / 2] ^= 1;
   SYNCLINE_ASSERT_OK(WriteFileAtomically(files_, base, bytes));
   EXPECT_THAT(VerifyCheckpoint(files_, latest_).status(), StatusIs(StatusCode::kDataLoss, HasSubstr(base)));
@@ -424,7 +425,8 @@ TEST_F(ShardCheckpointsTest, WhatIsMissingOrBrokenBelowIsNamed) {
   }));
   SYNCLINE_ASSERT_OK(BeginCheckpoint(files_, kDirectory, 3));
   for (const CheckpointFile& file : manifest.files()) {
-    SYNCLINE_ASSERT_OK(files_.Link(latest_ + "/" + file.name(), kDirectory + ("/step-0000000003.partial/" + file.name())));
+    const std::string to = PartialCheckpointFolder(kDirectory, 3) + "/" + file.name();
+    SYNCLINE_ASSERT_OK(files_.Link(latest_ + "/" + file.name(), to));
   }
   manifest.set_step(3);
   SYNCLINE_ASSERT_OK(Commit(manifest));

@@ -1,5 +1,5 @@
-// What a checkpoint writes when it goes on from the last one: a shard with a table of a million rows (16 floats, row-wise
-// Adagrad), of which one in a hundred is touched in between. And how long it takes to restore what two of them made.
+// What a checkpoint writes when it goes on from the last one: a shard with a table of a million rows (16 floats,
+// row-wise Adagrad), of which one in a hundred is touched in between. And how long it takes to restore from two files.
 
 #include <cstdio>
 #include <cstdlib>
@@ -111,8 +111,8 @@ class Training {
 
 void Report(const char* name, double value, const char* unit, double reference, double at_most) {
   std::printf("{\"group\": \"incremental_checkpoint\", \"name\": \"%s\", \"value\": %.6g, \"unit\": \"%s\", "
-              "\"reference\": %.6g, \"ratio\": %.4g, \"at_most\": %g}\n", name, value, unit, reference, value / reference,
-              at_most);
+              "\"reference\": %.6g, \"ratio\": %.4g, \"at_most\": %g}\n",
+              name, value, unit, reference, value / reference, at_most);
 }
 
 int Main() {
@@ -131,8 +131,8 @@ int Main() {
   const double merged = Seconds([&] { training.RestoreLatest(); });
   std::filesystem::remove_all(directory);
   const auto bytes = [](uint64_t count) { return static_cast<double>(count); };
-  Report("bytes written after 1 % of a million rows was touched, to all", bytes(part.first), "bytes", bytes(whole.first),
-         0.02);
+  Report("bytes written after 1 % of a million rows was touched, to all", bytes(part.first), "bytes",
+         bytes(whole.first), 0.02);
   Report("bytes linked, to all", bytes(part.second), "bytes", bytes(whole.first), 1);
   Report("time to write them, to that for all", second, "s", first, 1);
   Report("time to restore both, to that for all in one", merged, "s", restored, 1.5);

@@ -51,6 +51,7 @@ class Chunk {
 
   // Itself, if it is a table's slot; otherwise null.
   virtual const RowChunk* rows() const { return nullptr; }
+  virtual RowChunk* rows() { return nullptr; }
 
   virtual uint64_t version() const = 0;
   // Of the weights and the optimizer's state.
@@ -61,7 +62,7 @@ class Chunk {
   // changes, for rows that are none.
   virtual absl::Status Restore(uint64_t version, const ChunkContent& content) = 0;
 
-  // One update with the sum of `gradients`, in the order given.
+  // One update with the sum of `gradients`, in the order given. Rows must have been fetched.
   virtual void Update(absl::Span<const Contribution> gradients, const UpdateSettings& settings) = 0;
 
   // The squared norm of the sum of `gradients`, as it is, in an order that depends on the number of

@@ -64,18 +64,21 @@ struct ChunkMaker::TableMaker {
   const double base_rate;
 };
 
-ChunkMaker::ChunkMaker(const JobManifest& job, const ShardMap& map, std::unique_ptr<const UpdateRule> rule)
+ChunkMaker::ChunkMaker(const JobManifest& job, const ShardMap& map, std::unique_ptr<const UpdateRule> rule,
+                       std::shared_ptr<TableMemory> memory)
     : seed_(job.seed()),
       base_rate_(BaseLearningRate(job.optimizer())),
       tensors_(map.tensors().begin(), map.tensors().end()),
       rule_(std::move(rule)),
+      memory_(std::move(memory)),
       tables_(tensors_.size()) {}
 
 ChunkMaker::~ChunkMaker() = default;
 
-absl::StatusOr<std::unique_ptr<const ChunkMaker>> ChunkMaker::Create(const JobManifest& job, const ShardMap& map) {
+absl::StatusOr<std::unique_ptr<const ChunkMaker>> ChunkMaker::Create(const JobManifest& job, const ShardMap& map,
+                                                                       std::shared_ptr<TableMemory> memory) {
   SYNCLINE_ASSIGN_OR_RETURN(auto rule, MakeUpdateRule(job.optimizer()));
-  std::unique_ptr<ChunkMaker> maker(new ChunkMaker(job, map, std::move(rule)));
+  std::unique_ptr<ChunkMaker> maker(new ChunkMaker(job, map, std::move(rule), std::move(memory)));
   for (size_t t = 0; t < maker->tensors_.size(); ++t) {
     if (!IsTable(maker->tensors_[t])) continue;
     const Table& table = maker->tensors_[t].table();
@@ -88,7 +91,7 @@ absl::StatusOr<std::unique_ptr<const ChunkMaker>> ChunkMaker::Create(const JobMa
 std::unique_ptr<Chunk> ChunkMaker::Make(const ChunkInfo& info) const {
   if (const auto& table = tables_[info.tensor]; table != nullptr) {
     return std::make_unique<RowChunk>(table->format, table->rule.get(), table->values, table->admission,
-                                      table->eviction);
+                                      table->eviction, memory_);
   }
   auto chunk = std::make_unique<DenseChunk>(rule_.get(), info.elements);
   Initialize(tensors_[info.tensor], seed_, info.begin, info.elements, chunk->initial_weights());

@@ -13,6 +13,7 @@
 #include "proto/parameter_server.pb.h"
 #include "server/store/chunk.h"
 #include "server/store/row_format.h"
+#include "server/store/table_memory.h"
 
 namespace syncline {
 
@@ -20,8 +21,9 @@ namespace syncline {
 // makes.
 class ChunkMaker {
  public:
-  // INVALID_ARGUMENT for an optimizer out of range, naming the field.
-  static absl::StatusOr<std::unique_ptr<const ChunkMaker>> Create(const JobManifest& job, const ShardMap& map);
+  // INVALID_ARGUMENT for an optimizer out of range, naming the field. `memory` is what the tables share; null: no limit.
+  static absl::StatusOr<std::unique_ptr<const ChunkMaker>> Create(const JobManifest& job, const ShardMap& map,
+                                                                  std::shared_ptr<TableMemory> memory = nullptr);
   ~ChunkMaker();
 
   std::unique_ptr<Chunk> Make(const ChunkInfo& info) const;
@@ -36,12 +38,14 @@ class ChunkMaker {
 
  private:
   struct TableMaker;
-  ChunkMaker(const JobManifest& job, const ShardMap& map, std::unique_ptr<const UpdateRule> rule);
+  ChunkMaker(const JobManifest& job, const ShardMap& map, std::unique_ptr<const UpdateRule> rule,
+             std::shared_ptr<TableMemory> memory);
 
   const uint64_t seed_;
   const double base_rate_;
   const std::vector<TensorSpec> tensors_;
   const std::unique_ptr<const UpdateRule> rule_;
+  const std::shared_ptr<TableMemory> memory_;
   // By tensor; null for dense ones.
   std::vector<std::unique_ptr<const TableMaker>> tables_;
 };

@@ -9,6 +9,7 @@
 #include "server/store/row_admission.h"
 #include "server/store/row_eviction.h"
 #include "server/store/row_slot.h"
+#include "server/store/table_memory.h"
 
 namespace syncline {
 
@@ -19,17 +20,31 @@ class RowChunk final : public Chunk {
   // How many updates come before rows are looked at for eviction again.
   static constexpr uint64_t kEvictionInterval = 64;
 
-  // `rule` must outlive the chunk.
+  // `rule` must outlive the chunk. `memory` may be null.
   RowChunk(const RowFormat& format, const RowRule* rule, const InitialRows& initializer,
-           const AdmissionPolicy& admission, const EvictionPolicy& eviction)
-      : slot_(format, rule, initializer, admission), eviction_(eviction) {}
+           const AdmissionPolicy& admission, const EvictionPolicy& eviction,
+           std::shared_ptr<TableMemory> memory = nullptr);
+  ~RowChunk() override;
 
-  // The weights of rows, [keys, dim]; of those that are not there as they would begin. May run beside other reads.
-  void Read(absl::Span<const uint64_t> keys, float* to) const { slot_.Read(keys, to); }
+  // The weights of rows, [keys, dim]; of those that are not there as they would begin. May run beside other reads. What
+  // is cold is added to `cold`, and nothing of what was read counts then: Fetch, and read again.
+  void Read(absl::Span<const uint64_t> keys, float* to, ColdReads* cold = nullptr) const;
+  // Before an update: of all that it is made of.
+  void FindCold(absl::Span<const Contribution> gradients, ColdReads* cold) const;
+  absl::Status Fetch(absl::Span<const uint64_t> keys, const ColdReads& reads);
+  absl::Status Fetch(absl::Span<const Contribution> gradients, const ColdReads& reads);
+
+  // What makes room in memory (RowSlot). At most an eighth of the pages leave at a time.
+  RowPages::Leaving Leave();
+  void Left(const RowPages::Leaving& pages, absl::Span<const uint64_t> places);
+  absl::Status Compact();
+
+  size_t page_bytes() const { return slot_.page_bytes(); }
   size_t row_count() const { return slot_.rows(); }
   RowSlot::Counters counters() const { return slot_.counters(); }
 
   const RowChunk* rows() const override { return this; }
+  RowChunk* rows() override { return this; }
   uint64_t version() const override { return slot_.version(); }
   size_t bytes() const override { return slot_.bytes(); }
   Fragments weights() const override { return slot_.Snapshot(); }
@@ -45,8 +60,13 @@ class RowChunk final : public Chunk {
   void Finish(const LayerSums&, const UpdateSettings&) override {}
 
  private:
+  // Tells what the rows take by now.
+  void Account();
+
+  const std::shared_ptr<TableMemory> memory_;
   RowSlot slot_;
   const EvictionPolicy eviction_;
+  int64_t bytes_ = 0, rows_ = 0, cold_ = 0;  // told
 };
 
 }  // namespace syncline

@@ -53,20 +53,24 @@ class Judge {
 
 }  // namespace
 
-std::vector<uint64_t> RowsToEvict(const RowSlot& slot, const EvictionPolicy& policy) {
+std::vector<uint64_t> RowsToEvict(const RowSlot& slot, const EvictionPolicy& policy, uint64_t judged) {
   const bool full = policy.capacity > 0 && slot.rows() > policy.capacity;
   std::vector<uint64_t> keys;
   if (!full && policy.max_age == 0 && policy.min_norm <= 0) return keys;
   Judge judge(slot, policy);
   std::vector<std::pair<double, uint64_t>> others;
-  for (size_t number = 0; number < slot.rows(); ++number) {
-    const char* const row = slot.At(number);
+  const auto now = static_cast<uint32_t>(slot.version());
+  const auto wanted = [&](const RowPages::Notes& cold) {
+    if (full || (policy.max_age > 0 && now - cold.oldest >= policy.max_age)) return true;
+    return policy.min_norm > 0 && static_cast<int32_t>(cold.newest - static_cast<uint32_t>(judged)) > 0;
+  };
+  slot.ForEachRow(wanted, [&](const char* row) {
     if (judge.Condemned(row)) {
       keys.push_back(RowFormat::Key(row));
     } else if (full) {
       others.emplace_back(judge.Worth(row), RowFormat::Key(row));
     }
-  }
+  });
   if (others.size() > policy.capacity && full) {
     const size_t stay = policy.capacity - policy.capacity / 8;
     const auto end = others.begin() + static_cast<ptrdiff_t>(others.size() - stay);

@@ -29,8 +29,10 @@ struct EvictionPolicy {
 
 // The keys of the rows to erase now (RowSlot::Erase), for whoever also has to tell others: a
 // function of the slot's rows, in whatever order they lie, and its version. Rows that are equal in
-// the order go by key. Goes over all rows, unless `capacity` is the only rule and is kept.
-std::vector<uint64_t> RowsToEvict(const RowSlot& slot, const EvictionPolicy& policy);
+// the order go by key. Goes over all rows, unless `capacity` is the only rule and is kept; of cold ones,
+// unless there are more than `capacity`, over pages that have some old enough or, for their norm, touched
+// after update `judged`: the others' norms were looked at before.
+std::vector<uint64_t> RowsToEvict(const RowSlot& slot, const EvictionPolicy& policy, uint64_t judged = 0);
 
 }  // namespace syncline
 

@@ -15,13 +15,14 @@ RowIndex::RowIndex() {
 uint32_t RowIndex::FindOne(const RowPages& rows, uint64_t key, uint64_t hash) const {
   const Part& part = parts_[PartOf(hash)];
   const uint8_t tag = TagOf(hash);
-  uint32_t at = FirstGroup(hash, part.count);
+  uint32_t at = FirstGroup(PositionOf(hash), part.count);
   // Erased rows may leave places in groups that others have passed, all around.
   for (uint32_t left = part.count; left > 0; --left) {
     const Group& group = part.groups[at];
     for (uint32_t match = Match(group, tag); match != 0; match &= match - 1) {
       const uint32_t number = group.numbers[__builtin_ctz(match)];
-      if (KeyOf(rows.At(number)) == key) return number;
+      const char* const row = rows.At(number);
+      if (row != nullptr && KeyOf(row) == key) return number;
     }
     if (group.passed == 0) break;
     at = at + 1 == part.count ? 0 : at + 1;
@@ -29,8 +30,8 @@ uint32_t RowIndex::FindOne(const RowPages& rows, uint64_t key, uint64_t hash) co
   return kNoRow;
 }
 
-void RowIndex::Place(uint64_t hash, uint32_t number, Part* part) {
-  for (uint32_t at = FirstGroup(hash, part->count);; at = at + 1 == part->count ? 0 : at + 1) {
+void RowIndex::Place(uint32_t position, uint8_t tag, uint32_t number, Part* part) {
+  for (uint32_t at = FirstGroup(position, part->count);; at = at + 1 == part->count ? 0 : at + 1) {
     Group& group = part->groups[at];
     const uint32_t free = Match(group, 0);
     if (free == 0) {
@@ -38,7 +39,7 @@ void RowIndex::Place(uint64_t hash, uint32_t number, Part* part) {
       continue;
     }
     const int place = __builtin_ctz(free);
-    group.tags[place] = TagOf(hash);
+    group.tags[place] = tag;
     group.numbers[place] = number;
     ++part->rows;
     return;
@@ -55,12 +56,13 @@ void RowIndex::Grow(const RowPages& rows, Part* part) {
     if (at >= part->count) return;
     const Group& group = part->groups[at];
     for (size_t place = 0; place < kGroup; ++place) {
-      if (group.tags[place] != 0) visit(group.numbers[place]);
+      if (group.tags[place] != 0) visit(group.tags[place], group.numbers[place]);
     }
   };
-  const auto prefetch = [&rows](uint32_t number) { __builtin_prefetch(rows.At(number)); };
-  const auto move = [&rows, &grown](uint32_t number) {
-    Place(RowHash(KeyOf(rows.At(number))), number, &grown);
+  const auto prefetch = [&rows](uint8_t, uint32_t number) { __builtin_prefetch(rows.At(number)); };
+  const auto move = [&rows, &grown](uint8_t tag, uint32_t number) {
+    const char* const row = rows.At(number);
+    Place(row == nullptr ? rows.Mark(number) : MarkOf(KeyOf(row)), tag, number, &grown);
   };
   for (uint32_t at = 0; at < kAhead; ++at) each_row(at, prefetch);
   for (uint32_t at = 0; at < part->count; ++at) {
@@ -74,13 +76,13 @@ void RowIndex::Insert(const RowPages& rows, uint64_t key, uint32_t number) {
   const uint64_t hash = RowHash(key);
   Part& part = parts_[PartOf(hash)];
   if (part.rows >= part.count * (kGroup * 0.9)) Grow(rows, &part);
-  Place(hash, number, &part);
+  Place(PositionOf(hash), TagOf(hash), number, &part);
 }
 
 template <typename Visit>
 uint32_t* RowIndex::Locate(uint64_t hash, uint32_t number, const Visit& visit, uint8_t** tag) {
   Part& part = parts_[PartOf(hash)];
-  for (uint32_t at = FirstGroup(hash, part.count);; at = at + 1 == part.count ? 0 : at + 1) {
+  for (uint32_t at = FirstGroup(PositionOf(hash), part.count);; at = at + 1 == part.count ? 0 : at + 1) {
     Group& group = part.groups[at];
     for (uint32_t match = Match(group, TagOf(hash)); match != 0; match &= match - 1) {
       const int place = __builtin_ctz(match);

@@ -22,6 +22,9 @@ namespace syncline {
 // none did, so nothing is left behind where a row is erased). The key itself is in the row, and is
 // checked there.
 //
+// Rows that are cold (RowPages) are in it too, by their mark, which is the position that their hash has in a part: so
+// the table grows without them, and few of them need to be read to see that they are another key's.
+//
 // The table is 32 parts of their own, by hash. A part that is 9/10 full grows by 1/7, so that a row
 // takes 5.9 to 6.8 bytes, and no insertion waits for more than a thirty-second to be moved. It
 // never shrinks.
@@ -33,7 +36,8 @@ class RowIndex {
   static constexpr uint32_t kNoRow = 0xffffffffu;
   RowIndex();
 
-  // Calls visit(i, number) for each key, in order, with the number of its row in `rows` or kNoRow.
+  // Calls visit(i, number) for each key, in order, with the number of its row in `rows`, or kNoRow if it has none or
+  // one that is cold.
   // The first `row_bytes` of that row, at least 8, have been asked for some keys before.
   template <typename Visit>
   void ForEach(const RowPages& rows, absl::Span<const uint64_t> keys, size_t row_bytes,
@@ -41,6 +45,11 @@ class RowIndex {
   uint32_t Find(const RowPages& rows, uint64_t key) const {
     return FindOne(rows, key, RowHash(key));
   }
+  // Calls visit(number) for the cold rows that may be the key's: its own, if it is cold, and seldom another.
+  template <typename Visit>
+  void ForEachCold(const RowPages& rows, uint64_t key, const Visit& visit) const;
+  // What the mark of the key's row is when it becomes cold.
+  static uint32_t MarkOf(uint64_t key) { return PositionOf(RowHash(key)); }
 
   // Enters row `number`, which is in `rows`; its key must not be in the index.
   void Insert(const RowPages& rows, uint64_t key, uint32_t number);
@@ -81,8 +90,11 @@ class RowIndex {
     const uint8_t tag = hash & 0xff;
     return tag == 0 ? 0xff : tag;
   }
-  static uint32_t FirstGroup(uint64_t hash, uint32_t count) {
-    return static_cast<uint32_t>((hash >> 11 & 0xffffffffu) * count >> 32);
+  static uint32_t PositionOf(uint64_t hash) {
+    return static_cast<uint32_t>(hash >> 20 & ((1u << RowPages::kMarkBits) - 1));
+  }
+  static uint32_t FirstGroup(uint32_t position, uint32_t count) {
+    return static_cast<uint32_t>(uint64_t{position} * count >> RowPages::kMarkBits);
   }
   // One bit of each place in the group that has this tag.
   static uint32_t Match(const Group& group, uint8_t tag) {
@@ -105,7 +117,7 @@ class RowIndex {
   // Where a row is: calls visit(group) for the groups before it.
   template <typename Visit>
   uint32_t* Locate(uint64_t hash, uint32_t number, const Visit& visit, uint8_t** tag);
-  static void Place(uint64_t hash, uint32_t number, Part* part);
+  static void Place(uint32_t position, uint8_t tag, uint32_t number, Part* part);
   static void Grow(const RowPages& rows, Part* part);
 
   Part parts_[kParts];
@@ -114,7 +126,7 @@ class RowIndex {
 inline void RowIndex::FindGroup(uint64_t key, Search* search) const {
   search->hash = RowHash(key);
   const Part& part = parts_[PartOf(search->hash)];
-  search->group = &part.groups[FirstGroup(search->hash, part.count)];
+  search->group = &part.groups[FirstGroup(PositionOf(search->hash), part.count)];
   __builtin_prefetch(search->group);
 }
 
@@ -126,14 +138,31 @@ inline void RowIndex::FindRow(const RowPages& rows, size_t row_bytes, Search* se
   if (match == 0) return;
   search->number = search->group->numbers[__builtin_ctz(match)];
   search->row = rows.At(search->number);
-  RowPages::Prefetch(search->row, row_bytes);
+  if (search->row != nullptr) RowPages::Prefetch(search->row, row_bytes);
 }
 
 inline uint32_t RowIndex::FindKey(const RowPages& rows, uint64_t key, const Search& search) const {
-  if (search.row == nullptr ? search.group->passed == 0 : KeyOf(search.row) == key) {
+  if (search.row != nullptr ? KeyOf(search.row) == key : search.number == kNoRow && search.group->passed == 0) {
     return search.number;
   }
   return FindOne(rows, key, search.hash);
+}
+
+template <typename Visit>
+void RowIndex::ForEachCold(const RowPages& rows, uint64_t key, const Visit& visit) const {
+  const uint64_t hash = RowHash(key);
+  const uint32_t position = PositionOf(hash);
+  const Part& part = parts_[PartOf(hash)];
+  uint32_t at = FirstGroup(position, part.count);
+  for (uint32_t left = part.count; left > 0; --left) {
+    const Group& group = part.groups[at];
+    for (uint32_t match = Match(group, TagOf(hash)); match != 0; match &= match - 1) {
+      const uint32_t number = group.numbers[__builtin_ctz(match)];
+      if (rows.At(number) == nullptr && rows.Mark(number) == position) visit(number);
+    }
+    if (group.passed == 0) return;
+    at = at + 1 == part.count ? 0 : at + 1;
+  }
 }
 
 template <typename Visit>

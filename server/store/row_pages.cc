@@ -22,8 +22,7 @@ size_t RowsPerPage(size_t stride) {
 
 // What a snapshot holds.
 struct RowPages::Shown {
-  Shown(std::vector<Buffer> pages, std::shared_ptr<Watch> watch)
-      : pages(std::move(pages)), watch(std::move(watch)) {
+  explicit Shown(std::shared_ptr<Watch> watch) : watch(std::move(watch)) {
     this->watch->snapshots.fetch_add(1, std::memory_order_relaxed);
   }
   ~Shown() {
@@ -33,27 +32,32 @@ struct RowPages::Shown {
   }
 
   std::vector<Buffer> pages;
+  std::vector<std::shared_ptr<const ColdPage>> cold;
   const std::shared_ptr<Watch> watch;
 };
 
-RowPages::RowPages(size_t stride)
+RowPages::RowPages(size_t stride, std::shared_ptr<ColdPages> store)
     : stride_(stride),
       rows_per_page_(RowsPerPage(stride)),
-      reciprocal_(std::numeric_limits<uint64_t>::max() / rows_per_page_ + 1) {}
+      reciprocal_(std::numeric_limits<uint64_t>::max() / rows_per_page_ + 1),
+      store_(std::move(store)) {}
+
+size_t RowPages::page_bytes() const {
+  return (rows_per_page_ * stride_ + Buffer::kAlignment - 1) / Buffer::kAlignment * Buffer::kAlignment;
+}
 
 size_t RowPages::bytes() const {
-  const size_t page = rows_per_page_ * stride_;
-  const size_t whole = (page + Buffer::kAlignment - 1) / Buffer::kAlignment * Buffer::kAlignment;
-  return pages_.size() * whole + pages_.capacity() * (sizeof(Buffer) + sizeof(char*));
+  return in_memory_ * page_bytes() + marked_ * rows_per_page_ * kMarkBytes +
+         pages_.capacity() * (sizeof(PageState) + sizeof(char*));
 }
 
 void RowPages::CopyIfShown(size_t page) {
   // As a rule there is no snapshot, and the pages' own counts need not be looked up.
-  if (watch_->snapshots.load(std::memory_order_acquire) == 0 || pages_[page].Unique()) return;
-  Buffer copy = Buffer::Allocate(rows_per_page_ * stride_);
+  if (watch_->snapshots.load(std::memory_order_acquire) == 0 || pages_[page].memory.Unique()) return;
+  Buffer copy = Buffer::Allocate(page_bytes());
   std::memcpy(copy.data(), starts_[page], copy.size());
   starts_[page] = copy.data();
-  pages_[page] = std::move(copy);
+  pages_[page].memory = std::move(copy);
 }
 
 char* RowPages::Mutable(uint32_t row) {
@@ -61,30 +65,202 @@ char* RowPages::Mutable(uint32_t row) {
   return const_cast<char*>(At(row));
 }
 
-char* RowPages::Append() {
-  if (size_ == pages_.size() * rows_per_page_) {
-    pages_.push_back(Buffer::Allocate(rows_per_page_ * stride_));
-    starts_.push_back(pages_.back().data());
+void RowPages::NewTail() {
+  if (tail_ != kNone) {
+    pages_[tail_].notes.seen = now_;
+    order_.push_back(tail_);
   }
-  return Mutable(static_cast<uint32_t>(size_++));
+  if (unused_.empty()) {
+    tail_ = page_count();
+    pages_.emplace_back();
+    starts_.push_back(nullptr);
+  } else {
+    tail_ = unused_.back();
+    unused_.pop_back();
+  }
+  if (spare_.size() == 0) {
+    spare_ = Buffer::Allocate(page_bytes());
+    ++in_memory_;
+  }
+  starts_[tail_] = spare_.data();
+  pages_[tail_].memory = std::exchange(spare_, Buffer());
+}
+
+char* RowPages::Append(uint32_t* row) {
+  if (tail_ == kNone || pages_[tail_].end == rows_per_page_) NewTail();
+  PageState& page = pages_[tail_];
+  const uint32_t number = First(tail_) + page.end++;
+  if (page.marks != nullptr) SetMark(number, kThere);
+  ++page.live;
+  ++size_;
+  if (row != nullptr) *row = number;
+  return Mutable(number);
 }
 
 void RowPages::RemoveLast() {
+  PageState& page = pages_[tail_];
   --size_;
-  // One empty page stays, for what comes and goes at the border.
-  if (size_ + 2 * rows_per_page_ > pages_.size() * rows_per_page_) return;
-  pages_.pop_back();
-  starts_.pop_back();
+  --page.live;
+  if (page.marks != nullptr) SetMark(Last(), 0);
+  do {
+    --page.end;
+  } while (page.end > 0 && !Exists(Last()));
+  if (page.end > 0) return;
+  // One empty page stays.
+  if (spare_.size() == 0 && page.memory.Unique()) {
+    spare_ = std::move(page.memory);
+    ++in_memory_;
+  }
+  Drop(tail_);
+  tail_ = kNone;
+  if (order_.empty()) return;
+  BecomeTail(order_.back());
+  order_.pop_back();
+}
+
+void RowPages::BecomeTail(uint32_t page) {
+  tail_ = page;
+  while (!Exists(Last())) --pages_[page].end;
+}
+
+void RowPages::Keep(uint32_t page) {
+  if (tail_ == kNone) return BecomeTail(page);
+  order_.push_back(page);
+}
+
+// A page without rows.
+void RowPages::Drop(uint32_t page) {
+  PageState& state = pages_[page];
+  in_memory_ -= starts_[page] != nullptr;
+  marked_ -= state.marks != nullptr;
+  state = PageState();
+  starts_[page] = nullptr;
+  unused_.push_back(page);
 }
 
 Fragments RowPages::Snapshot() const {
-  const size_t used = (size_ + rows_per_page_ - 1) / rows_per_page_;
-  std::vector<Buffer> pages(pages_.begin(), pages_.begin() + static_cast<ptrdiff_t>(used));
-  Fragments rows(std::make_shared<Shown>(std::move(pages), watch_));
-  for (size_t page = 0; page < used; ++page) {
-    rows.Append(starts_[page], std::min(rows_per_page_, size_ - page * rows_per_page_) * stride_);
+  const auto shown = std::make_shared<Shown>(watch_);
+  Fragments rows(shown);
+  for (uint32_t page = 0; page < page_count(); ++page) {
+    const PageState& state = pages_[page];
+    if (state.live == 0) continue;
+    if (state.cold == nullptr) {
+      shown->pages.push_back(state.memory);
+    } else {
+      shown->cold.push_back(state.cold);
+    }
+    if (state.live == state.end) {
+      rows.Append(state.cold == nullptr ? starts_[page] : state.cold->view(), state.end * stride_);
+      continue;
+    }
+    const char* begin = nullptr;
+    const char* end = nullptr;
+    ForEachRow(page, [&](uint32_t, const char* row) {
+      if (row != end) {
+        rows.Append(begin, static_cast<size_t>(end - begin));
+        begin = row;
+      }
+      end = row + stride_;
+    });
+    rows.Append(begin, static_cast<size_t>(end - begin));
   }
   return rows;
+}
+
+uint32_t RowPages::TakeOldest() {
+  const uint32_t page = order_.front();
+  order_.pop_front();
+  return page;
+}
+
+RowPages::Leaving RowPages::Leave(std::vector<uint32_t> pages) {
+  const auto shown = std::make_shared<Shown>(watch_);
+  Leaving leaving;
+  for (const uint32_t page : pages) {
+    pages_[page].leaving = true;
+    shown->pages.push_back(pages_[page].memory);
+    leaving.bytes.push_back(starts_[page]);
+  }
+  leaving.pages = std::move(pages);
+  leaving.shown = shown;
+  leaving.of = watch_.get();
+  return leaving;
+}
+
+void RowPages::MakeCold(const Leaving& leaving, absl::Span<const uint64_t> places,
+                        const std::function<uint32_t(const char* row)>& mark) {
+  for (size_t i = 0; i < leaving.pages.size(); ++i) {
+    // Held at once, so that the place is free again if it is not wanted.
+    auto cold = std::make_shared<const ColdPage>(store_, places[i], page_bytes());
+    if (leaving.of != watch_.get()) continue;
+    const uint32_t page = leaving.pages[i];
+    PageState& state = pages_[page];
+    state.leaving = false;
+    if (state.live == 0) {
+      Drop(page);
+    } else if (starts_[page] != leaving.bytes[i]) {
+      Keep(page);  // written to meanwhile
+    } else {
+      AddMarks(&state);
+      ForEachRow(page, [&](uint32_t row, const char* bytes) { SetMark(row, kThere | mark(bytes)); });
+      state.memory = Buffer();
+      starts_[page] = nullptr;
+      --in_memory_;
+      state.cold = std::move(cold);
+      cold_ += state.live;
+    }
+  }
+}
+
+void RowPages::Stay(const Leaving& leaving) {
+  if (leaving.of != watch_.get()) return;
+  for (const uint32_t page : leaving.pages) {
+    pages_[page].leaving = false;
+    if (pages_[page].live == 0) {
+      Drop(page);
+    } else {
+      Keep(page);
+    }
+  }
+}
+
+void RowPages::SetMark(uint32_t row, uint32_t mark) {
+  const size_t page = Page(row);
+  unsigned char* const bytes = &pages_[page].marks[(row - First(page)) * kMarkBytes];
+  for (size_t i = 0; i < kMarkBytes; ++i) bytes[i] = static_cast<unsigned char>(mark >> 8 * i);
+}
+
+void RowPages::AddMarks(PageState* page) {
+  if (page->marks != nullptr) return;
+  page->marks.reset(new unsigned char[rows_per_page_ * kMarkBytes]());
+  ++marked_;
+  for (uint32_t row = 0; row < page->end; ++row) page->marks[row * kMarkBytes + kMarkBytes - 1] = kThere >> 16;
+}
+
+void RowPages::Remove(uint32_t row) {
+  const auto page = static_cast<uint32_t>(Page(row));
+  PageState& state = pages_[page];
+  AddMarks(&state);
+  SetMark(row, 0);
+  --size_;
+  --state.live;
+  if (state.cold == nullptr) return;
+  --cold_;
+  if (state.live == 0) {
+    Drop(page);
+  } else if (!state.sparse && state.live < rows_per_page_ / 4) {
+    state.sparse = true;
+    sparse_.push_back(page);
+  }
+}
+
+std::vector<uint32_t> RowPages::TakeSparse() {
+  std::vector<uint32_t> pages;
+  // Some have gone since, or came again under the same number.
+  for (const uint32_t page : std::exchange(sparse_, {})) {
+    if (std::exchange(pages_[page].sparse, false)) pages.push_back(page);
+  }
+  return pages;
 }
 
 }  // namespace syncline

@@ -72,21 +72,26 @@ struct RowSlot::Scratch {
 };
 
 RowSlot::RowSlot(const RowFormat& format, const RowRule* rule, const InitialRows& initializer,
-                 const AdmissionPolicy& admission)
+                 const AdmissionPolicy& admission, std::shared_ptr<ColdPages> store)
     : format_(format),
       rule_(rule),
       initializer_(initializer),
       admission_(admission),
-      pages_(format.stride()) {}
+      pages_(format.stride(), std::move(store)) {}
 
 void RowSlot::Find(absl::Span<const uint64_t> keys, uint32_t* numbers) const {
   index_.ForEach(pages_, keys, sizeof(uint64_t),
                  [numbers](size_t i, uint32_t number) { numbers[i] = number; });
 }
 
-void RowSlot::Read(absl::Span<const uint64_t> keys, float* out) const {
-  if (rule_->catches_up()) return ReadAndCatchUp(keys, out);
+void RowSlot::Read(absl::Span<const uint64_t> keys, float* out, ColdReads* cold) const {
+  if (rule_->catches_up()) {
+    FindCold(keys, cold);
+    return ReadAndCatchUp(keys, out);
+  }
+  const bool some_cold = cold != nullptr && pages_.cold() > 0;
   index_.ForEach(pages_, keys, format_.weights_end(), [&](size_t i, uint32_t number) {
+    if (some_cold && number == RowIndex::kNoRow && FindCold(keys[i], cold)) return;
     ReadRow(keys[i], number, out + i * format_.dim());
   });
 }
@@ -120,6 +125,7 @@ void RowSlot::ReadAndCatchUp(absl::Span<const uint64_t> keys, float* out) const 
 }
 
 void RowSlot::Update(absl::Span<const RowGradients> pushes, const UpdateSettings& settings) {
+  pages_.set_time(static_cast<uint32_t>(version_ + 1));
   if (pushes.size() == 1) {
     Apply(pushes[0], settings);
   } else if (pushes.size() > 1) {
@@ -174,8 +180,8 @@ void RowSlot::ApplyBatch(absl::Span<const uint64_t> keys, const UpdateSettings& 
 
 // A row that was never updated: its weights and state are not read.
 char* RowSlot::Insert(uint64_t key) {
-  const auto number = static_cast<uint32_t>(pages_.size());
-  char* const row = pages_.Append();
+  uint32_t number;
+  char* const row = pages_.Append(&number);
   RowFormat::SetKey(key, row);
   RowFormat::SetUpdates(0, row);
   index_.Insert(pages_, key, number);
@@ -215,11 +221,15 @@ void RowSlot::StoreRow(const Scratch& scratch, size_t place, char* row) const {
 size_t RowSlot::Erase(absl::Span<const uint64_t> keys) {
   std::vector<uint64_t> gone;
   for (const uint64_t key : keys) {
-    const uint32_t number = index_.Find(pages_, key);
+    const uint32_t number = FindAnywhere(key);
     if (number == RowIndex::kNoRow) continue;
     gone.push_back(key);
     index_.Erase(key, number);
-    const auto last = static_cast<uint32_t>(rows() - 1);
+    if (!pages_.StaysInMemory(number)) {
+      pages_.Remove(number);
+      continue;
+    }
+    const uint32_t last = pages_.Last();
     if (number != last) {
       char* const hole = pages_.Mutable(number);
       std::memcpy(hole, pages_.At(last), format_.stride());
@@ -235,16 +245,19 @@ size_t RowSlot::Erase(absl::Span<const uint64_t> keys) {
 Fragments RowSlot::Snapshot() const { return pages_.Snapshot(); }
 
 Buffer RowSlot::ChangedSince(uint64_t version) const {
-  const auto changed = [&](size_t row) { return RowFormat::ChangedAfter(version, At(row)); };
+  const auto later = [version](uint32_t changed) {
+    return static_cast<int32_t>(changed - static_cast<uint32_t>(version)) > 0;
+  };
+  const auto some = [&](const RowPages::Notes& notes) { return later(notes.newest); };
   size_t count = 0;
-  for (size_t row = 0; row < rows(); ++row) count += changed(row);
+  ForEachRow(some, [&](const char* row) { count += RowFormat::ChangedAfter(version, row); });
   Buffer copy = Buffer::Allocate(count * format_.stride());
   char* to = copy.data();
-  for (size_t row = 0; row < rows(); ++row) {
-    if (!changed(row)) continue;
-    std::memcpy(to, At(row), format_.stride());
+  ForEachRow(some, [&](const char* row) {
+    if (!RowFormat::ChangedAfter(version, row)) return;
+    std::memcpy(to, row, format_.stride());
     to += format_.stride();
-  }
+  });
   return copy;
 }
 
@@ -269,7 +282,7 @@ absl::Status RowSlot::CheckRows(const Fragments& rows) const {
 }
 
 absl::Status RowSlot::Restore(uint64_t version, const Fragments& rows) {
-  RowSlot restored(format_, rule_, initializer_);
+  RowSlot restored(format_, rule_, initializer_, {}, pages_.store());
   SYNCLINE_RETURN_IF_ERROR(restored.Merge(version, rows));
   if (restored.rows() * format_.stride() != rows.size()) {
     return absl::InvalidArgumentError(
@@ -287,8 +300,17 @@ absl::Status RowSlot::Restore(uint64_t version, const Fragments& rows) {
 absl::Status RowSlot::Merge(uint64_t version, const Fragments& rows) {
   SYNCLINE_RETURN_IF_ERROR(CheckRows(rows));
   const size_t stride = format_.stride();
-  FloatReader reader(rows);
   std::vector<char> row(stride);
+  if (pages_.cold() > 0) {
+    std::vector<uint64_t> keys;
+    FloatReader reader(rows);
+    for (size_t left = rows.size() / stride; left > 0; --left) {
+      reader.Copy(stride, row.data());
+      keys.push_back(RowFormat::Key(row.data()));
+    }
+    SYNCLINE_RETURN_IF_ERROR(Fetch(keys, {}).status());
+  }
+  FloatReader reader(rows);
   for (size_t left = rows.size() / stride; left > 0; --left) {
     reader.Copy(stride, row.data());
     const uint64_t key = RowFormat::Key(row.data());

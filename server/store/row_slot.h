@@ -6,11 +6,13 @@
 #include <memory>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "common/optimizer/row_rule.h"
 #include "common/tensor/buffer.h"
 #include "common/tensor/fragments.h"
 #include "server/store/erased_rows.h"
+#include "server/store/cold_reads.h"
 #include "server/store/row_admission.h"
 #include "server/store/row_format.h"
 #include "server/store/row_gradients.h"
@@ -29,6 +31,9 @@ namespace syncline {
 // neither on other rows nor on the order in which rows came. Numbers are the same for any number of
 // slots as long as each slot is given every update, also those that have none of its keys.
 //
+// Rows may leave memory, pages of them that were not touched lately (Leave, Left). An update needs all rows of its keys
+// there: Fetch brings them, after ColdReads has read them or reading what that lacks.
+//
 // Const methods may run together, others alone; a snapshot may be read and dropped on any thread.
 class RowSlot {
  public:
@@ -39,24 +44,46 @@ class RowSlot {
     uint64_t erased = 0;
   };
 
-  // `rule` must outlive the slot.
+  // `rule` must outlive the slot. Without `store` no row leaves memory.
   RowSlot(const RowFormat& format, const RowRule* rule, const InitialRows& initializer,
-          const AdmissionPolicy& admission = {});
+          const AdmissionPolicy& admission = {}, std::shared_ptr<ColdPages> store = nullptr);
 
   const RowFormat& format() const { return format_; }
   size_t rows() const { return pages_.size(); }
+  size_t cold_rows() const { return pages_.cold(); }
   // Memory taken: rows and index. What only snapshots hold is not in it.
   size_t bytes() const { return pages_.bytes() + index_.bytes(); }
   uint64_t version() const { return version_; }
   Counters counters() const { return {admitted_, admission_.refused(), erased_}; }
 
-  // Row 0 … rows() - 1 as stored (RowFormat), valid until the next change.
+  // A row as stored (RowFormat), by its number, valid until the next change. As long as none has left memory numbers are
+  // 0 … rows() - 1.
   const char* At(size_t row) const { return pages_.At(static_cast<uint32_t>(row)); }
-  // The number of each key's row, or RowIndex::kNoRow. `numbers` has as many as there are keys.
+  // The number of each key's row, or RowIndex::kNoRow: it has none, or a cold one. `numbers` has as many as there are keys.
   void Find(absl::Span<const uint64_t> keys, uint32_t* numbers) const;
+  // Calls visit(bytes) for each row as stored, of cold pages those for which wanted(notes) holds, whose rows were last
+  // touched by updates notes.oldest to notes.newest.
+  template <typename Wanted, typename Visit>
+  void ForEachRow(const Wanted& wanted, const Visit& visit) const;
 
-  // The rows' weights, [keys, dim], as the updates up to version() left them. Keys may repeat.
-  void Read(absl::Span<const uint64_t> keys, float* out) const;
+  // The rows' weights, [keys, dim], as the updates up to version() left them. Keys may repeat. Where rows are cold, they are
+  // added to `cold`, and what is in `out` is of no use.
+  void Read(absl::Span<const uint64_t> keys, float* out, ColdReads* cold = nullptr) const;
+  // Adds the cold rows of these keys.
+  void FindCold(absl::Span<const uint64_t> keys, ColdReads* cold) const;
+  // Brings them back to memory, and says how many there were. Those that are not among `reads` are read. Where that fails
+  // all is as it was.
+  absl::StatusOr<size_t> Fetch(absl::Span<const uint64_t> keys, const ColdReads& reads);
+
+  // Takes `most` pages at most to be written to disk, those first whose rows were not touched for the longest time, and
+  // rows that were touched lately out of them.
+  RowPages::Leaving Leave(size_t most);
+  size_t pages_in_memory() const { return pages_.waiting(); }
+  size_t page_bytes() const { return pages_.page_bytes(); }
+  // They have been written there; or not, if there are no places.
+  void Left(const RowPages::Leaving& pages, absl::Span<const uint64_t> places);
+  // Takes what is left of cold pages that are mostly empty out of them.
+  absl::Status Compact();
 
   // One update with the sum of the pushes, which may be none or have no keys. Stores rows of the
   // new keys that are admitted, and drops the gradients of those that are not.
@@ -68,7 +95,7 @@ class RowSlot {
 
   // All rows as stored, nothing between them, as they are now.
   Fragments Snapshot() const;
-  // A copy of the rows that updates after `version` touched (RowFormat::ChangedAfter).
+  // A copy of the rows that updates after `version` touched (RowFormat::ChangedAfter), cold ones too.
   Buffer ChangedSince(uint64_t version) const;
   // What was erased lately. Belongs to the update that came last, as a slot is looked at between updates.
   const std::shared_ptr<const ErasedRows>& erased() const { return erased_rows_; }
@@ -91,6 +118,10 @@ class RowSlot {
   void ApplyBatch(absl::Span<const uint64_t> keys, const UpdateSettings& settings,
                   Scratch* scratch);
   char* Insert(uint64_t key);
+  bool FindCold(uint64_t key, ColdReads* cold) const;
+  // The number of a row, cold or not, by looking at those that may be it.
+  uint32_t FindAnywhere(uint64_t key) const;
+  void Move(uint64_t key, const char* row, uint32_t number);
   void LoadRow(const char* row, size_t place, Scratch* scratch) const;
   void StoreRow(const Scratch& scratch, size_t place, char* row) const;
   void ReadRow(uint64_t key, uint32_t number, float* out) const;
@@ -108,6 +139,14 @@ class RowSlot {
   RowPages pages_;
   RowIndex index_;
 };
+
+template <typename Wanted, typename Visit>
+void RowSlot::ForEachRow(const Wanted& wanted, const Visit& visit) const {
+  for (uint32_t page = 0; page < pages_.page_count(); ++page) {
+    if (pages_.is_cold(page) && !wanted(pages_.notes(page))) continue;
+    pages_.ForEachRow(page, [&](uint32_t, const char* row) { visit(row); });
+  }
+}
 
 }  // namespace syncline
 

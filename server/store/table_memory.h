@@ -1,0 +1,33 @@
+#ifndef SYNCLINE_SERVER_STORE_TABLE_MEMORY_H_
+#define SYNCLINE_SERVER_STORE_TABLE_MEMORY_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "server/store/cold_pages.h"
+
+namespace syncline {
+
+// What all tables of a shard may take of memory and what they do, together. Thread-safe.
+struct TableMemory {
+  TableMemory() = default;
+  // Above `limit` bytes rows go to `store`.
+  TableMemory(uint64_t limit, std::shared_ptr<ColdPages> store) : limit(limit), store(std::move(store)) {}
+
+  bool Over() const { return store != nullptr && bytes.load(std::memory_order_relaxed) > static_cast<int64_t>(limit); }
+
+  const uint64_t limit = 0;
+  const std::shared_ptr<ColdPages> store;  // null: there is no limit
+  std::atomic<int64_t> bytes{0};           // of rows in memory, indexes and marks
+  std::atomic<int64_t> rows{0};
+  std::atomic<int64_t> cold_rows{0};     // of them
+  std::atomic<uint64_t> asked{0};        // rows that pulls and pushes named
+  std::atomic<uint64_t> fetched{0};      // of them, that were cold
+  std::atomic<uint64_t> failed_writes{0};  // of pages that then stayed
+};
+
+}  // namespace syncline
+
+#endif  // SYNCLINE_SERVER_STORE_TABLE_MEMORY_H_

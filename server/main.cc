@@ -24,6 +24,12 @@ ABSL_FLAG(int, apply_threads, 0,
 ABSL_FLAG(uint64_t, receive_bytes, uint64_t{1} << 30,
           "Memory for gradients on their way to this shard, of all workers together, from 1048576 "
           "(1 MiB) on. Each worker sends no more than its part ahead.");
+ABSL_FLAG(uint64_t, table_memory, 0,
+          "Memory for the rows of tables and for finding them, from 1048576 (1 MiB) on; rows that are not used go to "
+          "disk. 0: no limit.");
+ABSL_FLAG(std::string, table_folder, "",
+          "Where rows that do not fit into --table_memory go: a folder on a local disk. What is there ends with this "
+          "process.");
 ABSL_FLAG(absl::Duration, drain_patience, absl::Minutes(10),
           "How long a shard that is told to stop (SIGTERM) waits for others to take its chunks.");
 
@@ -43,6 +49,8 @@ absl::Status Run(const syncline::DaemonOptions& daemon) {
   options.io_threads = absl::GetFlag(FLAGS_io_threads);
   options.apply_threads = absl::GetFlag(FLAGS_apply_threads);
   options.receive_bytes = absl::GetFlag(FLAGS_receive_bytes);
+  options.table_memory = absl::GetFlag(FLAGS_table_memory);
+  options.table_folder = absl::GetFlag(FLAGS_table_folder);
   if (options.coordinator.empty()) {
     return absl::InvalidArgumentError("--coordinator is missing: give its host:port");
   }

@@ -20,6 +20,27 @@ void AddHistogram(const std::string& name, const std::string& help,
   }
 }
 
+void AddTables(const TableRows& tables, std::vector<Metric>* metrics) {
+  const auto add = [metrics](const char* name, const char* help, Kind kind, uint64_t value) {
+    metrics->push_back({name, help, kind, {}, static_cast<double>(value)});
+  };
+  add("syncline_shard_rows", "Rows of tables, copies among them.", Kind::kGauge, tables.rows());
+  add("syncline_shard_cold_rows", "Rows that are on disk.", Kind::kGauge, tables.cold_rows());
+  add("syncline_shard_table_bytes", "Memory of rows and of what finds them.", Kind::kGauge, tables.memory_bytes());
+  add("syncline_shard_table_limit_bytes", "--table_memory; 0: no limit.", Kind::kGauge, tables.memory_limit());
+  add("syncline_shard_rows_asked_total", "Rows named by pulls and pushes.", Kind::kCounter, tables.asked());
+  add("syncline_shard_rows_fetched_total", "Of these, rows that had to be read from disk.", Kind::kCounter,
+      tables.fetched());
+  add("syncline_shard_cold_bytes", "Bytes that rows take on disk.", Kind::kGauge, tables.disk_bytes());
+  add("syncline_shard_cold_reads_total", "Reads of rows from disk.", Kind::kCounter, tables.reads());
+  add("syncline_shard_cold_read_bytes_total", "Bytes of rows read from disk.", Kind::kCounter, tables.read_bytes());
+  add("syncline_shard_cold_writes_total", "Writes of rows to disk.", Kind::kCounter, tables.writes());
+  add("syncline_shard_cold_written_bytes_total", "Bytes of rows written to disk.", Kind::kCounter,
+      tables.written_bytes());
+  add("syncline_shard_cold_failed_writes_total", "Writes that failed; the rows stayed in memory.", Kind::kCounter,
+      tables.failed_writes());
+}
+
 }  // namespace
 
 std::vector<Metric> ShardMetrics(const ShardStatusReply& status) {
@@ -54,6 +75,7 @@ std::vector<Metric> ShardMetrics(const ShardStatusReply& status) {
     metrics.push_back({"syncline_shard_member_clock", "Steps committed by a worker.", Kind::kGauge,
                        {{"rank", absl::StrCat(member.rank())}}, number(member.clock())});
   }
+  AddTables(status.tables(), &metrics);
   AddHistogram("syncline_shard_clock_staleness_total",
                "Pulls by how far the puller was ahead of the slowest worker.",
                status.clock_staleness(), &metrics);

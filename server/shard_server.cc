@@ -31,6 +31,7 @@
 #include "server/service/shard_host.h"
 #include "server/service/tensor_calls.h"
 #include "server/shard_metrics.h"
+#include "server/spill/spill_file.h"
 #include "spdlog/spdlog.h"
 
 namespace syncline {
@@ -38,6 +39,7 @@ namespace {
 
 constexpr int kMaxThreads = 1024;
 constexpr uint64_t kMinReceiveBytes = 1 << 20;
+constexpr uint64_t kMinTableMemory = 1 << 20;
 
 uint64_t NewLife() {
   absl::BitGen random;
@@ -75,14 +77,18 @@ class ShardServerImpl final : public ShardServer {
     return options_.advertise.empty() ? address() : options_.advertise;
   }
   absl::StatusOr<std::unique_ptr<Shard>> MakeShard(const ConfigureRequest& request);
+  absl::Status OpenSpillFile();
   absl::Status StartPage();
   // Registers, then keeps the membership alive until closing.
   void Attend();
   bool Register(RegisterShardReply* reply);
+  // Says so if tables take more memory than they may.
+  void WatchMemory();
 
   const Options options_;
   const uint64_t life_ = NewLife();
   std::unique_ptr<PeerNorms> norms_;
+  std::shared_ptr<SpillFile> spill_;  // null: rows of tables stay in memory
   ShardHost host_;
   ThreadPool apply_;
   TensorCalls calls_;
@@ -96,6 +102,7 @@ class ShardServerImpl final : public ShardServer {
   std::unique_ptr<Coordinator::Stub> coordinator_;
   SteadyNotification closing_;
   std::atomic<bool> retired_{false};
+  uint64_t warned_of_ = 0;  // bytes
   std::thread attending_;
 };
 
@@ -129,6 +136,7 @@ absl::Status ShardServerImpl::Start() {
     return absl::InvalidArgumentError(absl::StrCat("--receive_bytes is ", options_.receive_bytes,
                                                    ": it must be at least ", kMinReceiveBytes));
   }
+  SYNCLINE_RETURN_IF_ERROR(OpenSpillFile());
   options.queues = options_.io_threads;
   if (options.queues == 0) {
     options.queues = std::clamp(static_cast<int>(std::thread::hardware_concurrency()) / 2, 1, 8);
@@ -139,6 +147,20 @@ absl::Status ShardServerImpl::Start() {
   SYNCLINE_ASSIGN_OR_RETURN(auto channel, MakeChannel(options_.coordinator, options_.security));
   coordinator_ = Coordinator::NewStub(channel);
   attending_ = std::thread([this] { Attend(); });
+  return absl::OkStatus();
+}
+
+absl::Status ShardServerImpl::OpenSpillFile() {
+  if (options_.table_memory == 0) return absl::OkStatus();
+  if (options_.table_memory < kMinTableMemory) {
+    return absl::InvalidArgumentError(absl::StrCat("--table_memory is ", options_.table_memory,
+                                                   ": it must be 0, for no limit, or at least ", kMinTableMemory));
+  }
+  if (options_.table_folder.empty()) {
+    return absl::InvalidArgumentError(
+        "--table_folder is missing: with --table_memory, name a folder on a local disk for the rows that do not fit");
+  }
+  SYNCLINE_ASSIGN_OR_RETURN(spill_, SpillFile::Create(options_.table_folder));
   return absl::OkStatus();
 }
 
@@ -167,6 +189,7 @@ absl::StatusOr<std::unique_ptr<Shard>> ShardServerImpl::MakeShard(const Configur
   options.shard = request.shard();
   options.parallel_for = Spread();
   options.seconds = [] { return static_cast<double>(absl::GetCurrentTimeNanos()) * 1e-9; };
+  options.table_memory = std::make_shared<TableMemory>(options_.table_memory, spill_);
   // With what an earlier attempt at the job had yet to send, that is forgotten.
   hand_over_ = std::make_shared<HandOver>(options_.security);
   options.hand_over = [to = hand_over_](const ShardMap& map, std::vector<ChunkSnapshot> chunks) {
@@ -233,6 +256,17 @@ bool ShardServerImpl::Register(RegisterShardReply* reply) {
   return false;
 }
 
+void ShardServerImpl::WatchMemory() {
+  const auto shard = host_.shard();
+  if (spill_ == nullptr || !shard.ok()) return;
+  const TableRows tables = (*shard)->Status().tables();
+  if (tables.memory_bytes() < std::max(tables.memory_limit() + tables.memory_limit() / 8, 2 * warned_of_)) return;
+  warned_of_ = tables.memory_bytes();
+  spdlog::warn("tables take {} bytes, --table_memory is {}: {} of {} rows are on disk, and what finds them takes about 10 "
+               "bytes a row, which stay, beside two pages for each slot; give more, or spread the rows over more shards",
+               tables.memory_bytes(), tables.memory_limit(), tables.cold_rows(), tables.rows());
+}
+
 void ShardServerImpl::Attend() {
   RegisterShardReply registered;
   if (!Register(&registered)) return;
@@ -241,6 +275,7 @@ void ShardServerImpl::Attend() {
   HeartbeatRequest request;
   request.set_shard(advertised());
   while (!closing_.WaitForNotificationWithTimeout(beat)) {
+    WatchMemory();
     const auto reply = Call<HeartbeatReply>(*coordinator_, &Coordinator::Stub::Heartbeat, request,
                                             std::max(beat, absl::Seconds(1)));
     if (!reply.ok()) spdlog::debug("heartbeat: {}", std::string(reply.status().message()));

@@ -30,6 +30,10 @@ class ShardServer {
     int apply_threads = 0;
     // Memory for gradients on their way here, of all workers together, at least 1 MiB.
     uint64_t receive_bytes = uint64_t{1} << 30;
+    // Memory for the rows of tables and for finding them, at least 1 MiB; what is not used then lies in a file in
+    // table_folder, which must be on a local disk. 0: no limit.
+    uint64_t table_memory = 0;
+    std::string table_folder;
     // Where checkpoints are; not owned.
     FileSystem* files = &PosixFileSystem();
   };

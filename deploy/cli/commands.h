@@ -22,6 +22,8 @@ struct LocalOptions {
   std::string bin_dir;
   std::string restore;
   std::string log_level;
+  // Of each shard, for rows of tables; 0: no limit.
+  uint64_t table_memory = 0;
 };
 // Runs a job on this machine to its end, or to SIGINT or SIGTERM (exit code 130 or 143).
 absl::StatusOr<int> RunLocal(const LocalOptions& options);

@@ -51,9 +51,13 @@ absl::Status LocalCluster::StartMember(const std::string& name,
 }
 
 absl::Status LocalCluster::StartShard() {
-  return StartMember(absl::StrCat("ps-", shards_++),
-                     {FindProgram(options_.bin_dir, "server", "syncline-ps"),
-                      absl::StrCat("--coordinator=", address_)});
+  std::vector<std::string> arguments = {FindProgram(options_.bin_dir, "server", "syncline-ps"),
+                                        absl::StrCat("--coordinator=", address_)};
+  if (options_.table_memory > 0) {
+    arguments.push_back(absl::StrCat("--table_memory=", options_.table_memory));
+    arguments.push_back(absl::StrCat("--table_folder=", options_.output, "/rows"));
+  }
+  return StartMember(absl::StrCat("ps-", shards_++), std::move(arguments));
 }
 
 absl::Status LocalCluster::StartWorker(const std::string& name) {

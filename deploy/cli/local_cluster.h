@@ -26,6 +26,7 @@ class LocalCluster {
     std::string bin_dir;  // of the daemons; empty: where the build put them, beside this program
     std::string restore;  // passed on to the coordinator
     std::string log_level = "info";
+    uint64_t table_memory = 0;  // of each shard, for rows of tables; what does not fit goes to OUTPUT/rows. 0: no limit
   };
 
   static absl::StatusOr<std::unique_ptr<LocalCluster>> Start(const Options& options);

@@ -83,6 +83,7 @@ absl::StatusOr<LocalCluster::Options> ReadLocalOptions(const LocalOptions& optio
   local.bin_dir = options.bin_dir;
   local.restore = options.restore;
   local.log_level = options.log_level;
+  local.table_memory = options.table_memory;
   return local;
 }
 

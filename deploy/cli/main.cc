@@ -23,6 +23,8 @@ ABSL_FLAG(std::string, output, "", "local: folder for results; by default output
 ABSL_FLAG(std::string, bin_dir, "", "local: folder of the daemons; by default where they were built.");
 ABSL_FLAG(std::string, restore, "", "local: checkpoint to continue from: its folder, or latest.");
 ABSL_FLAG(std::string, log_level, "info", "local: level of the daemons' logs.");
+ABSL_FLAG(uint64_t, table_memory, 0,
+          "local: bytes that the rows of tables may take of each shard's memory; the rest goes to OUTPUT/rows. 0: no limit.");
 ABSL_FLAG(std::string, coordinator, "", "host:port of the coordinator of a running cluster.");
 ABSL_FLAG(absl::Duration, interval, absl::Seconds(1), "top: time between two tables, 100ms to 1h.");
 ABSL_FLAG(uint64_t, count, 0, "top: how many tables; 0: until the job is finished.");
@@ -96,6 +98,7 @@ absl::StatusOr<int> Run(const std::string& command) {
     local.bin_dir = absl::GetFlag(FLAGS_bin_dir);
     local.restore = absl::GetFlag(FLAGS_restore);
     local.log_level = absl::GetFlag(FLAGS_log_level);
+    local.table_memory = absl::GetFlag(FLAGS_table_memory);
     if (command == "compare") return syncline::RunCompare(local, absl::GetFlag(FLAGS_strategies));
     return syncline::RunLocal(local);
   }

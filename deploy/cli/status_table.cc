@@ -54,6 +54,22 @@ std::string WorkerState(const WorkerStatus& worker, double usual) {
   return absl::StrFormat("straggler (%.1fx)", own / usual);
 }
 
+// Empty if no shard has rows.
+std::string RowsTable(const ClusterStatusReply& status) {
+  std::vector<TableRow> table = {{"shard", "rows", "on disk", "memory", "of", "disk", "hit rate"}};
+  for (const ShardStatusReply& shard : status.shards()) {
+    const TableRows& rows = shard.tables();
+    if (rows.rows() == 0) continue;
+    const double missed = static_cast<double>(rows.fetched()) / static_cast<double>(std::max<uint64_t>(rows.asked(), 1));
+    table.push_back({absl::StrCat(shard.shard()), absl::StrCat(rows.rows()), absl::StrCat(rows.cold_rows()),
+                     BytesText(static_cast<double>(rows.memory_bytes())),
+                     rows.memory_limit() == 0 ? "-" : BytesText(static_cast<double>(rows.memory_limit())),
+                     BytesText(static_cast<double>(rows.disk_bytes())),
+                     rows.asked() == 0 ? "-" : absl::StrFormat("%.2f %%", 100 * (1 - missed))});
+  }
+  return table.size() == 1 ? "" : absl::StrCat("\nrows of tables\n", FormatTable(table));
+}
+
 }  // namespace
 
 std::string StatusTable(const ClusterStatusReply& status) {
@@ -121,6 +137,8 @@ std::string StatusTable(const ClusterStatusReply& status) {
                       index < status.map().shards_size() ? status.map().shards(index) : "-"});
   }
   absl::StrAppend(&text, "\nshards\n", FormatTable(shards));
+
+  absl::StrAppend(&text, RowsTable(status));
 
   std::vector<TableRow> staleness = {{"shard", "staleness", "mean", "p50", "p99", "max"}};
   std::string waiting;

@@ -56,10 +56,12 @@ absl::Status ChunkTable::Restore(const StoredShard& stored) {
     if (slot->tenure != Tenure::kOwned && slot->tenure != Tenure::kCopy) continue;
     SYNCLINE_ASSIGN_OR_RETURN(const ChunkSnapshot chunk, stored.read(slot->info.id));
     SYNCLINE_RETURN_IF_ERROR(CheckFits(slot->info, chunk));
+    MakeRoom();
     absl::MutexLock lock(&slot->mu);
     SYNCLINE_RETURN_IF_ERROR(slot->Set(chunk, *maker_));
     slot->steps = stored.step;
   }
+  MakeRoom();
   return absl::OkStatus();
 }
 
@@ -101,12 +103,14 @@ absl::Status ChunkTable::Arrive(const std::vector<ChunkSnapshot>& chunks) {
     SYNCLINE_RETURN_IF_ERROR(Elements(chunk.chunk).status());
     const Slot* slot = Find(chunk.chunk);
     SYNCLINE_RETURN_IF_ERROR(CheckFits(slot->info, chunk));
+    MakeRoom();
     absl::MutexLock lock(&slot->mu);
     if (slot->tenure == Tenure::kArriving || slot->tenure == Tenure::kOwned) continue;
     return absl::FailedPreconditionError(
         absl::StrCat("chunk ", chunk.chunk, " is not expected here: is its sender an old one?"));
   }
   for (const ChunkSnapshot& chunk : chunks) {
+    MakeRoom();
     Slot* slot = Find(chunk.chunk);
     absl::MutexLock lock(&slot->mu);
     if (slot->tenure == Tenure::kOwned) continue;
@@ -155,6 +159,7 @@ absl::Status ChunkTable::Keep(uint64_t epoch, const std::vector<ChunkSnapshot>& 
   }
   bool first = false;
   for (const ChunkSnapshot& chunk : chunks) {
+    MakeRoom();
     Slot* slot = Find(chunk.chunk);
     absl::MutexLock lock(&slot->mu);
     // A message that was long on its way.

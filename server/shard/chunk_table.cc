@@ -12,27 +12,44 @@
 #include "common/optimizer/schedule.h"
 #include "common/status/status_macros.h"
 #include "common/tensor/buffer.h"
-#include "common/tensor/keys.h"
 #include "server/store/row_chunk.h"
 
 namespace syncline {
 namespace {
 
-absl::Status Elsewhere(uint32_t chunk) {
-  return absl::AbortedError(
-      absl::StrCat("chunk ", chunk, " is not on this shard: fetch the shard map"));
+void FillTables(const TableMemory& memory, TableRows* tables) {
+  tables->set_rows(memory.rows);
+  tables->set_cold_rows(memory.cold_rows);
+  tables->set_memory_bytes(memory.bytes);
+  tables->set_memory_limit(memory.limit);
+  tables->set_asked(memory.asked);
+  tables->set_fetched(memory.fetched);
+  tables->set_failed_writes(memory.failed_writes);
+  if (memory.store == nullptr) return;
+  const ColdPages::Counters disk = memory.store->counters();
+  tables->set_disk_bytes(disk.bytes);
+  tables->set_read_bytes(disk.read);
+  tables->set_written_bytes(disk.written);
+  tables->set_reads(disk.reads);
+  tables->set_writes(disk.writes);
 }
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<ChunkTable>> ChunkTable::Create(Options options) {
-  SYNCLINE_RETURN_IF_ERROR(ValidateShardMap(options.map));
-  SYNCLINE_ASSIGN_OR_RETURN(auto maker, ChunkMaker::Create(options.job, options.map));
-  return std::unique_ptr<ChunkTable>(new ChunkTable(std::move(options), std::move(maker)));
+absl::Status ChunkTable::NotHere(uint32_t chunk) {
+  return absl::AbortedError(absl::StrCat("chunk ", chunk, " is not on this shard: fetch the shard map"));
 }
 
-ChunkTable::ChunkTable(Options options, std::unique_ptr<const ChunkMaker> maker)
+absl::StatusOr<std::unique_ptr<ChunkTable>> ChunkTable::Create(Options options) {
+  SYNCLINE_RETURN_IF_ERROR(ValidateShardMap(options.map));
+  auto memory = options.table_memory != nullptr ? options.table_memory : std::make_shared<TableMemory>();
+  SYNCLINE_ASSIGN_OR_RETURN(auto maker, ChunkMaker::Create(options.job, options.map, memory));
+  return std::unique_ptr<ChunkTable>(new ChunkTable(std::move(options), std::move(memory), std::move(maker)));
+}
+
+ChunkTable::ChunkTable(Options options, std::shared_ptr<TableMemory> memory, std::unique_ptr<const ChunkMaker> maker)
     : options_(std::move(options)),
+      memory_(std::move(memory)),
       maker_(std::move(maker)),
       by_tensor_(options_.map.tensors_size()) {
   for (const ChunkInfo& info : Chunks(options_.map)) {
@@ -44,6 +61,7 @@ ChunkTable::ChunkTable(Options options, std::unique_ptr<const ChunkMaker> maker)
       slot->chunk = maker_->Make(info);
     }
     by_tensor_[info.tensor].push_back(slot.get());
+    if (info.rows) table_slots_.push_back(slot.get());
     slots_.push_back(std::move(slot));
   }
   ListOwned();
@@ -93,7 +111,7 @@ absl::Status ChunkTable::CheckOwned(uint32_t chunk, bool leaving) const {
   if (tenure == Tenure::kArriving) {
     return absl::UnavailableError(absl::StrCat("chunk ", chunk, " is on its way to this shard"));
   }
-  return Elsewhere(chunk);
+  return NotHere(chunk);
 }
 
 absl::StatusOr<size_t> ChunkTable::Elements(uint32_t chunk) const {
@@ -179,8 +197,8 @@ void ChunkTable::Count(const ChunkGradient& gradient, std::optional<uint64_t> st
   if (staleness) version_staleness_.Add(*staleness);
 }
 
-void ChunkTable::Apply(const Sender& sender, Clock clock, const ChunkGradient& gradient,
-                       size_t live_workers) {
+absl::Status ChunkTable::Apply(const Sender& sender, Clock clock, const ChunkGradient& gradient, const ColdReads& cold,
+                               size_t live_workers) {
   Slot* slot = Find(gradient.chunk);
   std::optional<uint64_t> staleness;
   double applied = 0;
@@ -188,6 +206,8 @@ void ChunkTable::Apply(const Sender& sender, Clock clock, const ChunkGradient& g
     absl::MutexLock lock(&slot->mu);
     const double begin = Seconds();
     Chunk& chunk = *slot->chunk;
+    const Contribution whole{&gradient.data, 1, gradient.codec, &gradient.keys};
+    if (chunk.rows() != nullptr) SYNCLINE_RETURN_IF_ERROR(chunk.rows()->Fetch({whole}, cold));
     const uint64_t own = slot->dedupe.OwnVersion(sender.rank());
     if (TakeOnce(slot, sender, clock)) {
       const uint64_t seen = std::min(gradient.version, chunk.version());
@@ -196,7 +216,6 @@ void ChunkTable::Apply(const Sender& sender, Clock clock, const ChunkGradient& g
       const double step = static_cast<double>(chunk.version()) / std::max<size_t>(live_workers, 1);
       UpdateSettings settings = SettingsAt(*slot, step);
       if (options_.job.staleness_scaled_lr()) settings.learning_rate /= 1.0 + *staleness;
-      const Contribution whole{&gradient.data, 1, gradient.codec, &gradient.keys};
       if (maker_->layer_wise()) {
         // The other chunks' parts of the norms are those of their last updates: nobody waits here.
         slot->SetSums(chunk.Prepare({&whole, 1}, settings));
@@ -209,6 +228,8 @@ void ChunkTable::Apply(const Sender& sender, Clock clock, const ChunkGradient& g
     applied = Seconds() - begin;
   }
   Count(gradient, staleness, applied);
+  MakeRoom();
+  return absl::OkStatus();
 }
 
 void ChunkTable::Stage(const Sender& sender, Clock clock, const ChunkGradient& gradient) {
@@ -286,11 +307,17 @@ UpdateSettings ChunkTable::SettingsAt(const Slot& slot, double step) const {
   return settings;
 }
 
-void ChunkTable::ApplyStep(const SyncPolicy::ReadyStep& step, float gradient_scale) {
+absl::Status ChunkTable::ApplyStep(const SyncPolicy::ReadyStep& step, float gradient_scale) {
   const double begin = Seconds();
-  UpdateAll(step, gradient_scale);
+  {
+    absl::MutexLock lock(&room_mu_);
+    SYNCLINE_RETURN_IF_ERROR(FetchRows(step));
+    UpdateAll(step, gradient_scale);
+  }
+  MakeRoom();
   absl::MutexLock lock(&counters_mu_);
   apply_seconds_ += Seconds() - begin;
+  return absl::OkStatus();
 }
 
 void ChunkTable::UpdateAll(const SyncPolicy::ReadyStep& step, float gradient_scale) {
@@ -339,7 +366,7 @@ absl::StatusOr<std::vector<PulledChunk>> ChunkTable::Read(absl::Span<const uint3
   for (size_t i = 0; i < chunks.size(); ++i) {
     Slot* slot = Find(chunks[i]);
     absl::ReaderMutexLock lock(&slot->mu);
-    if (!slot->chunk) return Elsewhere(chunks[i]);
+    if (!slot->chunk) return NotHere(chunks[i]);
     read[i].chunk = chunks[i];
     read[i].version = slot->chunk->version();
     read[i].unchanged = !held.empty() && held[i] == read[i].version + 1;
@@ -370,45 +397,11 @@ absl::Status ChunkTable::CheckAsked(absl::Span<const uint32_t> chunks, absl::Spa
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<PulledChunk>> ChunkTable::ReadRows(absl::Span<const uint32_t> slots,
-                                                              absl::Span<const Fragments> keys) {
-  std::vector<PulledChunk> read(slots.size());
-  std::vector<char> here(slots.size());
-  std::atomic<uint64_t> bytes{0};
-  ForEachOf(options_.parallel_for, RowBytes(slots, keys), slots.size(), [&](size_t i) {
-    const Slot* slot = Find(slots[i]);
-    const Keys wanted(keys[i]);
-    Buffer rows = Buffer::Allocate(wanted.size() * TensorOf(slot->info).table().dim() * sizeof(float));
-    absl::ReaderMutexLock lock(&slot->mu);
-    if (!slot->chunk) return;
-    here[i] = true;
-    read[i].chunk = slots[i];
-    read[i].version = slot->chunk->version();
-    slot->chunk->rows()->Read(wanted.get(), rows.floats());
-    if (wanted.size() > 0) read[i].data = rows.Share();
-    bytes += rows.size();
-  });
-  for (size_t i = 0; i < slots.size(); ++i) {
-    if (!here[i]) return Elsewhere(slots[i]);
-  }
-  absl::MutexLock lock(&counters_mu_);
-  pulled_bytes_ += bytes;
-  return read;
-}
-
-size_t ChunkTable::RowBytes(absl::Span<const uint32_t> slots, absl::Span<const Fragments> keys) const {
-  size_t bytes = 0;
-  for (size_t i = 0; i < slots.size(); ++i) {
-    const TensorSpec& tensor = TensorOf(Find(slots[i])->info);
-    bytes += keys[i].size() / sizeof(uint64_t) * (sizeof(uint64_t) + tensor.table().dim() * sizeof(float));
-  }
-  return bytes;
-}
-
 void ChunkTable::FillStatus(ShardStatusReply* reply) const {
   reply->set_bytes(bytes_);
   reply->set_chunks(owned()->size());
   reply->set_copies(copies_);
+  FillTables(*memory_, reply->mutable_tables());
   absl::MutexLock lock(&counters_mu_);
   reply->set_duplicates(duplicates_);
   reply->set_nonfinite(nonfinite_);

@@ -28,6 +28,8 @@
 #include "server/shard/shard_snapshot.h"
 #include "server/store/chunk.h"
 #include "server/store/chunk_maker.h"
+#include "server/store/cold_reads.h"
+#include "server/store/table_memory.h"
 
 namespace syncline {
 
@@ -57,6 +59,8 @@ class ChunkTable {
     ParallelFor parallel_for;
     // Seconds since some moment; may be null.
     std::function<double()> seconds;
+    // What the tables may take; null: as much as they like.
+    std::shared_ptr<TableMemory> table_memory;
     // Tests only: takes every duplicate for a new push, to show that the model check notices.
     bool forget_pushes = false;
   };
@@ -81,9 +85,12 @@ class ChunkTable {
   // out (on_nonfinite: skip).
   absl::Status Check(absl::Span<const ChunkGradient> gradients, std::vector<uint32_t>* skipped);
 
+  // Reads the rows that these gradients are of and that are cold, for Apply: as many as gradients.
+  absl::StatusOr<std::vector<ColdReads>> ReadCold(absl::Span<const ChunkGradient> gradients) const;
   // Updates a chunk with a checked gradient, once per (rank, incarnation, clock). The schedule's
-  // step is the chunk's number of updates over `live_workers`.
-  void Apply(const Sender& sender, Clock clock, const ChunkGradient& gradient, size_t live_workers);
+  // step is the chunk's number of updates over `live_workers`. Where rows cannot be read nothing happens.
+  absl::Status Apply(const Sender& sender, Clock clock, const ChunkGradient& gradient, const ColdReads& cold,
+                     size_t live_workers);
   // Keeps a checked gradient for ApplyStep, once per (rank, incarnation, clock).
   void Stage(const Sender& sender, Clock clock, const ChunkGradient& gradient);
 
@@ -97,8 +104,8 @@ class ChunkTable {
   // Every chunk's squared norm of the step's mean gradient.
   StepNormsReply MeanNorms(const SyncPolicy::ReadyStep& step) const;
   // Updates every chunk with the mean of the step's contributions weighted by samples, summed in
-  // the order given, and forgets what was staged for it. One call at a time.
-  void ApplyStep(const SyncPolicy::ReadyStep& step, float gradient_scale);
+  // the order given, and forgets what was staged for it. One call at a time. Where rows cannot be read nothing happens.
+  absl::Status ApplyStep(const SyncPolicy::ReadyStep& step, float gradient_scale);
 
   // The weights of owned or leaving dense chunks, in the order given; ABORTED if one has gone. `held`: as in
   // PullRequest, or empty.
@@ -186,10 +193,11 @@ class ChunkTable {
   };
   using Mean = std::vector<Contribution>;
 
-  ChunkTable(Options options, std::unique_ptr<const ChunkMaker> maker);
+  ChunkTable(Options options, std::shared_ptr<TableMemory> memory, std::unique_ptr<const ChunkMaker> maker);
   using Slots = std::vector<Slot*>;
 
   Slot* Find(uint32_t chunk) const;
+  static absl::Status NotHere(uint32_t chunk);
   std::shared_ptr<const Slots> owned() const {
     absl::MutexLock lock(&owned_mu_);
     return owned_;
@@ -200,6 +208,16 @@ class ChunkTable {
   // Of their slots' updates that come after `step` others.
   UpdateSettings SettingsAt(const Slot& slot, double step) const;
   size_t RowBytes(absl::Span<const uint32_t> slots, absl::Span<const Fragments> keys) const;
+  // Those of one slot; without `read`, whatever of them is cold is added to `cold`, and nothing is read then.
+  absl::Status ReadRowsOf(Slot* slot, const Fragments& keys, const ColdReads* read, ColdReads* cold,
+                          PulledChunk* to) const;
+  // Brings all rows of a step to memory, or none.
+  absl::Status FetchRows(const SyncPolicy::ReadyStep& step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(room_mu_);
+  // Moves pages of rows to disk until the tables take no more memory than they may, or nothing is left to move.
+  // With no slot's lock held.
+  void MakeRoom();
+  // Whether there were some; an error if they could not be written.
+  absl::StatusOr<bool> MoveOut(Slot* slot);
   ChunkSnapshot SnapshotOf(const Slot& slot) const ABSL_SHARED_LOCKS_REQUIRED(slot.mu);
   // `passes`: how often the body goes over a chunk's weights or as many other bytes.
   void ForEach(size_t passes, const std::function<void(Slot*)>& body) const;
@@ -210,20 +228,28 @@ class ChunkTable {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(slot->mu);
   double Seconds() const { return options_.seconds ? options_.seconds() : 0; }
   void Count(const ChunkGradient& gradient, std::optional<uint64_t> staleness, double applied);
-  void UpdateAll(const SyncPolicy::ReadyStep& step, float gradient_scale);
+  void UpdateAll(const SyncPolicy::ReadyStep& step, float gradient_scale) ABSL_EXCLUSIVE_LOCKS_REQUIRED(room_mu_);
   LayerSums TensorSums(uint32_t tensor) const;
   static Mean MeanOf(const Slot& slot, const SyncPolicy::ReadyStep& step)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(slot.mu);
 
   const Options options_;
+  const std::shared_ptr<TableMemory> memory_;
   const std::unique_ptr<const ChunkMaker> maker_;
   std::vector<std::unique_ptr<Slot>> slots_;  // of all chunks of the job, by id
   std::vector<Slots> by_tensor_;
+  Slots table_slots_;  // of all tables
   mutable absl::Mutex owned_mu_;
   std::shared_ptr<const Slots> owned_ ABSL_GUARDED_BY(owned_mu_);
   std::atomic<size_t> bytes_{0};
   std::atomic<size_t> arriving_{0};
   std::atomic<size_t> copies_{0};
+
+  // Held by whoever moves rows out of memory, and alone by whoever needs them to stay. Before any slot's.
+  absl::Mutex room_mu_;
+  std::atomic<size_t> next_to_move_{0};
+  // No room was found at so many bytes: it is looked for again above them.
+  std::atomic<int64_t> no_room_at_{0};
 
   mutable absl::Mutex counters_mu_;
   uint64_t duplicates_ ABSL_GUARDED_BY(counters_mu_) = 0;

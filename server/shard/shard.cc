@@ -66,13 +66,18 @@ absl::StatusOr<Shard::PushResult> ShardImpl::Push(const Sender& sender, Clock cl
   const auto& skipped = result.skipped;
   size_t bytes = 0;
   for (const ChunkGradient& gradient : gradients) bytes += gradient.data.size();
+  std::vector<ColdReads> cold;
+  if (!staged_) {
+    SYNCLINE_ASSIGN_OR_RETURN(cold, chunks_->ReadCold(gradients));
+  }
+  std::vector<absl::Status> applied(gradients.size());
   ForEachOf(options_.parallel_for, bytes, gradients.size(), [&](size_t i) {
     const ChunkGradient& gradient = gradients[i];
     if (std::find(skipped.begin(), skipped.end(), gradient.chunk) != skipped.end()) return;
     if (staged_) {
       chunks_->Stage(sender, clock, gradient);
     } else {
-      chunks_->Apply(sender, clock, gradient, result.live_workers);
+      applied[i] = chunks_->Apply(sender, clock, gradient, cold[i], result.live_workers);
     }
   });
   if (!staged_ && replication_.active()) {
@@ -81,6 +86,7 @@ absl::StatusOr<Shard::PushResult> ShardImpl::Push(const Sender& sender, Clock cl
     replication_.Changed(chunks);
     Replicate();
   }
+  for (const absl::Status& one : applied) SYNCLINE_RETURN_IF_ERROR(one);
   return result;
 }
 
@@ -161,6 +167,7 @@ std::optional<absl::StatusOr<Shard::PullResult>> ShardImpl::Answer(const Waiting
     if (maps_.Holds(pull.spec.clock)) return std::nullopt;
     switch (policy_->OnPull(pull.spec.clock)) {
       case SyncPolicy::PullVerdict::kWait: {
+        if (!not_made_.ok()) return not_made_;
         // What it waits for may be said to the shards of a newer map alone.
         const absl::Status newest =
             maps_.Check(pull.sender.map_epoch(), pull.spec.clock, MapState::Call::kCommit);
@@ -265,9 +272,12 @@ void ShardImpl::ApplyReadySteps(Calls* calls) {
     applying_ = true;
     mu_.Unlock();
     const std::optional<float> scale = ScaleOf(*ready, calls);
-    if (scale) chunks_->ApplyStep(*ready, *scale);
+    const absl::Status made = scale ? chunks_->ApplyStep(*ready, *scale) : absl::OkStatus();
     mu_.Lock();
     applying_ = false;
+    not_made_ = made;
+    // Whoever comes next tries again.
+    if (!made.ok()) return;
     if (scale) {
       policy_->StepApplied();
       last_made_ = MadeStep{*ready, *scale};
@@ -309,7 +319,7 @@ absl::StatusOr<std::unique_ptr<Shard>> Shard::Create(ShardOptions options) {
   SYNCLINE_ASSIGN_OR_RETURN(
       auto chunks,
       ChunkTable::Create({options.job, options.map, options.shard, options.parallel_for,
-                          options.seconds, options.forget_pushes_for_test}));
+                          options.seconds, options.table_memory, options.forget_pushes_for_test}));
   SYNCLINE_ASSIGN_OR_RETURN(auto policy, MakePolicy(options.job, 0));
   if (options.members) policy->Load(*options.members);
   return std::make_unique<ShardImpl>(std::move(options), std::move(policy), std::move(chunks));

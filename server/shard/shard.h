@@ -48,6 +48,8 @@ struct ShardOptions {
   std::optional<PolicyState> members;
   // Seconds since some moment, to say how long updates take. Null: nobody asks.
   std::function<double()> seconds;
+  // What the rows of tables may take. Null: as much as they like.
+  std::shared_ptr<TableMemory> table_memory{};
   // Tests only: takes every duplicate for a new push, to show that the model check notices.
   bool forget_pushes_for_test = false;
 };

@@ -213,11 +213,14 @@ bool ShardImpl::Recovered() {
   if (!recovery_->awaited.empty()) return false;
   if (recovery_->redo) {
     const MadeStep redo = *recovery_->redo;
+    absl::Status not_made;
     applying_ = true;
     mu_.Unlock();
-    chunks_->ApplyStep(redo.step, redo.scale);
+    not_made = chunks_->ApplyStep(redo.step, redo.scale);
     mu_.Lock();
     applying_ = false;
+    not_made_ = not_made;
+    if (!not_made.ok()) return false;
     replication_.Changed(recovery_->chunks);
   }
   recovery_.reset();

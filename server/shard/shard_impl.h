@@ -168,6 +168,8 @@ class ShardImpl final : public Shard {
   std::pair<uint64_t, uint64_t> last_map_call_ ABSL_GUARDED_BY(mu_);  // generation and number
   // A thread is applying a step, without mu_. It looks at everything again before it goes.
   bool applying_ ABSL_GUARDED_BY(mu_) = false;
+  // Why the step that is ready could not be made: rows could not be read.
+  absl::Status not_made_ ABSL_GUARDED_BY(mu_);
   // sync: pulls of rows that were granted and are being read.
   int reading_rows_ ABSL_GUARDED_BY(mu_) = 0;
   bool closed_ ABSL_GUARDED_BY(mu_) = false;

@@ -300,6 +300,7 @@ absl::Status RowSlot::Restore(uint64_t version, const Fragments& rows) {
 absl::Status RowSlot::Merge(uint64_t version, const Fragments& rows) {
   SYNCLINE_RETURN_IF_ERROR(CheckRows(rows));
   const size_t stride = format_.stride();
+  pages_.set_time(static_cast<uint32_t>(version));
   std::vector<char> row(stride);
   if (pages_.cold() > 0) {
     std::vector<uint64_t> keys;

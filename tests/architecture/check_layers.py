@@ -17,6 +17,7 @@ MAY_USE = {
     "server/policy": ["common", "proto", "@system"],
     "server/shard": ["server/store", "server/policy", "common", "proto", "@system"],
     "server/durability": ["server/shard", "server/store", "common", "proto", "@system"],
+    "server/spill": ["server/store", "common", "proto", "@system"],
     "server/service": ["server/durability", "server/shard", "server/store", "server/policy",
                        "common", "proto", "@system"],
     "server/coordinator": ["server/durability", "common", "proto", "@system"],

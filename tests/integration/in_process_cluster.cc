@@ -75,8 +75,10 @@ void InProcessCluster::RestartCoordinator(absl::Duration away) {
   coordinator_ = *std::move(next);
 }
 
-void InProcessCluster::StartShard() {
+void InProcessCluster::StartShard(uint64_t table_memory) {
   ShardServer::Options shard;
+  shard.table_memory = table_memory;
+  shard.table_folder = testing::TempDir() + "rows";
   shard.coordinator = coordinator_->address();
   shard.files = files_;
   auto server = ShardServer::Start(shard);

@@ -45,8 +45,8 @@ class InProcessCluster {
   // Ends the coordinator as a crash would and, after `away`, starts the next one at the same address with
   // the same metadata.
   void RestartCoordinator(absl::Duration away);
-  // One more shard, which the job takes in.
-  void StartShard();
+  // One more shard, which the job takes in. `table_memory`: as its flag.
+  void StartShard(uint64_t table_memory = 0);
   // Lets a shard go in good order: others have its chunks when this returns.
   absl::Status DrainShard(int index) { return shards_[index]->Drain(absl::Minutes(1)); }
   void Scale(uint32_t shards);

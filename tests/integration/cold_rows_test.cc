@@ -1,0 +1,93 @@
+// A table that is ten times as large as the memory of its shards trains to the bits it has without a limit: through
+// pulls, pushes, checkpoints, copies, and a change of the shards.
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "common/io/file_system.h"
+#include "common/io/posix_file_system.h"
+#include "common/status/status_matchers.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/integration/in_process_cluster.h"
+
+namespace syncline {
+namespace {
+
+constexpr uint64_t kMemory = 1 << 20;
+constexpr int kSamples = 4000, kUsual = 50;
+
+// 8,050 keys, most of which come once an epoch. A row of dim 160 takes 1,296 bytes with what Adagrad keeps of it.
+JobManifest LargeTable() {
+  std::string text;
+  for (int i = 0; i < kSamples; ++i) {
+    absl::StrAppend(&text, i % 7, ",u", i, ",v", i % 17 * 1000 + i, ",w", i % kUsual, ",", 0.001 * i, "\n");
+  }
+  JobManifest job = SmallJob(1, 4, 0);
+  job.mutable_model()->clear_input();
+  job.mutable_model()->add_sparse()->set_table("rows");
+  Table* const table = job.add_tables();
+  table->set_name("rows");
+  table->set_dim(160);
+  table->set_slots(6);
+  const std::string folder = FreshFolder("data");
+  SYNCLINE_EXPECT_OK(WriteFileAtomically(PosixFileSystem(), folder + "/train.csv", text));
+  job.clear_data();
+  job.mutable_data()->set_format(CSV);
+  job.mutable_data()->set_train(folder + "/train.csv");
+  job.mutable_data()->set_columns("label, a=category, b=category, c=category, float");
+  job.set_batch_size(64);
+  job.set_workers(2);
+  return job;
+}
+
+TableRows RowsOf(const ClusterStatusReply& status) {
+  TableRows sum;
+  for (const ShardStatusReply& shard : status.shards()) {
+    sum.set_rows(sum.rows() + shard.tables().rows());
+    sum.set_cold_rows(sum.cold_rows() + shard.tables().cold_rows());
+    sum.set_memory_bytes(sum.memory_bytes() + shard.tables().memory_bytes());
+    sum.set_fetched(sum.fetched() + shard.tables().fetched());
+  }
+  return sum;
+}
+
+// With `shards` at first and `later` before the end.
+Weights TrainedInLittle(const JobManifest& job, uint32_t shards, uint32_t later) {
+  InProcessCluster cluster(job, "", absl::Seconds(5), &PosixFileSystem(), false);
+  for (uint32_t i = 0; i < shards; ++i) cluster.StartShard(kMemory);
+  for (uint32_t i = 0; i < job.workers(); ++i) {
+    cluster.StartWorker(later > shards ? absl::Milliseconds(10) : absl::ZeroDuration());
+  }
+  if (later > shards) {
+    SYNCLINE_EXPECT_OK(cluster.WaitUntil([](const auto& status) { return RowsOf(status).cold_rows() > 1000; }));
+    for (uint32_t i = shards; i < later; ++i) cluster.StartShard(kMemory);
+    cluster.Scale(later);
+    SYNCLINE_EXPECT_OK(cluster.WaitForShards(static_cast<int>(later)));
+  }
+  const TableRows rows = RowsOf(cluster.Finish());
+  const uint64_t copies = job.replicas() > 1 ? job.replicas() : 1;
+  EXPECT_EQ(rows.rows(), copies * (2 * kSamples + kUsual));
+  EXPECT_GT(rows.cold_rows(), rows.rows() / 2);
+  EXPECT_GT(rows.fetched(), rows.rows() / 4);
+  EXPECT_LT(rows.memory_bytes(), 2 * later * kMemory);
+  const auto weights = CheckpointWeights(cluster.job().checkpoint().directory());
+  SYNCLINE_EXPECT_OK(weights.status());
+  return weights.ok() ? *weights : Weights();
+}
+
+TEST(ColdRowsTest, ATableTenTimesItsMemoryTrainsToTheSameBits) {
+  const Weights free = TrainedWeights(LargeTable());
+  ASSERT_EQ(free.at("rows.keys").size(), 2u * (2 * kSamples + kUsual));
+
+  EXPECT_EQ(TrainedInLittle(LargeTable(), 1, 1), free);
+  JobManifest with_copies = LargeTable();
+  with_copies.set_shards(2);
+  with_copies.set_replicas(2);
+  EXPECT_EQ(TrainedInLittle(with_copies, 2, 2), free);
+  EXPECT_EQ(TrainedInLittle(LargeTable(), 1, 2), free) << "with a shard that came while it trained";
+}
+
+}  // namespace
+}  // namespace syncline

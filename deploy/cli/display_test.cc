@@ -125,6 +125,18 @@ TEST(StatusTableTest, ShowsWorkersShardsAndStaleness) {
   EXPECT_THAT(StatusJson(Running()), HasSubstr("\"samples_per_second\": 1234"));
 }
 
+TEST(StatusTableTest, ShowsRowsThatAreOnDisk) {
+  ClusterStatusReply status = Running();
+  EXPECT_THAT(StatusTable(status), testing::Not(HasSubstr("rows of tables")));
+  TableRows* const rows = status.mutable_shards(0)->mutable_tables();
+  rows->set_rows(5000);
+  rows->set_cold_rows(4000);
+  rows->set_memory_bytes(1 << 20);
+  rows->set_asked(1000);
+  rows->set_fetched(25);
+  EXPECT_THAT(StatusTable(status), AllOf(HasSubstr("5000  4000     1.0 MiB  -"), HasSubstr("97.50 %")));
+}
+
 TEST(TopTableTest, ShowsWhatHappenedSinceTheLastOne) {
   ClusterStatusReply before = Running(), after = Running();
   WorkerProgress* progress = before.mutable_workers(0)->mutable_progress();

@@ -117,6 +117,7 @@ absl::Status ChunkTable::Arrive(const std::vector<ChunkSnapshot>& chunks) {
     SYNCLINE_RETURN_IF_ERROR(slot->Set(chunk, *maker_));
     slot->tenure = Tenure::kOwned;
   }
+  MakeRoom();
   ListOwned();
   return absl::OkStatus();
 }
@@ -172,6 +173,7 @@ absl::Status ChunkTable::Keep(uint64_t epoch, const std::vector<ChunkSnapshot>& 
     slot->tenure = Tenure::kCopy;
     first = true;
   }
+  MakeRoom();
   if (first) ListOwned();
   return absl::OkStatus();
 }

@@ -20,7 +20,7 @@ void AddHistogram(const std::string& name, const std::string& help,
   }
 }
 
-void AddTables(const TableRows& tables, std::vector<Metric>* metrics) {
+void AddRowMemory(const RowMemory& tables, std::vector<Metric>* metrics) {
   const auto add = [metrics](const char* name, const char* help, Kind kind, uint64_t value) {
     metrics->push_back({name, help, kind, {}, static_cast<double>(value)});
   };
@@ -39,6 +39,17 @@ void AddTables(const TableRows& tables, std::vector<Metric>* metrics) {
       tables.written_bytes());
   add("syncline_shard_cold_failed_writes_total", "Writes that failed; the rows stayed in memory.", Kind::kCounter,
       tables.failed_writes());
+}
+
+void AddTable(const TableStatus& table, std::vector<Metric>* metrics) {
+  const auto add = [&](const std::string& name, const std::string& help, Kind kind, uint64_t value) {
+    metrics->push_back({"syncline_shard_table_" + name, help, kind, {{"table", table.name()}}, static_cast<double>(value)});
+  };
+  add("rows", "Rows of a table that the shard owns.", Kind::kGauge, table.rows());
+  add("bytes", "Memory that they take, state and index too.", Kind::kGauge, table.bytes());
+  add("admitted_total", "Rows stored for keys that had none.", Kind::kCounter, table.admitted());
+  add("refused_total", "Pushes of keys that got no row.", Kind::kCounter, table.refused());
+  add("evicted_total", "Rows evicted.", Kind::kCounter, table.evicted());
 }
 
 }  // namespace
@@ -70,12 +81,15 @@ std::vector<Metric> ShardMetrics(const ShardStatusReply& status) {
        Kind::kCounter, {}, number(status.nonfinite())},
       {"syncline_shard_apply_seconds_total", "Seconds spent in updates.", Kind::kCounter, {},
        status.apply_seconds()},
+      {"syncline_shard_load_bytes_total", "Bytes of gradients taken and of weights read.", Kind::kCounter, {},
+       number(status.load_bytes())},
   };
+  for (const TableStatus& table : status.tables()) AddTable(table, &metrics);
   for (const MemberClock& member : status.members()) {
     metrics.push_back({"syncline_shard_member_clock", "Steps committed by a worker.", Kind::kGauge,
                        {{"rank", absl::StrCat(member.rank())}}, number(member.clock())});
   }
-  AddTables(status.tables(), &metrics);
+  AddRowMemory(status.row_memory(), &metrics);
   AddHistogram("syncline_shard_clock_staleness_total",
                "Pulls by how far the puller was ahead of the slowest worker.",
                status.clock_staleness(), &metrics);

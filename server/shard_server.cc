@@ -1,7 +1,6 @@
 #include "server/shard_server.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cstdint>
 #include <limits>
 #include <memory>
@@ -19,10 +18,9 @@
 #include "common/status/status_macros.h"
 #include "common/threads/parallel_for.h"
 #include "common/threads/thread_pool.h"
-#include "common/time/steady_notification.h"
 #include "common/time/steady_now.h"
-#include "common/wire/protocol_version.h"
 #include "proto/coordinator.grpc.pb.h"
+#include "server/attendance.h"
 #include "server/durability/checkpoint_reader.h"
 #include "server/hand_over.h"
 #include "server/peer_norms.h"
@@ -63,7 +61,7 @@ class ShardServerImpl final : public ShardServer {
   const std::string& address() const override { return runtime_->address(); }
   const std::string& http_address() const override { return http_address_; }
   absl::Status Drain(absl::Duration patience) override;
-  bool retired() const override { return retired_; }
+  bool retired() const override { return attendance_.retired(); }
 
  private:
   static int Threads(const Options& options) {
@@ -79,16 +77,16 @@ class ShardServerImpl final : public ShardServer {
   absl::StatusOr<std::unique_ptr<Shard>> MakeShard(const ConfigureRequest& request);
   absl::Status OpenSpillFile();
   absl::Status StartPage();
-  // Registers, then keeps the membership alive until closing.
   void Attend();
-  bool Register(RegisterShardReply* reply);
   // Says so if tables take more memory than they may.
   void WatchMemory();
 
   const Options options_;
   const uint64_t life_ = NewLife();
+  Attendance attendance_;
   std::unique_ptr<PeerNorms> norms_;
   std::shared_ptr<SpillFile> spill_;  // null: rows of tables stay in memory
+  uint64_t warned_of_ = 0;            // bytes that they take
   ShardHost host_;
   ThreadPool apply_;
   TensorCalls calls_;
@@ -100,15 +98,10 @@ class ShardServerImpl final : public ShardServer {
   std::unique_ptr<StatusPage> page_;
   std::string http_address_;
   std::unique_ptr<Coordinator::Stub> coordinator_;
-  SteadyNotification closing_;
-  std::atomic<bool> retired_{false};
-  uint64_t warned_of_ = 0;  // bytes
-  std::thread attending_;
 };
 
 ShardServerImpl::~ShardServerImpl() {
-  closing_.Notify();
-  if (attending_.joinable()) attending_.join();
+  attendance_.End();
   norms_.reset();
   hand_over_.reset();
   if (replicator_ != nullptr) replicator_->Stop();
@@ -146,7 +139,7 @@ absl::Status ShardServerImpl::Start() {
   if (options_.coordinator.empty()) return absl::OkStatus();
   SYNCLINE_ASSIGN_OR_RETURN(auto channel, MakeChannel(options_.coordinator, options_.security));
   coordinator_ = Coordinator::NewStub(channel);
-  attending_ = std::thread([this] { Attend(); });
+  Attend();
   return absl::OkStatus();
 }
 
@@ -162,6 +155,30 @@ absl::Status ShardServerImpl::OpenSpillFile() {
   }
   SYNCLINE_ASSIGN_OR_RETURN(spill_, SpillFile::Create(options_.table_folder));
   return absl::OkStatus();
+}
+
+void ShardServerImpl::WatchMemory() {
+  const auto shard = host_.shard();
+  if (spill_ == nullptr || !shard.ok()) return;
+  const RowMemory rows = (*shard)->Status().row_memory();
+  if (rows.memory_bytes() < std::max(rows.memory_limit() + rows.memory_limit() / 8, 2 * warned_of_)) return;
+  warned_of_ = rows.memory_bytes();
+  spdlog::warn("tables take {} bytes, --table_memory is {}: {} of {} rows are on disk, and what finds them takes about 10 "
+               "bytes a row, which stay, beside two pages for each slot; give more, or spread the rows over more shards",
+               rows.memory_bytes(), rows.memory_limit(), rows.cold_rows(), rows.rows());
+}
+
+void ShardServerImpl::Attend() {
+  Attendance::Options options;
+  options.coordinator = options_.coordinator;
+  options.address = advertised();
+  options.life = life_;
+  options.work = [this] {
+    WatchMemory();
+    const auto shard = host_.shard();
+    return shard.ok() ? (*shard)->Work() : std::vector<ChunkWork>();
+  };
+  attendance_.Begin(std::move(options), coordinator_.get());
 }
 
 absl::Status ShardServerImpl::StartPage() {
@@ -190,6 +207,9 @@ absl::StatusOr<std::unique_ptr<Shard>> ShardServerImpl::MakeShard(const Configur
   options.parallel_for = Spread();
   options.seconds = [] { return static_cast<double>(absl::GetCurrentTimeNanos()) * 1e-9; };
   options.table_memory = std::make_shared<TableMemory>(options_.table_memory, spill_);
+  if (!options_.coordinator.empty()) {
+    options.counted_on = [this](uint64_t epoch) { return attendance_.CountedOn(epoch); };
+  }
   // With what an earlier attempt at the job had yet to send, that is forgotten.
   hand_over_ = std::make_shared<HandOver>(options_.security);
   options.hand_over = [to = hand_over_](const ShardMap& map, std::vector<ChunkSnapshot> chunks) {
@@ -231,57 +251,6 @@ absl::StatusOr<std::unique_ptr<Shard>> ShardServerImpl::MakeShard(const Configur
                request.map().shards_size(), status.chunks(), status.bytes(), status.step());
   runtime_->SetServing(true);
   return shard;
-}
-
-bool ShardServerImpl::Register(RegisterShardReply* reply) {
-  RegisterShardRequest request;
-  request.set_address(advertised());
-  request.set_protocol(kProtocolVersion);
-  request.set_life(life_);
-  std::string last_error;
-  while (!closing_.HasBeenNotified()) {
-    auto registered = Call<RegisterShardReply>(
-        *coordinator_, &Coordinator::Stub::RegisterShard, request, absl::Seconds(5));
-    if (registered.ok()) {
-      *reply = *std::move(registered);
-      return true;
-    }
-    const std::string error(registered.status().message());
-    if (error != last_error) {
-      spdlog::warn("cannot register with --coordinator={} yet: {}", options_.coordinator, error);
-    }
-    last_error = error;
-    closing_.WaitForNotificationWithTimeout(absl::Milliseconds(100));
-  }
-  return false;
-}
-
-void ShardServerImpl::WatchMemory() {
-  const auto shard = host_.shard();
-  if (spill_ == nullptr || !shard.ok()) return;
-  const TableRows tables = (*shard)->Status().tables();
-  if (tables.memory_bytes() < std::max(tables.memory_limit() + tables.memory_limit() / 8, 2 * warned_of_)) return;
-  warned_of_ = tables.memory_bytes();
-  spdlog::warn("tables take {} bytes, --table_memory is {}: {} of {} rows are on disk, and what finds them takes about 10 "
-               "bytes a row, which stay, beside two pages for each slot; give more, or spread the rows over more shards",
-               tables.memory_bytes(), tables.memory_limit(), tables.cold_rows(), tables.rows());
-}
-
-void ShardServerImpl::Attend() {
-  RegisterShardReply registered;
-  if (!Register(&registered)) return;
-  spdlog::info("registered as shard {} at {}", registered.shard(), advertised());
-  const absl::Duration beat = absl::Milliseconds(registered.lease_ms()) / 3;
-  HeartbeatRequest request;
-  request.set_shard(advertised());
-  while (!closing_.WaitForNotificationWithTimeout(beat)) {
-    WatchMemory();
-    const auto reply = Call<HeartbeatReply>(*coordinator_, &Coordinator::Stub::Heartbeat, request,
-                                            std::max(beat, absl::Seconds(1)));
-    if (!reply.ok()) spdlog::debug("heartbeat: {}", std::string(reply.status().message()));
-    if (reply.ok() && reply->retired()) retired_ = true;
-    if (reply.ok() && reply->unknown() && !Register(&registered)) return;
-  }
 }
 
 absl::Status ShardServerImpl::Drain(absl::Duration patience) {

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <map>
-#include <optional>
 #include <set>
 #include <utility>
 
 #include "absl/algorithm/container.h"
+#include "common/cluster/copy_places.h"
 #include "common/cluster/shard_map.h"
 
 namespace syncline {
@@ -39,8 +39,9 @@ ShardMap WithAll(const ShardMap& map, absl::Span<const std::string> addresses,
 }
 
 // Takes from each shard what it has too much of, the largest first, and gives that to the lightest.
+// Where the same shards stay, one with up to `full` times its share keeps all.
 std::vector<Move> PlanMoves(const ShardMap& map, const std::vector<bool>& stays,
-                            const std::vector<ChunkUnit>& units) {
+                            const std::vector<ChunkUnit>& units, double full) {
   std::vector<std::vector<ChunkUnit>> owned(map.shards_size());
   std::vector<uint64_t> load(map.shards_size());
   uint64_t total = 0;
@@ -56,8 +57,9 @@ std::vector<Move> PlanMoves(const ShardMap& map, const std::vector<bool>& stays,
   for (uint32_t shard = 0; shard < owned.size(); ++shard) {
     std::stable_sort(owned[shard].begin(), owned[shard].end(), larger);
     const uint64_t share = stays[shard] ? mean : 0;
+    const auto most = static_cast<uint64_t>(full * static_cast<double>(share));
     for (const ChunkUnit& unit : owned[shard]) {
-      if (load[shard] < share + (stays[shard] ? (Bytes(unit) + 1) / 2 : 0)) continue;
+      if (stays[shard] && load[shard] <= std::max(most, share + (Bytes(unit) + 1) / 2)) continue;
       if (stays[shard] && load[shard] <= share) break;
       load[shard] -= Bytes(unit);
       moves.push_back({unit, shard, 0});
@@ -91,99 +93,8 @@ std::vector<Move> TakingTurns(const std::vector<Move>& moves) {
   return order;
 }
 
-// Where the copies of units are, while they are being placed.
-class Copies {
- public:
-  Copies(const ShardMap& map, const std::vector<bool>& stays, const std::vector<ChunkUnit>& units)
-      : units_(units), load_(stays.size()), on_(stays.size()), backups_(units.size()) {
-    for (uint32_t shard = 0; shard < stays.size(); ++shard) {
-      if (stays[shard]) places_.push_back(shard);
-    }
-    wanted_ = std::min<size_t>(BackupsEach(map), places_.size() - 1);
-    for (size_t u = 0; u < units.size(); ++u) {
-      owners_.push_back(map.owner(static_cast<int>(units[u].first)));
-      for (const uint32_t shard : Backups(map, units[u].first)) {
-        if (stays[shard] && shard != owners_[u] && backups_[u].size() < wanted_) Add(u, shard);
-      }
-    }
-  }
-
-  // The largest first, each to the shard with the fewest.
-  void Complete() {
-    std::vector<size_t> order(units_.size());
-    for (size_t u = 0; u < order.size(); ++u) order[u] = u;
-    std::stable_sort(order.begin(), order.end(), [this](size_t a, size_t b) {
-      return units_[a].elements > units_[b].elements;
-    });
-    for (const size_t u : order) {
-      while (backups_[u].size() < wanted_) {
-        std::optional<uint32_t> to;
-        for (const uint32_t shard : places_) {
-          if (MayHave(u, shard) && (!to || load_[shard] < load_[*to])) to = shard;
-        }
-        Add(u, *to);
-      }
-    }
-  }
-
-  // From the shard with the most to the one with the fewest, for as long as that evens them out.
-  void Even() {
-    if (wanted_ == 0) return;
-    while (true) {
-      const auto [fewest, most] = std::minmax_element(
-          places_.begin(), places_.end(), [this](auto a, auto b) { return load_[a] < load_[b]; });
-      const uint32_t from = *most, to = *fewest;
-      const auto moves = [&](size_t u) {
-        return MayHave(u, to) && Bytes(units_[u]) < load_[from] - load_[to];
-      };
-      const auto u = std::find_if(on_[from].begin(), on_[from].end(), moves);
-      if (u == on_[from].end()) return;
-      const size_t unit = *u;
-      Remove(unit, from);
-      Add(unit, to);
-    }
-  }
-
-  void WriteTo(ShardMap* map) const {
-    const int each = BackupsEach(*map);
-    map->mutable_backup()->Resize(map->owner_size() * each, 0);
-    for (size_t u = 0; u < units_.size(); ++u) {
-      for (uint32_t c = units_[u].first; c < units_[u].first + units_[u].count; ++c) {
-        for (int i = 0; i < each; ++i) {
-          const bool there = i < static_cast<int>(backups_[u].size());
-          map->set_backup(static_cast<int>(c) * each + i, there ? backups_[u][i] : owners_[u]);
-        }
-      }
-    }
-  }
-
- private:
-  bool MayHave(size_t u, uint32_t shard) const {
-    const auto& backups = backups_[u];
-    return shard != owners_[u] && std::find(backups.begin(), backups.end(), shard) == backups.end();
-  }
-  void Add(size_t u, uint32_t shard) {
-    backups_[u].push_back(shard);
-    on_[shard].insert(u);
-    load_[shard] += Bytes(units_[u]);
-  }
-  void Remove(size_t u, uint32_t shard) {
-    backups_[u].erase(std::find(backups_[u].begin(), backups_[u].end(), shard));
-    on_[shard].erase(u);
-    load_[shard] -= Bytes(units_[u]);
-  }
-
-  const std::vector<ChunkUnit>& units_;
-  std::vector<uint32_t> places_;  // shards that stay
-  size_t wanted_ = 0;             // copies of each, besides its owner's
-  std::vector<uint32_t> owners_;  // by unit
-  std::vector<uint64_t> load_;    // bytes, by shard
-  std::vector<std::set<size_t>> on_;            // units, by shard
-  std::vector<std::vector<uint32_t>> backups_;  // by unit
-};
-
 void PlaceCopies(const std::vector<bool>& stays, const std::vector<ChunkUnit>& units, ShardMap* map) {
-  Copies copies(*map, stays, units);
+  CopyPlaces copies(*map, stays, units);
   copies.Complete();
   copies.Even();
   copies.WriteTo(map);
@@ -221,20 +132,20 @@ uint64_t TravelBytes(const ChunkUnit& unit, const ShardMap& from, const ShardMap
   return Travels(from, to, unit.first) * Bytes(unit);
 }
 
-}  // namespace
+// With the epoch that follows.
+void AddMap(ShardMap added, std::vector<ShardMap>* maps, uint64_t epoch) {
+  maps->push_back(std::move(added));
+  maps->back().set_epoch(epoch + maps->size());
+}
 
-std::vector<ShardMap> PlanRebalance(const ShardMap& map, absl::Span<const std::string> addresses,
-                                    const RebalanceOptions& options) {
-  std::vector<bool> stays;
-  ShardMap next = WithAll(map, addresses, &stays);
-  const bool joins = next.shards_size() > map.shards_size();
-  const bool leaves = std::find(stays.begin(), stays.end(), false) != stays.end();
-  const std::vector<ChunkUnit> units = ChunkUnits(Chunks(map), options.keep_tensors_whole);
-  const auto moves = TakingTurns(PlanMoves(next, stays, units));
-  ShardMap balanced = next;
+// The maps from `map` to where the units have moved and every copy has its place, batch by batch.
+std::vector<ShardMap> MapsThrough(const ShardMap& map, const std::vector<bool>& stays,
+                                  const std::vector<ChunkUnit>& units, const std::vector<Move>& moves,
+                                  const RebalanceOptions& options) {
+  ShardMap next = map, balanced = map;
   std::vector<ChunkUnit> travellers;
   std::set<uint32_t> moved;
-  for (const Move& move : moves) {
+  for (const Move& move : TakingTurns(moves)) {
     for (uint32_t c = 0; c < move.unit.count; ++c) {
       balanced.set_owner(static_cast<int>(move.unit.first + c), move.to);
     }
@@ -243,15 +154,10 @@ std::vector<ShardMap> PlanRebalance(const ShardMap& map, absl::Span<const std::s
   }
   PlaceCopies(stays, units, &balanced);
   for (const ChunkUnit& unit : units) {
-    if (moved.count(unit.first) == 0 && !SameCopies(next, balanced, unit.first)) {
-      travellers.push_back(unit);
-    }
+    const bool stayed = moved.count(unit.first) == 0;
+    if (stayed && !SameCopies(map, balanced, unit.first)) travellers.push_back(unit);
   }
   std::vector<ShardMap> maps;
-  const auto add = [&](const ShardMap& added) {
-    maps.push_back(added);
-    maps.back().set_epoch(map.epoch() + maps.size());
-  };
   uint64_t bytes = 0;
   for (size_t i = 0; i < travellers.size(); ++i) {
     bytes += TravelBytes(travellers[i], next, balanced);
@@ -260,12 +166,37 @@ std::vector<ShardMap> PlanRebalance(const ShardMap& map, absl::Span<const std::s
         i + 1 == travellers.size() ||
         bytes + TravelBytes(travellers[i + 1], next, balanced) > options.batch_bytes;
     if (!full) continue;
-    add(next);
+    AddMap(next, &maps, map.epoch());
     bytes = 0;
   }
-  if (maps.empty() && joins) add(next);
-  if (leaves) add(OnlyShards(next, stays));
   return maps;
+}
+
+}  // namespace
+
+std::vector<ShardMap> PlanRebalance(const ShardMap& map, absl::Span<const std::string> addresses,
+                                    const RebalanceOptions& options) {
+  std::vector<bool> stays;
+  const ShardMap all = WithAll(map, addresses, &stays);
+  const bool joins = all.shards_size() > map.shards_size();
+  const bool leaves = std::find(stays.begin(), stays.end(), false) != stays.end();
+  const std::vector<ChunkUnit> units = ChunkUnits(Chunks(map), options.keep_tensors_whole);
+  const auto moves = PlanMoves(all, stays, units, joins || leaves ? 1 : options.full);
+  std::vector<ShardMap> maps = MapsThrough(all, stays, units, moves, options);
+  if (maps.empty() && joins) AddMap(all, &maps, map.epoch());
+  if (leaves) AddMap(OnlyShards(maps.empty() ? all : maps.back(), stays), &maps, map.epoch());
+  return maps;
+}
+
+std::vector<ShardMap> PlanOwners(const ShardMap& map, const std::vector<uint32_t>& owners,
+                                 const RebalanceOptions& options) {
+  const std::vector<ChunkUnit> units = ChunkUnits(Chunks(map), options.keep_tensors_whole);
+  std::vector<Move> moves;
+  for (const ChunkUnit& unit : units) {
+    const uint32_t from = map.owner(static_cast<int>(unit.first));
+    if (owners[unit.first] != from) moves.push_back({unit, from, owners[unit.first]});
+  }
+  return MapsThrough(map, std::vector<bool>(map.shards_size(), true), units, moves, options);
 }
 
 void PlaceCopies(bool keep_tensors_whole, ShardMap* map) {

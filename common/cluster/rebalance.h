@@ -18,6 +18,9 @@ struct RebalanceOptions {
   bool keep_tensors_whole = false;
   // Weights that move from one map to the next; at least a chunk (or tensor, if kept whole) does.
   uint64_t batch_bytes = uint64_t{32} << 20;
+  // While the shards stay the same, one that has up to so many times the mean of the weights keeps them: chunks lie by
+  // their load as well.
+  double full = 1;
 };
 
 // The maps to go through, one after the other, from `map` to one over the shards at `addresses`, with as
@@ -29,6 +32,10 @@ struct RebalanceOptions {
 // empty.
 std::vector<ShardMap> PlanRebalance(const ShardMap& map, absl::Span<const std::string> addresses,
                                     const RebalanceOptions& options);
+
+// The same to a map with these owners, by chunk, over the same shards. All chunks of a unit have one owner.
+std::vector<ShardMap> PlanOwners(const ShardMap& map, const std::vector<uint32_t>& owners,
+                                 const RebalanceOptions& options);
 
 // Gives each chunk its copies, for a map that no shard goes by yet.
 void PlaceCopies(bool keep_tensors_whole, ShardMap* map);

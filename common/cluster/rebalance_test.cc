@@ -70,6 +70,23 @@ INSTANTIATE_TEST_SUITE_P(Counts, RebalanceTest,
                          testing::Values(std::pair{2, 5}, std::pair{5, 2}, std::pair{1, 8},
                                          std::pair{8, 1}, std::pair{4, 5}, std::pair{3, 2}));
 
+TEST(RebalanceTest, WhereLoadCountsTooAShardMayHaveATenthMore) {
+  ShardMap map = Map(2);
+  std::vector<uint32_t> owners(map.owner().begin(), map.owner().end());
+  for (int moved = 0, c = 0; moved < 9; ++c) {
+    if (owners[c] == 0) owners[c] = 1, ++moved;
+  }
+  const auto maps = PlanOwners(map, owners, {false, 4 * kChunk});
+  ASSERT_EQ(maps.size(), 3u);
+  EXPECT_EQ(maps.back().epoch(), map.epoch() + 3);
+  EXPECT_TRUE(std::equal(owners.begin(), owners.end(), maps.back().owner().begin()));
+  RebalanceOptions options;
+  EXPECT_FALSE(PlanRebalance(maps.back(), Addresses(2), options).empty());
+  options.full = 1.1;
+  EXPECT_TRUE(PlanRebalance(maps.back(), Addresses(2), options).empty());
+  EXPECT_LE(LargestOverMean(PlanRebalance(maps.back(), Addresses(3), options).back()), 1.01) << "a new one gets its share";
+}
+
 TEST(RebalanceTest, NothingToDo) {
   EXPECT_TRUE(PlanRebalance(Map(3), Addresses(3), {}).empty());
 }

@@ -112,6 +112,7 @@ SYNCLINE_VALUE(on_nonfinite);
 SYNCLINE_VALUE(shards);
 SYNCLINE_VALUE(replicas);
 SYNCLINE_VALUE(workers);
+SYNCLINE_VALUE(rebalance);
 SYNCLINE_VALUE(checkpoint_directory);
 SYNCLINE_VALUE(checkpoint_interval_steps);
 SYNCLINE_VALUE(checkpoint_keep);

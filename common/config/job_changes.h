@@ -8,7 +8,7 @@
 namespace syncline {
 
 // How an edited manifest differs from that of the running job, both complete, in what cannot change while it
-// runs, which is all but shards and workers: a line for each field ("modified: batch_size: 8 -> 16"); empty
+// runs, which is all but shards, workers and rebalance: a line for each field ("modified: batch_size: 8 -> 16"); empty
 // if in nothing.
 std::string FixedDifferences(const JobManifest& running, JobManifest edited);
 

@@ -149,6 +149,9 @@ constexpr ManifestField kFields[] = {
     {"replicas", "1", In(1, 3), false,
      "On how many shards each piece of the weights is kept: with 2 or 3 a shard may be lost."},
     {"workers", "1", In(1, 65536), false, "Workers expected at the start."},
+    {"rebalance", "off", Any(), false,
+     "Whether chunks and slots of tables that are hot move off shards with more to do than others: auto or off. May be "
+     "changed while the job runs."},
 
     {"checkpoint.directory", nullptr, Any(), true,
      "Folder that holds one folder a checkpoint. No checkpoints if empty."},

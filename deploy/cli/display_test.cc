@@ -128,13 +128,25 @@ TEST(StatusTableTest, ShowsWorkersShardsAndStaleness) {
 TEST(StatusTableTest, ShowsRowsThatAreOnDisk) {
   ClusterStatusReply status = Running();
   EXPECT_THAT(StatusTable(status), testing::Not(HasSubstr("rows of tables")));
-  TableRows* const rows = status.mutable_shards(0)->mutable_tables();
+  RowMemory* const rows = status.mutable_shards(0)->mutable_row_memory();
   rows->set_rows(5000);
   rows->set_cold_rows(4000);
   rows->set_memory_bytes(1 << 20);
   rows->set_asked(1000);
   rows->set_fetched(25);
   EXPECT_THAT(StatusTable(status), AllOf(HasSubstr("5000  4000     1.0 MiB  -"), HasSubstr("97.50 %")));
+}
+
+TEST(StatusTableTest, ShowsLoadAndRows) {
+  ClusterStatusReply status = Running();
+  EXPECT_THAT(StatusTable(status), testing::Not(HasSubstr("tables")));
+  status.add_shard_load(3e6);
+  status.add_shard_load(1e6);
+  TableStatus* const table = status.mutable_shards(0)->add_tables();
+  table->set_name("users");
+  table->set_rows(1234);
+  table->set_refused(56);
+  EXPECT_THAT(StatusTable(status), AllOf(HasSubstr("75 %"), HasSubstr("users"), HasSubstr("1234"), HasSubstr("56")));
 }
 
 TEST(TopTableTest, ShowsWhatHappenedSinceTheLastOne) {

@@ -83,6 +83,7 @@ absl::StatusOr<int> RunApply(const ClusterOptions& options, const std::string& f
   ScaleRequest request;
   request.set_shards(job.shards());
   request.set_workers(job.workers());
+  request.set_rebalance(job.rebalance());
   // Where checkpoints go may have been left to the launcher.
   if (job.checkpoint().directory().empty()) {
     job.mutable_checkpoint()->set_directory(status.job().checkpoint().directory());
@@ -90,8 +91,8 @@ absl::StatusOr<int> RunApply(const ClusterOptions& options, const std::string& f
   const std::string differences = FixedDifferences(status.job(), job);
   if (!differences.empty()) {
     return absl::FailedPreconditionError(
-        absl::StrCat(file, " differs from the running job in more than shards and workers, which is "
-                     "all that can change while it runs:\n", differences));
+        absl::StrCat(file, " differs from the running job in more than shards, workers and rebalance, "
+                     "which is all that can change while it runs:\n", differences));
   }
   return Scale(client.get(), request, wait);
 }

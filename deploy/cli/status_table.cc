@@ -1,12 +1,14 @@
 #include "deploy/cli/status_table.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/cluster/table_status.h"
 #include "common/cluster/team_size.h"
 #include "deploy/cli/progress.h"
 #include "deploy/cli/table.h"
@@ -58,7 +60,7 @@ std::string WorkerState(const WorkerStatus& worker, double usual) {
 std::string RowsTable(const ClusterStatusReply& status) {
   std::vector<TableRow> table = {{"shard", "rows", "on disk", "memory", "of", "disk", "hit rate"}};
   for (const ShardStatusReply& shard : status.shards()) {
-    const TableRows& rows = shard.tables();
+    const RowMemory& rows = shard.row_memory();
     if (rows.rows() == 0) continue;
     const double missed = static_cast<double>(rows.fetched()) / static_cast<double>(std::max<uint64_t>(rows.asked(), 1));
     table.push_back({absl::StrCat(shard.shard()), absl::StrCat(rows.rows()), absl::StrCat(rows.cold_rows()),
@@ -68,6 +70,16 @@ std::string RowsTable(const ClusterStatusReply& status) {
                      rows.asked() == 0 ? "-" : absl::StrFormat("%.2f %%", 100 * (1 - missed))});
   }
   return table.size() == 1 ? "" : absl::StrCat("\nrows of tables\n", FormatTable(table));
+}
+
+// Nothing for a job without tables.
+std::string TablesText(const ClusterStatusReply& status) {
+  std::vector<TableRow> rows = {{"table", "rows", "memory", "admitted", "refused", "evicted"}};
+  for (const TableStatus& table : TablesOf(status)) {
+    rows.push_back({table.name(), absl::StrCat(table.rows()), BytesText(static_cast<double>(table.bytes())),
+                    absl::StrCat(table.admitted()), absl::StrCat(table.refused()), absl::StrCat(table.evicted())});
+  }
+  return rows.size() > 1 ? absl::StrCat("\ntables\n", FormatTable(rows)) : "";
 }
 
 }  // namespace
@@ -124,13 +136,17 @@ std::string StatusTable(const ClusterStatusReply& status) {
   }
   if (stages.size() > 1) absl::StrAppend(&text, "\nstages\n", FormatTable(stages));
 
-  std::vector<TableRow> shards = {{"shard", "step", "chunks", "copies", "weights", "pushed", "pulled",
+  const double load = std::accumulate(status.shard_load().begin(), status.shard_load().end(), 0.0);
+  std::vector<TableRow> shards = {{"shard", "step", "chunks", "copies", "weights", "load", "pushed", "pulled",
                                    "duplicates", "dropped", "address"}};
   for (const ShardStatusReply& shard : status.shards()) {
     const int index = static_cast<int>(shard.shard());
     shards.push_back({absl::StrCat(index), absl::StrCat(shard.step()),
                       absl::StrCat(shard.chunks()), absl::StrCat(shard.copies()),
                       BytesText(static_cast<double>(shard.bytes())),
+                      load > 0 && index < status.shard_load_size()
+                          ? absl::StrFormat("%.0f %%", 100 * status.shard_load(index) / load)
+                          : "-",
                       BytesText(static_cast<double>(shard.pushed_bytes())),
                       BytesText(static_cast<double>(shard.pulled_bytes())),
                       absl::StrCat(shard.duplicates()), absl::StrCat(shard.dropped()),
@@ -139,6 +155,12 @@ std::string StatusTable(const ClusterStatusReply& status) {
   absl::StrAppend(&text, "\nshards\n", FormatTable(shards));
 
   absl::StrAppend(&text, RowsTable(status));
+
+  if (status.rescale().load_moved_bytes() > 0) {
+    absl::StrAppend(&text, BytesText(static_cast<double>(status.rescale().load_moved_bytes())),
+                    " of weights moved because of their load\n");
+  }
+  absl::StrAppend(&text, TablesText(status));
 
   std::vector<TableRow> staleness = {{"shard", "staleness", "mean", "p50", "p99", "max"}};
   std::string waiting;

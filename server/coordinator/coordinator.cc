@@ -361,15 +361,9 @@ absl::StatusOr<HeartbeatReply> CoordinatorImpl::Heartbeat(const HeartbeatRequest
   absl::MutexLock lock(&mu_);
   ExcuseSilence();
   heard_ = options_.now();
+  if (request.member_case() != HeartbeatRequest::kRank) return ShardHeartbeat(request);
   // bounded and async have no step to stop at: workers leave where they are.
   reply.set_stopping(stopped_at_.has_value() && !sync());
-  if (request.member_case() != HeartbeatRequest::kRank) {
-    Registered* const shard = FindShard(request.shard());
-    if (shard != nullptr) shard->last_seen = options_.now();
-    reply.set_unknown(shard == nullptr);
-    reply.set_retired(shard != nullptr && shard->retired);
-    return reply;
-  }
   const Rank rank = request.rank();
   if (!members_.Check(rank, request.incarnation()).ok()) {
     reply.set_expelled(true);
@@ -519,7 +513,9 @@ absl::StatusOr<ClusterStatusReply> CoordinatorImpl::ClusterStatus() {
   }
   reply.set_waiting_for(absl::StrJoin(waiting, "; "));
   *reply.mutable_job() = job_;
+  reply.mutable_job()->set_rebalance(rebalance_);
   if (map_) *reply.mutable_map() = *map_;
+  FillLoad(&reply);
   for (const auto& [rank, member] : members_.members()) {
     WorkerStatus* worker = reply.add_workers();
     worker->set_rank(rank);
@@ -564,6 +560,7 @@ void CoordinatorImpl::Tick() {
     absl::MutexLock lock(&mu_);
     ExcuseSilence();
     teams_.RemoveSilent(now - options_.member_lease);
+    if (map_) loads_.Advance(*map_, now);
     if (std::string reason = WaitingFor(); reason != waiting_.first) waiting_ = {std::move(reason), now};
   }
   if (HandleLostShards()) return;

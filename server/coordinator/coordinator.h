@@ -12,6 +12,7 @@
 #include "common/io/file_system.h"
 #include "proto/coordinator.pb.h"
 #include "proto/job.pb.h"
+#include "server/coordinator/load_watch.h"
 #include "server/coordinator/metadata_store.h"
 #include "server/coordinator/shard_link.h"
 
@@ -33,6 +34,8 @@ class CoordinatorCore {
     std::string restore_from;
     // A member not heard of for this long is lost.
     absl::Duration member_lease = absl::Seconds(3);
+    // Over how long it is measured what shards have to do; see LoadWatch.
+    absl::Duration load_interval = LoadWatch::Options().interval;
     // Steps leased ahead of a worker.
     uint64_t lease_steps = 256;
     // What the coordinator before this one kept (metadata->Read()), to go on from; empty: none. The job's

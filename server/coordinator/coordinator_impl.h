@@ -16,6 +16,7 @@
 #include "common/time/steady_notification.h"
 #include "server/coordinator/coordinator.h"
 #include "server/coordinator/data_leases.h"
+#include "server/coordinator/load_watch.h"
 #include "server/coordinator/loss_curve.h"
 #include "server/coordinator/map_change.h"
 #include "server/coordinator/member_table.h"
@@ -25,13 +26,16 @@
 namespace syncline {
 
 // Members, leases and status are in coordinator.cc; checkpoints, and how training ends, in
-// coordinator_checkpoints.cc; how shards come and go in coordinator_rescale.cc, and what follows when one is
-// lost in coordinator_takeover.cc; what is kept for the next coordinator, and how that goes on, in
-// coordinator_recovery.cc.
+// coordinator_checkpoints.cc; how shards come and go in coordinator_rescale.cc, what they have to do, and what moves
+// because of that, in coordinator_load.cc, and what follows when one is lost in coordinator_takeover.cc; what is kept
+// for the next coordinator, and how that goes on, in coordinator_recovery.cc.
 class CoordinatorImpl final : public CoordinatorCore {
  public:
   explicit CoordinatorImpl(Options options)
-      : options_(std::move(options)), job_(options_.job), teams_(team_size(), AllReduces(options_.job), options_.generation << 32) {}
+      : options_(std::move(options)),
+        job_(options_.job),
+        loads_(LoadOptions(options_.load_interval)),
+        teams_(team_size(), AllReduces(options_.job), options_.generation << 32) {}
   ~CoordinatorImpl() override;
   absl::Status Start();
 
@@ -156,6 +160,14 @@ class CoordinatorImpl final : public CoordinatorCore {
   std::vector<std::string> WantedShards() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // On the way to where the chunks are to be.
   std::vector<ShardMap> MapsToCome() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Of a shard, with what it has to do.
+  HeartbeatReply ShardHeartbeat(const HeartbeatRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // What goes that way for the sake of load, once that is even in bytes: what is left of the last plan, or a new one.
+  std::vector<ShardMap> MapsForLoad() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  static LoadWatch::Options LoadOptions(absl::Duration interval);
+  void FillLoad(ClusterStatusReply* reply) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // A map that load asked for is in force.
+  void NoteLoadMoved(const ShardMap& from, const ShardMap& to) ABSL_LOCKS_EXCLUDED(mu_);
   Rescale RescaleStatus() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   RebalanceOptions BalanceBy() const;
   // Moves chunks, a batch at a time, until they are where they are to be. On a thread of its own.
@@ -219,6 +231,10 @@ class CoordinatorImpl final : public CoordinatorCore {
   uint32_t target_workers_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t moved_bytes_ ABSL_GUARDED_BY(mu_) = 0;  // since the shards were in balance
   bool balancing_ ABSL_GUARDED_BY(mu_) = false;  // chunks move
+  Rebalance rebalance_ ABSL_GUARDED_BY(mu_) = job_.rebalance();
+  LoadWatch loads_ ABSL_GUARDED_BY(mu_);
+  std::vector<ShardMap> load_maps_ ABSL_GUARDED_BY(mu_);  // yet to come, one after the other
+  uint64_t load_moved_bytes_ ABSL_GUARDED_BY(mu_) = 0;
   // A map, by epoch, and shards that it is right for.
   std::pair<uint64_t, std::vector<std::string>> settled_ ABSL_GUARDED_BY(mu_);
   std::string rescale_trouble_ ABSL_GUARDED_BY(mu_);

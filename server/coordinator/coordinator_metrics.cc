@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "common/cluster/table_status.h"
 #include "server/durability/checkpoint_names.h"
 
 namespace syncline {
@@ -17,6 +18,26 @@ double StepOfCheckpoint(const std::string& folder) {
   const size_t slash = folder.find_last_of('/');
   const std::string name = slash == std::string::npos ? folder : folder.substr(slash + 1);
   return ParseCheckpointName(name, &step, &suffix) ? static_cast<double>(step) : -1;
+}
+
+void AddLoads(const ClusterStatusReply& status, std::vector<Metric>* metrics) {
+  for (int shard = 0; shard < status.shard_load_size(); ++shard) {
+    metrics->push_back({"syncline_shard_load", "Bytes of gradients taken and of weights read, a second, of late.",
+                        Kind::kGauge, {{"shard", absl::StrCat(shard)}}, status.shard_load(shard)});
+  }
+  metrics->push_back({"syncline_load_moved_bytes_total", "Bytes of weights that moved because of their load.",
+                      Kind::kCounter, {}, static_cast<double>(status.rescale().load_moved_bytes())});
+}
+
+void AddTable(const TableStatus& table, std::vector<Metric>* metrics) {
+  const auto add = [&](const std::string& name, const std::string& help, Kind kind, uint64_t value) {
+    metrics->push_back({"syncline_table_" + name, help, kind, {{"table", table.name()}}, static_cast<double>(value)});
+  };
+  add("rows", "Rows of a table.", Kind::kGauge, table.rows());
+  add("bytes", "Memory that they take at their owners, state and index too.", Kind::kGauge, table.bytes());
+  add("admitted_total", "Rows stored for keys that had none.", Kind::kCounter, table.admitted());
+  add("refused_total", "Pushes of keys that got no row.", Kind::kCounter, table.refused());
+  add("evicted_total", "Rows evicted.", Kind::kCounter, table.evicted());
 }
 
 }  // namespace
@@ -61,6 +82,8 @@ std::vector<Metric> CoordinatorMetrics(const ClusterStatusReply& status) {
     metrics.push_back({"syncline_worker_auc", "AUC of the samples a worker has trained on lately.", Kind::kGauge,
                        {{"rank", absl::StrCat(worker.rank())}}, worker.progress().train_auc()});
   }
+  AddLoads(status, &metrics);
+  for (const TableStatus& table : TablesOf(status)) AddTable(table, &metrics);
   return metrics;
 }
 

@@ -42,6 +42,28 @@ TEST(CoordinatorMetricsTest, KnowsTheStepOfTheLastCheckpoint) {
   EXPECT_EQ(Values(status).at("syncline_checkpoint_linked_bytes"), 8);
 }
 
+TEST(CoordinatorMetricsTest, SumsTablesOverShards) {
+  ClusterStatusReply status;
+  for (const uint64_t rows : {5, 7}) {
+    ShardStatusReply* const shard = status.add_shards();
+    for (const char* name : {"users", "items"}) {
+      TableStatus* const table = shard->add_tables();
+      table->set_name(name);
+      table->set_rows(rows);
+      table->set_refused(10 * rows);
+      table->set_evicted(1);
+    }
+    shard->mutable_tables(1)->set_rows(0);
+    status.add_shard_load(100.0 * static_cast<double>(rows));
+  }
+  const auto values = Values(status);
+  EXPECT_EQ(values.at("syncline_table_rows,table=users"), 12);
+  EXPECT_EQ(values.at("syncline_table_rows,table=items"), 0);
+  EXPECT_EQ(values.at("syncline_table_refused_total,table=users"), 120);
+  EXPECT_EQ(values.at("syncline_table_evicted_total,table=items"), 2);
+  EXPECT_EQ(values.at("syncline_shard_load,shard=1"), 700);
+}
+
 TEST(CoordinatorMetricsTest, TheLossIsThatOfTheLastPoint) {
   ClusterStatusReply status;
   EXPECT_EQ(Values(status).count("syncline_loss"), 0u);

@@ -175,6 +175,7 @@ void CoordinatorImpl::Replay(const MetadataRecord& record) {
     case MetadataRecord::kScaled:
       if (record.scaled().has_shards()) target_ = record.scaled().shards();
       if (record.scaled().has_workers()) target_workers_ = record.scaled().workers();
+      if (record.scaled().has_rebalance()) rebalance_ = record.scaled().rebalance();
       break;
     default:
       break;
@@ -190,7 +191,7 @@ absl::Status CoordinatorImpl::Recover(const std::vector<MetadataRecord>& records
     for (const MetadataRecord& record : records) attempt_ = std::max(attempt_, record.started().attempt());
     configuring_.emplace();
   }
-  // Shards and workers may be edited while the job runs: what counts is what `apply` said.
+  // Shards, workers and rebalance may be edited while the job runs: what counts is what `apply` said.
   const std::string differences = FixedDifferences(first.job(), job_);
   if (!differences.empty()) {
     return absl::FailedPreconditionError(absl::StrCat(

@@ -69,7 +69,10 @@ RebalanceOptions CoordinatorImpl::BalanceBy() const {
 std::vector<ShardMap> CoordinatorImpl::MapsToCome() const {
   const std::vector<std::string> wanted = WantedShards();
   if (wanted.empty() || settled_ == std::make_pair(map_->epoch(), wanted)) return {};
-  return PlanRebalance(*map_, wanted, BalanceBy());
+  RebalanceOptions options = BalanceBy();
+  // By bytes alone chunks would go back to where they were too hot.
+  if (rebalance_ == REBALANCE_AUTO) options.full = LoadGoal().full;
+  return PlanRebalance(*map_, wanted, options);
 }
 
 Rescale CoordinatorImpl::RescaleStatus() const {
@@ -84,10 +87,12 @@ Rescale CoordinatorImpl::RescaleStatus() const {
     const bool there = !shard.retired && !Silent(shard, ShardLease());
     if (!InMap(shard.address) && there) status.add_spare(shard.address);
   }
-  const auto maps = MapsToCome();
+  auto maps = MapsToCome();
+  if (maps.empty() && !load_maps_.empty() && load_maps_.front().epoch() == map_->epoch() + 1) maps = load_maps_;
   const uint64_t left = maps.empty() ? 0 : MovedBytes(*map_, maps.back());
   status.set_moving(balancing_ || !maps.empty());
   status.set_moved_bytes(moved_bytes_);
+  status.set_load_moved_bytes(load_moved_bytes_);
   status.set_total_bytes(moved_bytes_ + left);
   if (!rescale_trouble_.empty()) {
     status.set_waiting_for(rescale_trouble_);
@@ -117,11 +122,15 @@ absl::StatusOr<ScaleReply> CoordinatorImpl::Scale(const ScaleRequest& request) {
         absl::StrCat("workers is ", request.workers(), ": it must be a multiple of ", team_size(),
                      ", the job's pipeline.stages times tensor_parallel.size"));
   }
+  if (request.has_rebalance() && request.rebalance() != REBALANCE_OFF && request.rebalance() != REBALANCE_AUTO) {
+    return absl::InvalidArgumentError(absl::StrCat("rebalance is ", request.rebalance(), ": it must be off or auto"));
+  }
   MetadataRecord record;
   *record.mutable_scaled() = request;
   SYNCLINE_RETURN_IF_ERROR(Keep(record, true));
   if (request.has_shards()) target_ = request.shards();
   if (request.has_workers()) target_workers_ = request.workers();
+  if (request.has_rebalance()) rebalance_ = request.rebalance();
   return ScaleReply();
 }
 
@@ -206,6 +215,7 @@ absl::Status CoordinatorImpl::RescaleOnce() {
   ShardMap map, next;
   std::optional<MapVersion> pending;
   uint64_t attempt;
+  bool by_load = false;
   {
     absl::MutexLock lock(&mu_);
     pending = pending_;
@@ -213,9 +223,13 @@ absl::Status CoordinatorImpl::RescaleOnce() {
     if (TakingOver() || !LostShards(ShardLease()).empty()) return absl::NotFoundError("a shard is lost");
     if (!map_ || (!pending && (finished_ || draining_))) return absl::NotFoundError("not training");
     map = *map_;
-    const auto maps = pending ? std::vector<ShardMap>{pending->map()} : MapsToCome();
+    auto maps = pending ? std::vector<ShardMap>{pending->map()} : MapsToCome();
     if (maps.empty()) {
       settled_ = {map_->epoch(), WantedShards()};
+      maps = MapsForLoad();
+      by_load = true;
+    }
+    if (maps.empty()) {
       moved_bytes_ = 0;
       return absl::NotFoundError("in balance");
     }
@@ -233,7 +247,9 @@ absl::Status CoordinatorImpl::RescaleOnce() {
     SYNCLINE_RETURN_IF_ERROR(pending ? PrepareAgain(*pending, &change) : BeginChange(map, &change, links));
     SYNCLINE_RETURN_IF_ERROR(ConfirmChange(&change, map, next));
   }
-  return FinishChange(&change, map, next, attempt);
+  SYNCLINE_RETURN_IF_ERROR(FinishChange(&change, map, next, attempt));
+  if (by_load) NoteLoadMoved(map, next);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::shared_ptr<ShardLink>> CoordinatorImpl::LinkTo(const std::string& address) {

@@ -188,6 +188,7 @@ absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(
   }
   core.member_lease = options.member_lease;
   core.lease_steps = options.lease_steps;
+  core.load_interval = options.load_interval;
   if (core.restore_from.empty() && core.records.empty()) WarnOfOtherCheckpoints(options);
   if (!core.records.empty() && !core.records.back().has_ended()) {
     spdlog::info("going on with job {} as coordinator number {}", options.job.name(),

@@ -11,6 +11,7 @@
 #include "common/rpc/security.h"
 #include "proto/coordinator.pb.h"
 #include "proto/job.pb.h"
+#include "server/coordinator/load_watch.h"
 
 namespace syncline {
 
@@ -37,6 +38,7 @@ class CoordinatorServer {
     std::function<void(const absl::Status&)> deposed;
     absl::Duration member_lease = absl::Seconds(3);
     uint64_t lease_steps = 256;
+    absl::Duration load_interval = LoadWatch::Options().interval;
     // Where checkpoints are; not owned.
     FileSystem* files = &PosixFileSystem();
   };

@@ -93,8 +93,13 @@ std::vector<std::string> CoordinatorImpl::WithoutAnswering(std::vector<std::stri
 absl::Status CoordinatorImpl::TakeOver(const std::vector<std::string>& lost) {
   if (job_.replicas() <= 1) return absl::FailedPreconditionError("replicas is 1");
   {
-    // Nobody waits for an answer of theirs any more.
+    // Nobody waits for an answer of theirs any more, nor are they told that they are counted on.
     absl::MutexLock lock(&mu_);
+    for (const std::string& address : lost) {
+      const Registered& shard = *FindShard(address);
+      if (shard.given_up || shard.emptied || Silent(shard, ShardLease())) continue;
+      return absl::OkStatus();  // it was heard of meanwhile
+    }
     for (const std::string& address : lost) {
       const auto link = links_.find(address);
       if (link != links_.end()) link->second->GiveUp();
@@ -215,6 +220,7 @@ absl::Status CoordinatorImpl::RestartJob(const std::string& why) {
   MetadataRecord scaled;
   scaled.mutable_scaled()->set_shards(target_);
   scaled.mutable_scaled()->set_workers(target_workers_);
+  scaled.mutable_scaled()->set_rebalance(rebalance_);
   SYNCLINE_RETURN_IF_ERROR(Keep(scaled, true));
   return KeepShards();
 }
@@ -235,6 +241,7 @@ void CoordinatorImpl::ForgetProgress() {
   before_.reset();
   recovering_ = false;
   settled_ = {};
+  load_maps_.clear();
   leases_ = nullptr;
   committed_.clear();
   samples_ = 0;

@@ -32,6 +32,9 @@ ABSL_FLAG(bool, exit_when_finished, false,
           "End once the job has, in place of answering `syncline status` until told to stop.");
 ABSL_FLAG(absl::Duration, member_lease, absl::Seconds(3),
           "A worker or shard not heard of for this long is lost.");
+ABSL_FLAG(absl::Duration, load_interval, absl::Seconds(5),
+          "Over how long it is measured what shards have to do, from 100ms to 1h. With rebalance auto, chunks move when "
+          "shards were uneven for three times as long.");
 ABSL_FLAG(uint64_t, lease_steps, 256, "Steps leased ahead of a worker, from 1 to 1000000.");
 
 namespace {
@@ -74,6 +77,12 @@ absl::StatusOr<syncline::CoordinatorServer::Options> ReadOptions(
   if (options.member_lease < absl::Milliseconds(100) || options.member_lease > absl::Hours(1)) {
     return absl::InvalidArgumentError(
         absl::StrCat("--member_lease is ", absl::FormatDuration(options.member_lease),
+                     ": it must be from 100ms to 1h"));
+  }
+  options.load_interval = absl::GetFlag(FLAGS_load_interval);
+  if (options.load_interval < absl::Milliseconds(100) || options.load_interval > absl::Hours(1)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--load_interval is ", absl::FormatDuration(options.load_interval),
                      ": it must be from 100ms to 1h"));
   }
   if (options.lease_steps < 1 || options.lease_steps > 1000000) {

@@ -131,6 +131,7 @@ void ChunkTable::Release(const ShardMap& map, uint32_t shard) {
       continue;
     }
     slot->tenure = Tenure::kAbsent;
+    KeepCounts(*slot);
     slot->chunk.reset();
     slot->dedupe.Restore({});
     slot->copied_epoch = 0;

@@ -58,6 +58,7 @@ absl::Status ChunkTable::ReadRowsOf(Slot* slot, const Fragments& keys, const Col
     to->version = slot->chunk->version();
     std::as_const(*slot->chunk).rows()->Read(wanted.get(), rows.floats(), cold);
     if (wanted.size() > 0) to->data = rows.Share();
+    slot->Count(rows.size());
   };
   if (read == nullptr) {
     absl::ReaderMutexLock lock(&slot->mu);

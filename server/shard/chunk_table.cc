@@ -17,7 +17,7 @@
 namespace syncline {
 namespace {
 
-void FillTables(const TableMemory& memory, TableRows* tables) {
+void FillRowMemory(const TableMemory& memory, RowMemory* tables) {
   tables->set_rows(memory.rows);
   tables->set_cold_rows(memory.cold_rows);
   tables->set_memory_bytes(memory.bytes);
@@ -205,6 +205,7 @@ absl::Status ChunkTable::Apply(const Sender& sender, Clock clock, const ChunkGra
   {
     absl::MutexLock lock(&slot->mu);
     const double begin = Seconds();
+    slot->Count(gradient.data.size() + gradient.keys.size());
     Chunk& chunk = *slot->chunk;
     const Contribution whole{&gradient.data, 1, gradient.codec, &gradient.keys};
     if (chunk.rows() != nullptr) SYNCLINE_RETURN_IF_ERROR(chunk.rows()->Fetch({whole}, cold));
@@ -237,6 +238,7 @@ void ChunkTable::Stage(const Sender& sender, Clock clock, const ChunkGradient& g
   std::optional<uint64_t> staleness;
   {
     absl::MutexLock lock(&slot->mu);
+    slot->Count(gradient.data.size() + gradient.keys.size());
     if (TakeOnce(slot, sender, clock)) {
       staleness = slot->chunk->version() - std::min(gradient.version, slot->chunk->version());
       slot->staged[sender.rank()] = {sender.incarnation(), clock, gradient};
@@ -370,8 +372,11 @@ absl::StatusOr<std::vector<PulledChunk>> ChunkTable::Read(absl::Span<const uint3
     read[i].chunk = chunks[i];
     read[i].version = slot->chunk->version();
     read[i].unchanged = !held.empty() && held[i] == read[i].version + 1;
-    if (!read[i].unchanged) read[i].data = slot->chunk->weights();
-    (read[i].unchanged ? unchanged : bytes) += slot->info.elements * sizeof(float);
+    const size_t size = slot->info.elements * sizeof(float);
+    (read[i].unchanged ? unchanged : bytes) += size;
+    if (read[i].unchanged) continue;
+    read[i].data = slot->chunk->weights();
+    slot->Count(size);
   }
   absl::MutexLock lock(&counters_mu_);
   pulled_bytes_ += bytes;
@@ -401,7 +406,8 @@ void ChunkTable::FillStatus(ShardStatusReply* reply) const {
   reply->set_bytes(bytes_);
   reply->set_chunks(owned()->size());
   reply->set_copies(copies_);
-  FillTables(*memory_, reply->mutable_tables());
+  FillRowMemory(*memory_, reply->mutable_row_memory());
+  FillTables(reply);
   absl::MutexLock lock(&counters_mu_);
   reply->set_duplicates(duplicates_);
   reply->set_nonfinite(nonfinite_);

@@ -30,8 +30,17 @@
 #include "server/store/chunk_maker.h"
 #include "server/store/cold_reads.h"
 #include "server/store/table_memory.h"
+#include "server/store/row_slot.h"
 
 namespace syncline {
+
+// What pulls and pushes have cost so far of a chunk that is here.
+struct ChunkWork {
+  uint32_t chunk = 0;
+  bool owned = false;       // or else a copy
+  uint64_t bytes = 0;       // of gradients, keys with them, that were taken, and of weights that were read
+  uint64_t held_bytes = 0;  // of memory that it takes, state and all
+};
 
 struct PulledChunk {
   uint32_t chunk = 0;
@@ -76,6 +85,8 @@ class ChunkTable {
   // INVALID_ARGUMENT for a chunk there is not, ABORTED for one that is another shard's, UNAVAILABLE for
   // one that is on its way here. `leaving`: one that was handed over is all right too.
   absl::Status CheckOwned(uint32_t chunk, bool leaving = false) const;
+  // Whether a copy of another shard's chunk is here.
+  bool HasCopy(uint32_t chunk) const { return Find(chunk)->tenure == Tenure::kCopy; }
   // What a worker hands in is of chunks of this table, and as long as they are.
   absl::Status CheckFits(const WorkerState& state) const;
   // How many floats a chunk has; INVALID_ARGUMENT if there is no such chunk.
@@ -157,6 +168,8 @@ class ChunkTable {
   // Copies, and what was given away, become this shard's own.
   void TakeOver(const std::vector<uint32_t>& chunks);
 
+  // Of every chunk that is here and was pulled or pushed; counters only grow, but for a chunk that goes and comes again.
+  std::vector<ChunkWork> Work() const;
   // Bytes and counts of what was done here.
   void FillStatus(ShardStatusReply* reply) const;
 
@@ -173,6 +186,7 @@ class ChunkTable {
     // `step` is in it: drops what was staged for it and before.
     void Made(Clock step, float scale) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
     void SetSums(const LayerSums& sums);
+    void Count(uint64_t bytes) const { work.fetch_add(bytes, std::memory_order_relaxed); }
     absl::Status Set(const ChunkSnapshot& from, const ChunkMaker& maker) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
 
     const ChunkInfo info;
@@ -183,6 +197,8 @@ class ChunkTable {
     // sync: how many steps are in it.
     Clock steps ABSL_GUARDED_BY(mu) = 0;
     std::optional<float> gradient_scale ABSL_GUARDED_BY(mu);  // of the last of them
+    // ChunkWork::bytes.
+    mutable std::atomic<uint64_t> work{0};
     // Of a copy: the map it was sent by.
     uint64_t copied_epoch ABSL_GUARDED_BY(mu) = 0;
     Dedupe dedupe ABSL_GUARDED_BY(mu);
@@ -205,6 +221,9 @@ class ChunkTable {
   // After tenures have changed.
   void ListOwned();
   absl::Status CheckFits(const ChunkInfo& info, const ChunkSnapshot& snapshot) const;
+  // What was counted of a table's slot is not forgotten with it.
+  void KeepCounts(const Slot& slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(slot.mu);
+  void FillTables(ShardStatusReply* reply) const;
   // Of their slots' updates that come after `step` others.
   UpdateSettings SettingsAt(const Slot& slot, double step) const;
   size_t RowBytes(absl::Span<const uint32_t> slots, absl::Span<const Fragments> keys) const;
@@ -259,6 +278,8 @@ class ChunkTable {
   uint64_t unchanged_bytes_ ABSL_GUARDED_BY(counters_mu_) = 0;
   double apply_seconds_ ABSL_GUARDED_BY(counters_mu_) = 0;
   Histogram version_staleness_ ABSL_GUARDED_BY(counters_mu_);
+  // Of slots that are gone, by tensor.
+  std::map<uint32_t, RowSlot::Counters> rows_gone_ ABSL_GUARDED_BY(counters_mu_);
 };
 
 }  // namespace syncline

@@ -46,6 +46,9 @@ struct ShardOptions {
   std::function<void(const MapVersion& next, uint32_t shard)> map_changes;
   // For a shard that joins a running job: what another one knows of the members.
   std::optional<PolicyState> members;
+  // Whether the coordinator cannot have given up a shard that goes by map `epoch`: no push is acknowledged that the copies
+  // here lack. Must not block. Null: it never does.
+  std::function<bool(uint64_t epoch)> counted_on;
   // Seconds since some moment, to say how long updates take. Null: nobody asks.
   std::function<double()> seconds;
   // What the rows of tables may take. Null: as much as they like.
@@ -96,6 +99,8 @@ class Shard {
     // Of slots of tables, the keys of the rows that are wanted: as many as chunks. Otherwise empty, and so for chunks that
     // are all dense.
     std::vector<Fragments> keys{};
+    // bounded, async: copies of other shards' chunks will do.
+    bool copies = false;
   };
   using PullDone = std::function<void(absl::StatusOr<PullResult>)>;
   using SnapshotDone = std::function<void(absl::StatusOr<ShardSnapshot>)>;
@@ -187,6 +192,8 @@ class Shard {
   virtual absl::StatusOr<bool> SetPeerNorms(uint64_t step, const StepNormsReply& norms) = 0;
 
   virtual ShardStatusReply Status() const = 0;
+  // What each chunk that is here has cost so far.
+  virtual std::vector<ChunkWork> Work() const = 0;
 };
 
 }  // namespace syncline

@@ -78,6 +78,7 @@ class ShardImpl final : public Shard {
   }
   absl::StatusOr<bool> SetPeerNorms(uint64_t step, const StepNormsReply& norms) override;
   ShardStatusReply Status() const override;
+  std::vector<ChunkWork> Work() const override { return chunks_->Work(); }
 
  private:
   struct Waiting {
@@ -107,6 +108,8 @@ class ShardImpl final : public Shard {
   absl::Status CheckSender(const Sender& sender, Clock clock, MapState::Call call) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status CheckReadable(const PullSpec& pull) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Whether a copy has all that was acknowledged.
+  bool ReadsCopy(uint32_t chunk) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status CheckOrder(const ChangeMapRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::StatusOr<bool> ChangeMap(const ChangeMapRequest& request, Calls* calls)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

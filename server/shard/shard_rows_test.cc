@@ -121,7 +121,7 @@ TEST_P(ShardRowsTest, KeepsWithinItsMemory) {
   SYNCLINE_ASSERT_OK_AND_ASSIGN(const std::vector<float> rows, Pulled(30, 100, 3000));
   EXPECT_THAT(rows, Each(-2));
   EXPECT_LE(memory_->bytes, static_cast<int64_t>(kMemory)) << "a pull, too, moves others out";
-  EXPECT_EQ(shard_->Status().tables().cold_rows(), static_cast<uint64_t>(memory_->cold_rows));
+  EXPECT_EQ(shard_->Status().row_memory().cold_rows(), static_cast<uint64_t>(memory_->cold_rows));
   EXPECT_GT(memory_->fetched, 2000u);
   shard_.reset();
   EXPECT_EQ(memory_->bytes, 0);

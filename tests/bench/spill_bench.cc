@@ -28,7 +28,7 @@ constexpr double kExponent = 1.05;
 struct Result {
   double pulls = 0, pushes = 0;  // M keys/s
   double hits = 1;               // of the rows that were pulled
-  TableRows rows;
+  RowMemory rows;
 };
 
 uint64_t KeyOf(uint64_t rank) { return Mix(rank ^ 0x5bd1e995u); }

@@ -25,7 +25,7 @@ constexpr uint64_t kReport = 32;   // batches
 constexpr uint64_t kSampled = 997;  // one in so many is looked at
 
 void Report(const char* what, uint64_t keys, double seconds, TableProcesses* table) {
-  const TableRows rows = table->Rows();
+  const RowMemory rows = table->Rows();
   constexpr double kMiB = 1 << 20;
   std::printf("{\"group\": \"soak\", \"name\": \"%s\", \"keys\": %llu, \"seconds\": %.1f, \"rows\": %llu, "
               "\"cold_rows\": %llu, \"table_mib\": %.0f, \"limit_mib\": %.0f, \"rss_mib\": %.0f, \"rss_most_mib\": %.0f, "

@@ -55,10 +55,10 @@ class TableProcesses {
   void Pull(const std::vector<uint64_t>& keys, float* rows) {
     Must(Await<absl::Status>([&](auto done) { client_->ObserveRows({{0, keys, rows}}, std::move(done)); }));
   }
-  TableRows Rows() {
+  RowMemory Rows() {
     return Must(Call<ShardStatusReply>(*status_, &ParameterServer::Stub::ShardStatus, ShardStatusRequest(),
                                        absl::Minutes(1)))
-        .tables();
+        .row_memory();
   }
   // Bytes of the shard's process, as a line of /proc/PID/status names them ("VmHWM:").
   uint64_t Memory(const std::string& what) const {

@@ -47,13 +47,13 @@ JobManifest LargeTable() {
   return job;
 }
 
-TableRows RowsOf(const ClusterStatusReply& status) {
-  TableRows sum;
+RowMemory RowsOf(const ClusterStatusReply& status) {
+  RowMemory sum;
   for (const ShardStatusReply& shard : status.shards()) {
-    sum.set_rows(sum.rows() + shard.tables().rows());
-    sum.set_cold_rows(sum.cold_rows() + shard.tables().cold_rows());
-    sum.set_memory_bytes(sum.memory_bytes() + shard.tables().memory_bytes());
-    sum.set_fetched(sum.fetched() + shard.tables().fetched());
+    sum.set_rows(sum.rows() + shard.row_memory().rows());
+    sum.set_cold_rows(sum.cold_rows() + shard.row_memory().cold_rows());
+    sum.set_memory_bytes(sum.memory_bytes() + shard.row_memory().memory_bytes());
+    sum.set_fetched(sum.fetched() + shard.row_memory().fetched());
   }
   return sum;
 }
@@ -88,7 +88,7 @@ Weights TrainedInLittle(const JobManifest& job, uint32_t shards, uint32_t later)
     cluster.Scale(later);
     SYNCLINE_EXPECT_OK(cluster.WaitForShards(static_cast<int>(later)));
   }
-  const TableRows rows = RowsOf(cluster.Finish());
+  const RowMemory rows = RowsOf(cluster.Finish());
   const uint64_t copies = job.replicas() > 1 ? job.replicas() : 1;
   EXPECT_EQ(rows.rows(), copies * (2 * kSamples + kUsual));
   EXPECT_GT(rows.cold_rows(), rows.rows() / 2);

@@ -58,6 +58,7 @@ InProcessCluster::InProcessCluster(JobManifest job, const std::string& restore,
   options.restore = restore;
   options.member_lease = member_lease;
   options.lease_steps = 16;
+  options.load_interval = absl::Milliseconds(300);
   options.files = files;
   auto coordinator = CoordinatorServer::Start(options);
   SYNCLINE_EXPECT_OK(coordinator.status());
@@ -89,6 +90,10 @@ void InProcessCluster::StartShard(uint64_t table_memory) {
 void InProcessCluster::Scale(uint32_t shards) {
   ScaleRequest request;
   request.set_shards(shards);
+  Scale(request);
+}
+
+void InProcessCluster::Scale(const ScaleRequest& request) {
   SYNCLINE_EXPECT_OK(
       Call<ScaleReply>(*stub_, &Coordinator::Stub::Scale, request, absl::Seconds(10)).status());
 }

@@ -50,6 +50,7 @@ class InProcessCluster {
   // Lets a shard go in good order: others have its chunks when this returns.
   absl::Status DrainShard(int index) { return shards_[index]->Drain(absl::Minutes(1)); }
   void Scale(uint32_t shards);
+  void Scale(const ScaleRequest& request);
   // Until chunks are where they are to be, over so many shards.
   absl::Status WaitForShards(int count);
 

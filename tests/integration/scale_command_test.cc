@@ -72,10 +72,13 @@ TEST_F(ScaleCommandTest, AnEditedManifestIsFollowedWhileTheJobRuns) {
   ASSERT_FALSE(coordinator_.empty()) << LastLines(Log("local"), 20);
 
   job.set_shards(4);
+  job.set_rebalance(REBALANCE_AUTO);
   Write(job);
   Ended apply = Run({"apply", "-f", manifest_});
   EXPECT_EQ(apply.status, 0) << apply.said;
   EXPECT_THAT(apply.said, HasSubstr("4 shards, 2 workers"));
+  Run({"status", "--json"});
+  EXPECT_THAT(*ReadFile(PosixFileSystem(), Log(absl::StrCat("command-", commands_))), HasSubstr("REBALANCE_AUTO"));
 
   job.set_batch_size(16);
   Write(job);

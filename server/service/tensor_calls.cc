@@ -239,6 +239,7 @@ std::function<void()> TensorCalls::Pull(PullRequest pull, PullReply head,
   spec.clock = pull.clock();
   spec.chunks.assign(pull.chunks().begin(), pull.chunks().end());
   spec.observer = pull.observer();
+  spec.copies = pull.copies();
   spec.only_waits = pull.chunks().empty();
   if (pull.life() == options_.life) spec.held.assign(pull.held().begin(), pull.held().end());
   const Sender sender = pull.sender();

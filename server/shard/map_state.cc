@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/cluster/shard_map.h"
 #include "common/status/status_macros.h"
 
 namespace syncline {
@@ -108,6 +109,11 @@ bool MapState::Leaves(Clock step) const {
 
 bool MapState::ReadsLeaving(Clock clock) const {
   return by_step_ && next_ && clock == from_step();
+}
+
+// Nobody finishes a change before every shard has confirmed it, nor takes over before every shard has taken stock.
+bool MapState::KeepsCopy(uint32_t chunk) const {
+  return !still_ && IsBackup(map(), chunk, shard()) && (!next_ || IsBackup(next_map(), chunk, next_shard()));
 }
 
 absl::Status MapState::Check(uint64_t epoch, Clock clock, Call call) const {

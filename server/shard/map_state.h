@@ -65,6 +65,10 @@ class MapState {
   // Whether a pull of `clock` may read what was given away.
   bool ReadsLeaving(Clock clock) const;
 
+  // Whether this shard keeps a copy of `chunk` by every map that an owner of it may go by, so that no push to the chunk is
+  // acknowledged without this copy. While shards are lost nobody can say so.
+  bool KeepsCopy(uint32_t chunk) const;
+
   // Whether a worker's request goes by the map it should. ABORTED: by one that is no longer right (fetch
   // it anew); UNAVAILABLE: by one this shard has yet to hear of.
   absl::Status Check(uint64_t epoch, Clock clock, Call call) const;

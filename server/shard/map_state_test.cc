@@ -129,5 +129,44 @@ TEST(MapStateTest, AShardIsLostInTheMiddleOfAChange) {
   SYNCLINE_EXPECT_OK(state.TakeOver(Version(5, {0, 0, 0}), 0)) << "one was lost before this shard heard of 4";
 }
 
+// Copies of three chunks that are shard 0's, on one shard each.
+MapVersion WithCopies(uint64_t epoch, std::vector<uint32_t> backups) {
+  MapVersion version = Version(epoch, {0, 0, 0});
+  version.mutable_map()->add_shards("c:1");
+  version.mutable_map()->set_replicas(2);
+  for (const uint32_t backup : backups) version.mutable_map()->add_backup(backup);
+  return version;
+}
+
+TEST(MapStateTest, CopiesThatComeOrGoAreNotKeptByEveryMap) {
+  MapState state(WithCopies(1, {1, 1, 2}).map(), 1, false);
+  EXPECT_TRUE(state.KeepsCopy(0));
+  EXPECT_FALSE(state.KeepsCopy(2)) << "another shard's";
+  const MapVersion next = WithCopies(2, {2, 1, 1});
+  SYNCLINE_EXPECT_OK(state.Prepare(next, 1));
+  // Its owner may go by the new map before this shard hears that the change is made.
+  EXPECT_FALSE(state.KeepsCopy(0));
+  EXPECT_TRUE(state.KeepsCopy(1));
+  EXPECT_FALSE(state.KeepsCopy(2)) << "not made yet";
+  SYNCLINE_EXPECT_OK(state.Confirm(next));
+  state.SetLeft();
+  EXPECT_FALSE(state.KeepsCopy(0));
+  SYNCLINE_EXPECT_OK(state.Finish(next));
+  EXPECT_FALSE(state.KeepsCopy(0));
+  EXPECT_TRUE(state.KeepsCopy(1));
+  EXPECT_TRUE(state.KeepsCopy(2));
+}
+
+TEST(MapStateTest, WhileShardsAreLostNobodyReadsCopies) {
+  MapState state(WithCopies(1, {1, 1, 1}).map(), 1, false);
+  state.TakeStock();
+  EXPECT_FALSE(state.KeepsCopy(0));
+  MapVersion next = WithCopies(2, {1, 1, 2});
+  next.set_take_over(true);
+  SYNCLINE_EXPECT_OK(state.TakeOver(next, 1));
+  EXPECT_TRUE(state.KeepsCopy(0));
+  EXPECT_FALSE(state.KeepsCopy(2));
+}
+
 }  // namespace
 }  // namespace syncline

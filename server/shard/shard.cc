@@ -210,6 +210,7 @@ std::optional<absl::StatusOr<Shard::PullResult>> ShardImpl::Answer(const Waiting
 absl::Status ShardImpl::CheckReadable(const PullSpec& pull) const {
   const bool leaving = !pull.observer && maps_.ReadsLeaving(pull.clock);
   for (const uint32_t id : pull.chunks) {
+    if (pull.copies && ReadsCopy(id)) continue;
     SYNCLINE_RETURN_IF_ERROR(chunks_->CheckOwned(id, leaving));
   }
   return absl::OkStatus();

@@ -124,6 +124,13 @@ absl::Status ShardImpl::Keep(uint64_t epoch, const std::vector<ChunkSnapshot>& c
   return chunks_->Keep(epoch, chunks);
 }
 
+// In bounded and async a push is acknowledged when all copies have it, but for those on a shard that was given up, which
+// may not know of that yet. In sync copies are for takeovers alone: they may be a step behind, or ahead.
+bool ShardImpl::ReadsCopy(uint32_t chunk) const {
+  if (staged_ || !maps_.KeepsCopy(chunk) || !chunks_->HasCopy(chunk)) return false;
+  return options_.counted_on == nullptr || options_.counted_on(maps_.newest_epoch());
+}
+
 absl::Status ShardImpl::TakeOver(const MapVersion& next, uint32_t shard, Calls* calls) {
   if (maps_.Finished(next)) return absl::OkStatus();
   if (recovery_) return absl::FailedPreconditionError(Recovering());

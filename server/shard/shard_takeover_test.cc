@@ -2,6 +2,7 @@
 // chunks of one weight each, one on each of two shards, one worker, learning rate 1: a push of -1 adds 1.
 
 #include <cmath>
+#include <cstring>
 #include <functional>
 #include <string>
 #include <utility>
@@ -41,6 +42,7 @@ class ShardTakeoverTest : public TwoShards, public testing::Test {
       options.job.mutable_optimizer()->set_clip_norm(clip_norm);
       options.map = MapWithCopies(false);
       options.seconds = seconds_;
+      options.counted_on = counted_on_;
       options.replicate = [this, i](const std::string&, uint64_t epoch,
                                     std::vector<ChunkSnapshot> chunks,
                                     std::function<void(bool)> done) {
@@ -76,6 +78,8 @@ class ShardTakeoverTest : public TwoShards, public testing::Test {
 
   std::vector<Sent> sent_[2];
   std::function<double()> seconds_;
+  std::function<bool(uint64_t)> counted_on_;
+  bool heard_ = true;
 };
 
 TEST_F(ShardTakeoverTest, NobodyPullsAStepBeforeTheCopiesHaveIt) {
@@ -230,6 +234,65 @@ TEST_F(ShardTakeoverTest, ClosingTellsWhoWaits) {
   shards_[0]->WhenSafe([&](const absl::Status& safe) { status = safe; });
   shards_[0]->Close();
   EXPECT_EQ(status.code(), StatusCode::kCancelled);
+}
+
+// The weight of chunk 0 as the shard that keeps a copy has it.
+class CopyReadsTest : public ShardTakeoverTest {
+ protected:
+  absl::StatusOr<float> PullCopy(bool copies = true) {
+    absl::StatusOr<float> weight = absl::UnknownError("it waits");
+    Shard::PullSpec spec;
+    spec.chunks = {0};
+    spec.copies = copies;
+    shards_[1]->Pull(Worker(1), spec, [&weight](auto result) {
+      if (!result.ok()) {
+        weight = result.status();
+        return;
+      }
+      float value;
+      std::memcpy(&value, result->chunks[0].data.pieces()[0].data, sizeof(value));
+      weight = value;
+    });
+    return weight;
+  }
+};
+
+TEST_F(CopyReadsTest, ACopyHasAllThatWasAcknowledged) {
+  Start(ASYNC);
+  EXPECT_THAT(PullCopy(false), StatusIs(StatusCode::kAborted));
+  EXPECT_THAT(PullCopy(), IsOkAndHolds(0));
+  SYNCLINE_ASSERT_OK(Push(0, 0, 0, 1));
+  bool safe = false;
+  shards_[0]->WhenSafe([&safe](const absl::Status&) { safe = true; });
+  EXPECT_THAT(PullCopy(), IsOkAndHolds(0));
+  EXPECT_FALSE(safe);
+  Copy(0);
+  EXPECT_TRUE(safe);
+  EXPECT_THAT(PullCopy(), IsOkAndHolds(1));
+  EXPECT_GT(shards_[1]->Work().at(0).bytes, 0u);
+  EXPECT_FALSE(shards_[1]->Work().at(0).owned);
+}
+
+TEST_F(CopyReadsTest, NotInSync) {
+  Start(SYNC);
+  EXPECT_THAT(PullCopy(), StatusIs(StatusCode::kAborted));
+}
+
+TEST_F(CopyReadsTest, NotWhileShardsAreLost) {
+  Start(ASYNC);
+  ChangeMapRequest request;
+  request.set_phase(ChangeMapRequest::TAKE_STOCK);
+  SYNCLINE_ASSERT_OK(shards_[1]->ChangeMap(request).status());
+  EXPECT_THAT(PullCopy(), StatusIs(StatusCode::kAborted));
+}
+
+// It may have been given up, and nobody waits for its copies.
+TEST_F(CopyReadsTest, NotOnceTheCoordinatorWasNotHeardOfForLong) {
+  counted_on_ = [this](uint64_t epoch) { return epoch == 1 && heard_; };
+  Start(ASYNC);
+  EXPECT_THAT(PullCopy(), IsOkAndHolds(0));
+  heard_ = false;
+  EXPECT_THAT(PullCopy(), StatusIs(StatusCode::kAborted));
 }
 
 }  // namespace

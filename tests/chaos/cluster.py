@@ -24,6 +24,8 @@ batch_size: 1
 sync_mode: %s
 staleness: 2
 optimizer: {kind: sgd, learning_rate: 1}
+tables:
+  - {name: rows, dim: 3, slots: 8, initializer: {kind: zeros}, optimizer: {kind: sgd, learning_rate: 1}}
 chunk_bytes: 4096
 shared_memory: false
 shards: %d

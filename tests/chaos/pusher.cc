@@ -1,4 +1,4 @@
-// A worker for tests/chaos/run: each of its pushes adds 1 to every weight, and it writes down what it asked for and
+// A worker for tests/chaos/run: each of its pushes adds 1 to every weight, also of some rows, and it writes down what it asked for and
 // what it was answered, a line each, before it goes on:
 //
 //   TIME join RANK INCARNATION        it is a member
@@ -73,19 +73,32 @@ struct Memory {
     for (const size_t size : kSizes) tensors.emplace_back(size, value);
     for (auto& tensor : tensors) places.push_back(tensor.data());
   }
-  std::string Range() const {
-    float lowest = tensors[0][0], highest = lowest;
+  // Over tensors and rows.
+  std::string Range(const std::vector<float>& rows) const {
+    float lowest = rows[0], highest = lowest;
     for (const auto& tensor : tensors) {
       const auto [low, high] = std::minmax_element(tensor.begin(), tensor.end());
       lowest = std::min(lowest, *low);
       highest = std::max(highest, *high);
     }
+    const auto [low, high] = std::minmax_element(rows.begin(), rows.end());
+    lowest = std::min(lowest, *low);
+    highest = std::max(highest, *high);
     return absl::StrFormat("%.0f %.0f", lowest, highest);
   }
 
   std::vector<std::vector<float>> tensors;
   std::vector<float*> places;
 };
+
+// Of the job's table, as many as are in every one of its slots.
+constexpr size_t kRows = 200, kDim = 3;
+
+std::vector<uint64_t> Keys() {
+  std::vector<uint64_t> keys;
+  for (uint64_t i = 1; i <= kRows; ++i) keys.push_back(i);
+  return keys;
+}
 
 std::vector<TensorSpec> Tensors() {
   std::vector<TensorSpec> tensors;
@@ -111,9 +124,13 @@ Result Await(const std::function<void(std::function<void(Result)>)>& call) {
 
 absl::Status Push(Client* client, const StepLease& step, const std::vector<Client::Gradient>& ones,
                   History* history) {
+  static const std::vector<uint64_t> keys = Keys();
+  static const std::vector<float> rows(kRows * kDim, -1);
   history->Say("push ", step.clock());
   SYNCLINE_RETURN_IF_ERROR(
       Await<absl::Status>([&](auto done) { client->Push(step.clock(), ones, done); }));
+  SYNCLINE_RETURN_IF_ERROR(
+      Await<absl::Status>([&](auto done) { client->PushRows(step.clock(), {{0, keys, rows.data()}}, done); }));
   history->Say("pushed ", step.clock());
   return absl::OkStatus();
 }
@@ -122,6 +139,8 @@ absl::Status Train(Client* client, History* history) {
   const auto stop = [client] { return stopping || client->expelled() || client->stopping(); };
   StepSource source(client, client->job().data().samples(), stop);
   Memory weights(0), gradient(-1);
+  const std::vector<uint64_t> keys = Keys();
+  std::vector<float> rows(kRows * kDim);
   std::vector<Client::Gradient> ones;
   for (size_t t = 0; t < gradient.places.size(); ++t) ones.push_back({t, gradient.places[t]});
   while (!stop()) {
@@ -142,7 +161,11 @@ absl::Status Train(Client* client, History* history) {
       source.SkipTo(pulled->clock);
       continue;
     }
-    history->Say("pulled ", clock, " ", weights.Range());
+    const auto pulled_rows = Await<absl::StatusOr<Client::PullOutcome>>(
+        [&](auto done) { client->PullRows(clock, {{0, keys, rows.data()}}, done); });
+    SYNCLINE_RETURN_IF_ERROR(pulled_rows.status());
+    if (pulled_rows->verdict != PullReply::GRANTED) return absl::AbortedError("weights were granted, and rows not");
+    history->Say("pulled ", clock, " ", weights.Range(rows));
     if (step->count() > 0) SYNCLINE_RETURN_IF_ERROR(Push(client, *step, ones, history));
     history->Say("commit ", clock);
     SYNCLINE_RETURN_IF_ERROR(Await<absl::StatusOr<bool>>([&](auto done) {
@@ -154,7 +177,9 @@ absl::Status Train(Client* client, History* history) {
   if (client->expelled()) return absl::FailedPreconditionError("expelled");
   SYNCLINE_RETURN_IF_ERROR(
       Await<absl::Status>([&](auto done) { client->Observe({weights.places}, done); }));
-  history->Say("observed ", weights.Range());
+  SYNCLINE_RETURN_IF_ERROR(
+      Await<absl::Status>([&](auto done) { client->ObserveRows({{0, keys, rows.data()}}, done); }));
+  history->Say("observed ", weights.Range(rows));
   return client->Leave(source.clock(), WorkerProgress());
 }
 

@@ -1,5 +1,6 @@
 #include "tests/integration/ones.h"
 
+#include <algorithm>
 #include <string>
 
 #include "absl/synchronization/notification.h"
@@ -102,8 +103,12 @@ void Ones::Push(Client* client, Clock steps, uint64_t* pushed) {
     SYNCLINE_ASSERT_OK(Wait([&](auto done) { client->Pull(clock, {weights.places}, done); }));
     SYNCLINE_ASSERT_OK(Wait([&](auto done) { client->Push(clock, gradients, done); }));
     if (client->job().tables_size() > 0) {
+      // Whoever answers, owner or copy, has what anybody was told is applied.
+      const auto least = static_cast<float>(pushed_rows_.load());
       SYNCLINE_ASSERT_OK(Wait([&](auto done) { client->PullRows(clock, {{0, keys, rows.data()}}, done); }));
+      ASSERT_GE(*std::min_element(rows.begin(), rows.end()), least);
       SYNCLINE_ASSERT_OK(Wait([&](auto done) { client->PushRows(clock, {{0, keys, row_ones.data()}}, done); }));
+      ++pushed_rows_;
     }
     ++*pushed;
     SYNCLINE_ASSERT_OK(Wait([&](auto done) { client->Commit(clock, 1, {}, done); }));

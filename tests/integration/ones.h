@@ -1,6 +1,7 @@
 #ifndef SYNCLINE_TESTS_INTEGRATION_ONES_H_
 #define SYNCLINE_TESTS_INTEGRATION_ONES_H_
 
+#include <atomic>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -29,6 +30,7 @@ class Ones {
 
   std::vector<std::unique_ptr<Client>> clients_;
   std::vector<uint64_t> pushed_;  // acknowledged, by worker
+  std::atomic<uint64_t> pushed_rows_{0};  // likewise, of all workers
   std::vector<std::thread> threads_;
 };
 

@@ -147,6 +147,8 @@ class ClientImpl final : public Client {
   void SendPull(const Pulling& pull, const Route& route, const Group& group);
   void Pulled(const Pulling& pull, const Group& group, absl::StatusOr<grpc::ByteBuffer> reply);
   void PullAgain(const Pulling& pull, const Group& group);
+  // What was asked of a group's shard, of who owns the chunks by the newest map.
+  void PullFromOwners(const Pulling& pull, const Group& group);
   void PullRows(Clock clock, bool observer, absl::Span<const RowPull> pulls, PullDone done);
   void PullAll(Clock clock, bool observer, const Destination& to, PullDone done);
   void PullSome(Clock clock, bool observer, absl::Span<const uint32_t> chunks, const Destination& to, PullDone done);
@@ -155,7 +157,8 @@ class ClientImpl final : public Client {
                 std::shared_ptr<Gather> gather);
   // Rows, in client_rows.cc.
   absl::StatusOr<size_t> TableTensor(size_t table, absl::Span<const uint64_t> keys, const void* rows) const;
-  std::vector<Group> GroupsOfRows(const Route& route, const RowsOf& rows, bool all_slots) const;
+  enum class Slots { kAll, kWithRows, kWithRowsOrCopies };
+  std::vector<Group> GroupsOfRows(const Route& route, const RowsOf& rows, Slots slots) const;
   bool FitOneRoundTrip(const Outgoing& out) const;
   void SendPushPull(const StepEnd& step, const Outgoing& out, const Destination& to,
                     PullDone done);
@@ -202,6 +205,8 @@ class ClientImpl final : public Client {
   std::atomic<int> processes_{options_.processes};
   // One more than the last clock of which a shard skipped something.
   std::atomic<Clock> skipped_{0};
+  // Rows are pulled from their owners alone until then (Unix nanoseconds of SteadyNow), as a copy was not to be read.
+  std::atomic<int64_t> owners_until_{0};
   CallGroup calls_;
   LentBlocks lent_;
   // One for each thread; the channels of a shard are dealt out to them.

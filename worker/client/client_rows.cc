@@ -18,14 +18,14 @@ absl::StatusOr<size_t> ClientImpl::TableTensor(size_t table, absl::Span<const ui
   return absl::InvalidArgumentError(absl::StrCat("no memory for the rows of table ", table));
 }
 
-// Slots that hold any of the rows, by shard. `all_slots`: the others as well.
-std::vector<Router::Group> ClientImpl::GroupsOfRows(const Route& route, const RowsOf& rows, bool all_slots) const {
+// Slots by shard.
+std::vector<Router::Group> ClientImpl::GroupsOfRows(const Route& route, const RowsOf& rows, Slots slots) const {
   std::vector<uint32_t> chunks;
   for (const size_t tensor : table_tensors_) {
     if (tensor >= rows.size() || rows[tensor] == nullptr) continue;
     const uint32_t first = route.router.first_chunk(tensor);
     for (uint32_t slot = 0; slot < route.router.tensor_chunks(tensor); ++slot) {
-      if (all_slots || rows[tensor]->count(slot) > 0) chunks.push_back(first + slot);
+      if (slots == Slots::kAll || rows[tensor]->count(slot) > 0) chunks.push_back(first + slot);
     }
   }
   const auto bytes = [&](uint32_t chunk) {
@@ -33,7 +33,7 @@ std::vector<Router::Group> ClientImpl::GroupsOfRows(const Route& route, const Ro
     const Table& table = job().tables(static_cast<int>(info.tensor - table_tensors_.front()));
     return rows[info.tensor]->count(static_cast<uint32_t>(info.begin)) * (sizeof(uint64_t) + table.dim() * sizeof(float));
   };
-  const Router::Parts parts{bytes, options_.message_bytes};
+  const Router::Parts parts{bytes, options_.message_bytes, slots == Slots::kWithRowsOrCopies};
   return route.router.GroupsOfChunks(chunks, MessagesNow(), &parts);
 }
 
@@ -48,7 +48,9 @@ void ClientImpl::PullRows(Clock clock, bool observer, absl::Span<const RowPull> 
   }
   if (rows.empty()) return done(PullOutcome());
   const RouteTable::Ptr route = observer ? routes_->newest() : routes_->ForPull(clock);
-  const std::vector<Group> groups = GroupsOfRows(*route, rows, false);
+  // Who has a copy has all that was acknowledged, but in sync, where it may be a step behind.
+  const bool copies = !observer && job().sync_mode() != SYNC && absl::ToUnixNanos(SteadyNow()) >= owners_until_;
+  const std::vector<Group> groups = GroupsOfRows(*route, rows, copies ? Slots::kWithRowsOrCopies : Slots::kWithRows);
   if (groups.empty()) return done(PullOutcome());
   Pulling pull{clock, observer, false, {}, rows, nullptr};
   pull.operation = std::make_shared<PullOperation>(&first_->router, groups.size(), Destination(), std::move(done),
@@ -73,7 +75,7 @@ void ClientImpl::PushRows(Clock clock, absl::Span<const RowPush> pushes, Done do
     if (rows == nullptr) rows = SlotRows::ToPush(table.slots(), table.dim(), {}, nullptr);
   }
   out.route = routes_->For(clock);
-  out.groups = GroupsOfRows(*out.route, out.from.rows, all_slots);
+  out.groups = GroupsOfRows(*out.route, out.from.rows, all_slots ? Slots::kAll : Slots::kWithRows);
   SendPushes(clock, out, std::move(done));
 }
 

@@ -12,6 +12,8 @@ using Method = ShardConnection::Method;
 
 // Where 2 MiB take longer than 5 ms, pulls and pushes go in small messages.
 constexpr double kSlowRate = 400e6;
+// Copies are not read for as long as the coordinator is away, say: most pulls then ask once.
+constexpr absl::Duration kOwnersAlone = absl::Seconds(1);
 
 }  // namespace
 
@@ -87,6 +89,11 @@ void ClientImpl::SendPull(const Pulling& pull, const Route& route, const Group& 
 
 void ClientImpl::Pulled(const Pulling& pull, const Group& group,
                         absl::StatusOr<grpc::ByteBuffer> reply) {
+  // Whoever keeps copies may be none to read them from; the owner says what there is to say.
+  if (group.copies && !reply.ok() && !absl::IsCancelled(reply.status())) {
+    owners_until_ = absl::ToUnixNanos(SteadyNow() + kOwnersAlone);
+    return PullFromOwners(pull, group);
+  }
   if (absl::IsAborted(reply.status())) return PullAgain(pull, group);
   // Kept by whoever called: the last group may end it.
   const std::shared_ptr<PullOperation> operation = pull.operation;
@@ -97,13 +104,17 @@ void ClientImpl::Pulled(const Pulling& pull, const Group& group,
 void ClientImpl::PullAgain(const Pulling& pull, const Group& group) {
   routes_->Await(group.map_epoch, pull.clock, [this, pull, group](const absl::Status& known) {
     if (!known.ok()) return pull.operation->Receive(group, known);
-    const RouteTable::Ptr route = routes_->For(pull.clock);
-    std::vector<Group> groups = route->router.GroupsOfChunks(group.chunks, MessagesNow());
-    // Without chunks it was only to wait, for a shard that may be none any more.
-    if (groups.empty()) groups.push_back({route->epoch(), 0, {}, 0});
-    pull.operation->SplitInto(groups.size());
-    for (const Group& part : groups) SendPull(pull, *route, part);
+    PullFromOwners(pull, group);
   });
+}
+
+void ClientImpl::PullFromOwners(const Pulling& pull, const Group& group) {
+  const RouteTable::Ptr route = routes_->For(pull.clock);
+  std::vector<Group> groups = route->router.GroupsOfChunks(group.chunks, MessagesNow());
+  // Without chunks it was only to wait, for a shard that may be none any more.
+  if (groups.empty()) groups.push_back({route->epoch(), 0, {}, 0});
+  pull.operation->SplitInto(groups.size());
+  for (const Group& part : groups) SendPull(pull, *route, part);
 }
 
 void ClientImpl::PullAll(Clock clock, bool observer, const Destination& to, PullDone done) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/cluster/shard_map.h"
 #include "common/cluster/tables.h"
 
 namespace syncline {
@@ -11,6 +12,8 @@ Router::Router(const ShardMap& map, std::vector<size_t> message_bytes, const Hol
     : map_epoch_(map.epoch()),
       chunks_(Chunks(map)),
       owner_(map.owner().begin(), map.owner().end()),
+      backups_each_(static_cast<size_t>(BackupsEach(map))),
+      backup_(map.backup().begin(), map.backup().end()),
       shards_(map.shards_size()),
       message_bytes_(std::move(message_bytes)),
       tensor_chunks_(map.tensors_size()),
@@ -40,18 +43,27 @@ std::vector<Router::Group> Router::AllGroups(absl::Span<const size_t> held, Mess
   return groups;
 }
 
-void Router::Add(uint32_t chunk, size_t bytes, size_t message_bytes, std::vector<Group>* open,
+void Router::Add(uint32_t chunk, uint32_t shard, size_t bytes, size_t message_bytes, std::vector<Group>* open,
                  std::vector<Group>* groups) const {
-  Group& to = (*open)[owner_[chunk]];
+  Group& to = (*open)[shard];
   const bool full = to.bytes + bytes > message_bytes || to.chunks.size() == kMaxGroupChunks;
   if (!to.chunks.empty() && full) {
     groups->push_back(std::move(to));
     to = Group();
   }
   to.map_epoch = map_epoch_;
-  to.shard = owner_[chunk];
+  to.shard = shard;
   to.chunks.push_back(chunk);
   to.bytes += bytes;
+  to.copies = to.copies || shard != owner_[chunk];
+}
+
+uint32_t Router::LeastOf(uint32_t chunk, const std::vector<size_t>& bytes) const {
+  uint32_t least = owner_[chunk];
+  for (size_t i = chunk * backups_each_; i < (chunk + 1) * backups_each_; ++i) {
+    if (bytes[backup_[i]] < bytes[least]) least = backup_[i];
+  }
+  return least;
 }
 
 std::vector<Router::Group> Router::GroupsOf(absl::Span<const size_t> tensors,
@@ -69,10 +81,13 @@ std::vector<Router::Group> Router::GroupsOfChunks(absl::Span<const uint32_t> chu
                                                   Messages messages, const Parts* parts) const {
   std::vector<Group> open(shards_);
   std::vector<Group> groups;
+  std::vector<size_t> asked(shards_);
   for (const uint32_t chunk : chunks) {
     const size_t bytes = parts != nullptr ? parts->bytes(chunk) : chunks_[chunk].elements * sizeof(float);
-    const size_t large = parts != nullptr ? parts->message_bytes : message_bytes_[owner_[chunk]];
-    Add(chunk, bytes, messages == kLarge ? large : std::min(large, kSmallBytes), &open, &groups);
+    const uint32_t shard = parts != nullptr && parts->copies ? LeastOf(chunk, asked) : owner_[chunk];
+    asked[shard] += bytes;
+    const size_t large = parts != nullptr ? parts->message_bytes : message_bytes_[shard];
+    Add(chunk, shard, bytes, messages == kLarge ? large : std::min(large, kSmallBytes), &open, &groups);
   }
   for (Group& group : open) {
     if (!group.chunks.empty()) groups.push_back(std::move(group));

@@ -24,6 +24,8 @@ class Router {
     uint32_t shard = 0;
     std::vector<uint32_t> chunks;
     size_t bytes = 0;  // of their elements
+    // The shard keeps but copies of some of them.
+    bool copies = false;
   };
 
   // Large messages cost least. On a slow path small ones (or single chunks) bring the first tensors
@@ -49,6 +51,8 @@ class Router {
   struct Parts {
     std::function<size_t(uint32_t chunk)> bytes;
     size_t message_bytes = 0;
+    // From those who keep copies as well as from owners, so that each shard sends about as much.
+    bool copies = false;
   };
 
   // All chunks of tensors held here, those of the first tensors first, which a model needs first: what a pull asks for. At
@@ -64,13 +68,17 @@ class Router {
 
  private:
   std::vector<Group> AllGroups(absl::Span<const size_t> held, Messages messages) const;
-  // Adds a chunk to its shard's open group, which goes to `groups` first if the chunk does not fit.
-  void Add(uint32_t chunk, size_t bytes, size_t message_bytes, std::vector<Group>* open,
+  // Adds a chunk to the shard's open group, which goes to `groups` first if the chunk does not fit.
+  void Add(uint32_t chunk, uint32_t shard, size_t bytes, size_t message_bytes, std::vector<Group>* open,
            std::vector<Group>* groups) const;
+  // Who of those that have the chunk has the fewest of `bytes`, by shard; the owner if it is among them.
+  uint32_t LeastOf(uint32_t chunk, const std::vector<size_t>& bytes) const;
 
   const uint64_t map_epoch_;
   const std::vector<ChunkInfo> chunks_;
   const std::vector<uint32_t> owner_;  // by chunk id
+  const size_t backups_each_;
+  const std::vector<uint32_t> backup_;  // ShardMap.backup
   const size_t shards_;
   const std::vector<size_t> message_bytes_;
   std::vector<size_t> tensor_chunks_;

@@ -1,6 +1,8 @@
 #include "worker/client/router.h"
 
+#include <map>
 #include <set>
+#include <vector>
 
 #include "common/status/status_matchers.h"
 #include "gmock/gmock.h"
@@ -91,6 +93,35 @@ TEST(RouterTest, WhoHoldsSomeTensorsPullsThoseAndWaitsAtEveryShard) {
   EXPECT_THAT(pulled, ElementsAre(3));
   EXPECT_EQ(shards.size(), 2u);
   EXPECT_EQ(router.GroupsOf({0}).size(), 2u) << "others can still be pushed";
+}
+
+// Each of six chunks is on two of three shards.
+TEST(RouterTest, PullsOfCopiesAskEachShardForAboutAsMuch) {
+  ShardMap map;
+  map.set_epoch(1);
+  map.set_chunk_bytes(4096);
+  map.set_replicas(2);
+  map.add_tensors()->set_name("a");
+  map.mutable_tensors(0)->add_shape(6 * 1024);
+  for (const uint32_t owner : {0, 0, 0, 0, 1, 2}) map.add_owner(owner);
+  for (const uint32_t backup : {1, 2, 1, 2, 2, 1}) map.add_backup(backup);
+  for (const char* shard : {"a:1", "b:1", "c:1"}) map.add_shards(shard);
+  const Router router(map, {8192, 8192, 8192});
+  const std::vector<uint32_t> all = {0, 1, 2, 3, 4, 5};
+  Router::Parts parts{[](uint32_t) { return 100; }, 8192, true};
+  std::map<uint32_t, std::vector<uint32_t>> asked;
+  for (const auto& group : router.GroupsOfChunks(all, Router::kLarge, &parts)) {
+    asked[group.shard] = group.chunks;
+    EXPECT_EQ(group.copies, group.shard != 0) << group.shard;
+  }
+  EXPECT_THAT(asked[0], ElementsAre(0, 3));
+  EXPECT_THAT(asked[1], ElementsAre(2, 4));
+  EXPECT_THAT(asked[2], ElementsAre(1, 5));
+  parts.copies = false;
+  for (const auto& group : router.GroupsOfChunks(all, Router::kLarge, &parts)) {
+    EXPECT_FALSE(group.copies);
+    for (const uint32_t chunk : group.chunks) EXPECT_EQ(map.owner(static_cast<int>(chunk)), group.shard);
+  }
 }
 
 }  // namespace

@@ -104,6 +104,7 @@ TensorRequests::Weights TensorRequests::WeightsOf(const PullTo& pull,
   PullRequest& request = weights.request;
   request.set_clock(pull.clock);
   request.set_observer(pull.observer);
+  request.set_copies(group.copies);
   request.mutable_chunks()->Assign(group.chunks.begin(), group.chunks.end());
   const auto codec = [this](uint32_t id) { return codecs_[chunks_[id].tensor].pull; };
   if (std::any_of(group.chunks.begin(), group.chunks.end(),

@@ -7,15 +7,15 @@
 
 #include "absl/time/clock.h"
 #include "common/failpoint/failpoint.h"
-#include "common/rpc/channel.h"
 #include "server/send_chunks.h"
 #include "spdlog/spdlog.h"
 
 namespace syncline {
 namespace {
 
-// To each shard, each with a connection of its own.
-constexpr int kLanes = 2;
+constexpr size_t kLanes = 2;
+// The ways to other shards are kept from batch to batch, until none has come for so long.
+constexpr absl::Duration kIdle = absl::Seconds(5);
 constexpr absl::Duration kAttempt = absl::Seconds(10);
 
 }  // namespace
@@ -25,6 +25,7 @@ HandOver::~HandOver() {
     absl::MutexLock lock(&mu_);
     closing_ = true;
   }
+  changed_.NotifyAll();
   thread_.join();
 }
 
@@ -39,52 +40,61 @@ void HandOver::GiveUpBefore(uint64_t map_epoch) {
 }
 
 void HandOver::Send(const ShardMap& map, std::vector<ChunkSnapshot> chunks) {
+  {
+    absl::MutexLock lock(&mu_);
+    batches_.push_back({map, std::move(chunks)});
+  }
+  changed_.NotifyAll();
+}
+
+bool HandOver::Wait(std::optional<Batch>* batch) {
   absl::MutexLock lock(&mu_);
-  batches_.push_back({map, std::move(chunks)});
+  const auto due = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return closing_ || !batches_.empty(); };
+  changed_.WaitFor(&mu_, kIdle, due);
+  batch->reset();
+  if (batches_.empty()) return !closing_;
+  *batch = std::move(batches_.front());
+  batches_.pop_front();
+  return !closing_;
 }
 
 void HandOver::Run() {
-  while (true) {
-    Batch batch;
-    {
-      absl::MutexLock lock(&mu_);
-      const auto due = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-        return closing_ || !batches_.empty();
-      };
-      mu_.Await(absl::Condition(&due));
-      if (closing_) return;
-      batch = std::move(batches_.front());
-      batches_.pop_front();
+  std::map<std::string, Lanes> lanes;
+  std::optional<Batch> batch;
+  while (Wait(&batch)) {
+    if (!batch) {
+      lanes.clear();
+      continue;
     }
     std::map<std::string, std::vector<ChunkSnapshot>> by_address;
-    for (ChunkSnapshot& chunk : batch.chunks) {
-      const uint32_t owner = batch.map.owner(static_cast<int>(chunk.chunk));
-      by_address[batch.map.shards(static_cast<int>(owner))].push_back(std::move(chunk));
+    for (ChunkSnapshot& chunk : batch->chunks) {
+      const uint32_t owner = batch->map.owner(static_cast<int>(chunk.chunk));
+      by_address[batch->map.shards(static_cast<int>(owner))].push_back(std::move(chunk));
     }
     std::vector<std::thread> threads;
     for (const auto& [address, chunks] : by_address) {
-      threads.emplace_back([this, address = &address, chunks = &chunks, &batch] {
-        SendTo(*address, batch.map.epoch(), *chunks);
+      Lanes& to = lanes[address];
+      while (to.size() < kLanes) to.push_back(std::make_unique<ChunkLane>(address, lanes_));
+      threads.emplace_back([this, address = &address, to = &to, chunks = &chunks, epoch = batch->map.epoch()] {
+        SendTo(*address, *to, epoch, *chunks);
       });
     }
     for (std::thread& thread : threads) thread.join();
   }
 }
 
-void HandOver::SendTo(const std::string& address, uint64_t map_epoch,
+void HandOver::SendTo(const std::string& address, const Lanes& lanes, uint64_t map_epoch,
                       const std::vector<ChunkSnapshot>& chunks) {
   const auto messages = ChunkMessages(chunks);
   std::atomic<size_t> next{0};
-  const auto lane = [&] {
-    const auto channel = MakeChannel(address, security_);
+  const auto send = [&](ChunkLane* lane) {
     for (size_t i = next++; i < messages.size(); i = next++) {
-      SendMessage(address, map_epoch,
-                  [&] { return SendChunks(channel, map_epoch, false, messages[i], kAttempt); });
+      SendMessage(address, map_epoch, [&] { return SendChunks(lane, map_epoch, false, messages[i], kAttempt).status(); });
     }
   };
   std::vector<std::thread> others;
-  for (int i = 1; i < kLanes && i < static_cast<int>(messages.size()); ++i) others.emplace_back(lane);
-  lane();
+  for (size_t i = 1; i < std::min(lanes.size(), messages.size()); ++i) others.emplace_back(send, lanes[i].get());
+  send(lanes[0].get());
   for (std::thread& thread : others) thread.join();
 }
 

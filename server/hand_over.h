@@ -4,13 +4,15 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "absl/synchronization/mutex.h"
-#include "common/rpc/security.h"
+#include "common/time/steady_condition.h"
 #include "proto/parameter_server.pb.h"
+#include "server/chunk_lane.h"
 #include "server/shard/shard_snapshot.h"
 
 namespace syncline {
@@ -20,8 +22,7 @@ namespace syncline {
 // it goes by other maps, as the job has begun anew. Thread-safe.
 class HandOver {
  public:
-  explicit HandOver(const SecurityOptions& security)
-      : security_(security), thread_([this] { Run(); }) {}
+  explicit HandOver(const ChunkLane::Options& lanes) : lanes_(lanes), thread_([this] { Run(); }) {}
   // What has not arrived by now does not arrive.
   ~HandOver();
 
@@ -37,17 +38,23 @@ class HandOver {
   };
 
   void Run();
-  void SendTo(const std::string& address, uint64_t map_epoch,
+  // To each shard, each with a way of its own.
+  using Lanes = std::vector<std::unique_ptr<ChunkLane>>;
+
+  // The next one; nothing when none has come for a while. False: no more will.
+  bool Wait(std::optional<Batch>* batch);
+  void SendTo(const std::string& address, const Lanes& lanes, uint64_t map_epoch,
               const std::vector<ChunkSnapshot>& chunks);
   void SendMessage(const std::string& address, uint64_t map_epoch,
                    const std::function<absl::Status()>& attempt);
   bool GivenUp(uint64_t map_epoch) const;
 
-  const SecurityOptions security_;
+  const ChunkLane::Options lanes_;
   mutable absl::Mutex mu_;
   bool closing_ ABSL_GUARDED_BY(mu_) = false;
   uint64_t given_up_before_ ABSL_GUARDED_BY(mu_) = 0;
   std::deque<Batch> batches_ ABSL_GUARDED_BY(mu_);
+  SteadyCondition changed_;
   std::thread thread_;
 };
 

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "absl/time/clock.h"
-#include "common/rpc/channel.h"
 #include "server/send_chunks.h"
 #include "spdlog/spdlog.h"
 
@@ -54,18 +53,21 @@ bool Replicator::WaitForMessage(const std::string& address, Message* message) {
 }
 
 void Replicator::Run(const std::string& address) {
-  const auto channel = MakeChannel(address, security_);
+  ChunkLane lane(address, lanes_);
   Message message;
   while (WaitForMessage(address, &message)) {
-    absl::Status sent;
+    absl::StatusOr<std::vector<uint32_t>> wanting = std::vector<uint32_t>();
     for (const auto& chunks : ChunkMessages(message.chunks)) {
-      if (sent.ok()) sent = SendChunks(channel, message.map_epoch, true, chunks, kAttempt);
+      const auto reply = SendChunks(&lane, message.map_epoch, true, chunks, kAttempt);
+      if (!reply.ok()) wanting = reply.status();
+      if (!wanting.ok()) break;
+      wanting->insert(wanting->end(), reply->wanting().begin(), reply->wanting().end());
     }
-    Note(address, std::string(sent.message()));
-    if (!sent.ok()) absl::SleepFor(kPause);
+    Note(address, std::string(wanting.status().message()));
+    if (!wanting.ok()) absl::SleepFor(kPause);
     const Done done = std::move(message.done);
     message = {};
-    done(sent.ok());
+    done(wanting);
   }
 }
 

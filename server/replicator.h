@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "absl/synchronization/mutex.h"
-#include "common/rpc/security.h"
-#include "server/shard/shard_snapshot.h"
+#include "server/chunk_lane.h"
+#include "server/shard/shard.h"
 
 namespace syncline {
 
@@ -19,9 +19,9 @@ namespace syncline {
 // that one which is away holds up nobody else. Thread-safe.
 class Replicator {
  public:
-  using Done = std::function<void(bool arrived)>;
+  using Done = CopiesSent;
 
-  explicit Replicator(const SecurityOptions& security) : security_(security) {}
+  explicit Replicator(const ChunkLane::Options& lanes) : lanes_(lanes) {}
   ~Replicator() { Stop(); }
 
   // For ShardOptions::replicate. Returns at once; an attempt that fails takes a while to say so.
@@ -45,7 +45,7 @@ class Replicator {
   bool WaitForMessage(const std::string& address, Message* message);
   void Note(const std::string& address, const std::string& error);
 
-  const SecurityOptions security_;
+  const ChunkLane::Options lanes_;
   mutable absl::Mutex mu_;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   std::map<std::string, Place> places_ ABSL_GUARDED_BY(mu_);

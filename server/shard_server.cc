@@ -22,6 +22,7 @@
 #include "proto/coordinator.grpc.pb.h"
 #include "server/attendance.h"
 #include "server/durability/checkpoint_reader.h"
+#include "server/chunk_lane.h"
 #include "server/hand_over.h"
 #include "server/peer_norms.h"
 #include "server/replicator.h"
@@ -211,7 +212,8 @@ absl::StatusOr<std::unique_ptr<Shard>> ShardServerImpl::MakeShard(const Configur
     options.counted_on = [this](uint64_t epoch) { return attendance_.CountedOn(epoch); };
   }
   // With what an earlier attempt at the job had yet to send, that is forgotten.
-  hand_over_ = std::make_shared<HandOver>(options_.security);
+  const ChunkLane::Options lanes{options_.security, request.job().shared_memory()};
+  hand_over_ = std::make_shared<HandOver>(lanes);
   options.hand_over = [to = hand_over_](const ShardMap& map, std::vector<ChunkSnapshot> chunks) {
     to->Send(map, std::move(chunks));
   };
@@ -229,7 +231,7 @@ absl::StatusOr<std::unique_ptr<Shard>> ShardServerImpl::MakeShard(const Configur
   };
   // The shard before this one may be used until the last call of it has ended.
   if (replicator_ != nullptr) replicator_->Stop();
-  replicator_ = std::make_shared<Replicator>(options_.security);
+  replicator_ = std::make_shared<Replicator>(lanes);
   if (request.map().replicas() > 1) {
     options.replicate = [to = replicator_](const std::string& address, uint64_t map_epoch,
                                            std::vector<ChunkSnapshot> chunks, Replicator::Done done) {

@@ -29,7 +29,8 @@ struct LocalFrame {
     kCommit = 5,
     kPing = 6,
     kPushPull = 7,
-    kDeliver = 8  // a TeamMessage; answered, without a body, when nobody looks at its data any more
+    kDeliver = 8,  // a TeamMessage; answered, without a body, when nobody looks at its data any more
+    kHandOver = 9  // from a shard; the body is a LentMessage, and says where the HandOverRequest lies
   };
 
   uint64_t call = 0;

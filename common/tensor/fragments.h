@@ -41,6 +41,20 @@ class Fragments {
     size_ += size;
   }
 
+  // `size` bytes from `begin`, all of which must be there.
+  Fragments Sub(size_t begin, size_t size) const {
+    Fragments sub(owner_);
+    for (const Piece& piece : pieces_) {
+      if (size == 0) break;
+      const size_t skipped = std::min(begin, piece.size);
+      const size_t taken = std::min(size, piece.size - skipped);
+      sub.Append(piece.data + skipped, taken);
+      begin -= skipped;
+      size -= taken;
+    }
+    return sub;
+  }
+
   // Bytes in all pieces together.
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }

@@ -22,6 +22,12 @@ grpc::ByteBuffer EncodeChunks(uint64_t map_epoch, bool copies,
     if (chunk.last.gradient_scale) record->set_gradient_scale(*chunk.last.gradient_scale);
     record->set_squared_weights(chunk.last.sums.squared_weights);
     record->set_squared_update(chunk.last.sums.squared_update);
+    if (chunk.since) {
+      record->set_since(chunk.since->version);
+      record->set_since_epoch(chunk.since->epoch);
+    }
+    record->set_part_begin(chunk.part.begin);
+    record->set_part_of(chunk.part.of);
     for (const AppliedPushes& pushes : chunk.applied) {
       AppliedPush* applied = record->add_applied();
       applied->set_rank(pushes.rank);
@@ -36,6 +42,7 @@ grpc::ByteBuffer EncodeChunks(uint64_t map_epoch, bool copies,
       array.offset = place;
     };
     add(chunk.weights, 0);
+    arrays.back().keys = chunk.gone;
     for (size_t slot = 0; slot < chunk.state.size(); ++slot) add(chunk.state[slot], slot + 1);
   }
   return EncodeHandOver(head, arrays);
@@ -54,6 +61,8 @@ absl::StatusOr<HandedOver> DecodeChunks(const grpc::ByteBuffer& message) {
     chunk.step = record.step();
     if (record.has_gradient_scale()) chunk.last.gradient_scale = record.gradient_scale();
     chunk.last.sums = {record.squared_weights(), record.squared_update()};
+    if (record.has_since()) chunk.since = CopyState{record.since_epoch(), record.since()};
+    chunk.part = {record.part_begin(), record.part_of()};
     for (const AppliedPush& applied : record.applied()) {
       chunk.applied.push_back({applied.rank(), applied.incarnation(), applied.next()});
     }
@@ -64,6 +73,7 @@ absl::StatusOr<HandedOver> DecodeChunks(const grpc::ByteBuffer& message) {
       if (next == first) {
         chunk.version = array.version;
         chunk.weights = array.data;
+        chunk.gone = array.keys;
       } else {
         chunk.state.push_back(array.data);
       }

@@ -50,6 +50,33 @@ TEST(HandOverMessageTest, ChunksComeAsTheyWent) {
   EXPECT_FALSE(handed->chunks[1].last.gradient_scale);
 }
 
+TEST(HandOverMessageTest, ChangesAndPartsSaySo) {
+  const std::vector<float> rows = {1, 2, 3};
+  const std::vector<uint64_t> gone = {7, 9};
+  std::vector<ChunkSnapshot> chunks(2);
+  chunks[0].chunk = 5;
+  chunks[0].version = 4;
+  chunks[0].weights = Fragments::Of(rows.data(), 12);
+  chunks[0].since = CopyState{2, 3};
+  chunks[0].gone = Fragments::Of(gone.data(), 16);
+  chunks[1].chunk = 6;
+  chunks[1].weights = Fragments::Of(rows.data(), 8);
+  chunks[1].part = {100, 108};
+  const auto handed = DecodeChunks(EncodeChunks(4, true, chunks));
+  SYNCLINE_ASSERT_OK(handed.status());
+  const ChunkSnapshot& change = handed->chunks.at(0);
+  ASSERT_TRUE(change.since);
+  EXPECT_EQ(change.since->epoch, 2u);
+  EXPECT_EQ(change.since->version, 3u);
+  EXPECT_EQ(Floats(change.weights), rows);
+  EXPECT_EQ(change.gone.size(), 16u);
+  EXPECT_EQ(change.part.of, 0u);
+  const ChunkSnapshot& part = handed->chunks.at(1);
+  EXPECT_FALSE(part.since);
+  EXPECT_EQ(part.part.begin, 100u);
+  EXPECT_EQ(part.part.of, 108u);
+}
+
 TEST(HandOverMessageTest, PartsThatDoNotFitTogetherAreRefused) {
   const float zero = 0;
   HandOverRequest head;

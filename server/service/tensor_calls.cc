@@ -55,27 +55,40 @@ absl::Status NoLink() {
 
 }  // namespace
 
-void TensorCalls::Push(const grpc::ByteBuffer& request, WorkerLink* link, Done done) {
+void TensorCalls::Push(const grpc::ByteBuffer& request, std::shared_ptr<WorkerLink> link, Done done) {
   std::shared_ptr<Shard> shard;
   const auto pushed = [&]() -> absl::StatusOr<PushReply> {
     SYNCLINE_ASSIGN_OR_RETURN(const DecodedPush push, DecodePush(request));
     if (push.head.has_commit() || push.head.has_pull()) {
       return absl::InvalidArgumentError("commit and pull come with a push in PushPull only");
     }
-    SYNCLINE_RETURN_IF_ERROR(CheckPeer(push.head.header().sender(), link));
+    SYNCLINE_RETURN_IF_ERROR(CheckPeer(push.head.header().sender(), link.get()));
     SYNCLINE_ASSIGN_OR_RETURN(shard, host_->shard());
-    SYNCLINE_ASSIGN_OR_RETURN(const Shard::PushResult result, Push(push, shard.get(), link));
+    SYNCLINE_ASSIGN_OR_RETURN(const Shard::PushResult result, Push(push, shard.get(), link.get()));
     PushReply reply;
     reply.mutable_skipped()->Assign(result.skipped.begin(), result.skipped.end());
     reply.set_window(options_.receive_bytes / result.live_workers);
     return reply;
   };
   const absl::StatusOr<PushReply> reply = pushed();
-  if (!reply.ok()) return done(reply.status());
+  if (!reply.ok()) {
+    return WhenArrived(shard, reply.status(), done, [this, request, link, done] { Push(request, link, done); });
+  }
   shard->WhenSafe([done = std::move(done), reply = *reply](const absl::Status& safe) {
     if (!safe.ok()) return done(safe);
     done(EncodeMessage(reply));
   });
+}
+
+// What was refused, unless it came too early for chunks that are on their way: then it is served `again` when they are here,
+// as its sender would wait longer to ask once more.
+void TensorCalls::WhenArrived(const std::shared_ptr<Shard>& shard, const absl::Status& refused, const Done& done,
+                              std::function<void()> again) {
+  const auto then = [done, again = std::move(again)](const absl::Status& arrived) {
+    if (!arrived.ok()) return done(arrived);
+    again();
+  };
+  if (!absl::IsUnavailable(refused) || shard == nullptr || !shard->WhenArrived(then)) done(refused);
 }
 
 absl::StatusOr<Shard::PushResult> TensorCalls::Push(const DecodedPush& push, Shard* shard,
@@ -129,10 +142,28 @@ absl::StatusOr<grpc::ByteBuffer> TensorCalls::Commit(const grpc::ByteBuffer& req
 absl::StatusOr<grpc::ByteBuffer> TensorCalls::HandOver(const grpc::ByteBuffer& request) {
   SYNCLINE_ASSIGN_OR_RETURN(const HandedOver handed, DecodeChunks(request));
   SYNCLINE_ASSIGN_OR_RETURN(const auto shard, host_->shard());
-  SYNCLINE_RETURN_IF_ERROR(handed.copies ? shard->Keep(handed.map_epoch, handed.chunks)
-                                         : shard->Arrive(handed.map_epoch, handed.chunks));
+  HandOverReply reply;
+  if (handed.copies) {
+    SYNCLINE_ASSIGN_OR_RETURN(const std::vector<uint32_t> wanting, shard->Keep(handed.map_epoch, handed.chunks));
+    reply.mutable_wanting()->Assign(wanting.begin(), wanting.end());
+  } else {
+    SYNCLINE_RETURN_IF_ERROR(shard->Arrive(handed.map_epoch, handed.chunks));
+  }
   Failpoint(handed.copies ? "copies.kept" : "chunks.arrived");
-  return EncodeMessage(HandOverReply());
+  return EncodeMessage(reply);
+}
+
+// The request lies in memory that another shard lends; it is not looked at any more when this returns.
+absl::StatusOr<grpc::ByteBuffer> TensorCalls::HandOverLent(absl::string_view body, WorkerLink* link) {
+  LentMessage lent;
+  if (!lent.ParseFromArray(body.data(), static_cast<int>(body.size()))) {
+    return absl::InvalidArgumentError("the message is no LentMessage");
+  }
+  SYNCLINE_ASSIGN_OR_RETURN(const Fragments bytes, link->Read(lent.segment(), lent.offset(), lent.bytes()));
+  if (bytes.empty()) return absl::InvalidArgumentError("bytes: the message is empty");
+  const Fragments::Piece& all = bytes.pieces()[0];
+  const grpc::Slice slice(all.data, all.size, grpc::Slice::STATIC_SLICE);
+  return HandOver(grpc::ByteBuffer(&slice, 1));
 }
 
 absl::Status TensorCalls::CheckPull(const PullRequest& pull, const WorkerLink* link) const {
@@ -210,14 +241,14 @@ std::function<void()> TensorCalls::PushPull(const grpc::ByteBuffer& request,
   auto head = begun();
   if (head.ok()) {
     // The pull may be answered before what came along with it is safe.
-    const auto when_safe = [shard, done = std::move(done)](absl::StatusOr<grpc::ByteBuffer> reply) {
+    const auto when_safe = [shard, done](absl::StatusOr<grpc::ByteBuffer> reply) {
       shard->WhenSafe([done, reply = std::move(reply)](const absl::Status& safe) {
         done(safe.ok() ? reply : safe);
       });
     };
     return Pull(pull, *std::move(head), std::move(link), when_safe);
   }
-  done(head.status());
+  WhenArrived(shard, head.status(), done, [this, request, link, done] { PushPull(request, link, done); });
   return nullptr;
 }
 
@@ -292,9 +323,11 @@ void TensorCalls::ServeLocal(const std::shared_ptr<WorkerLink>& link, const Loca
   const grpc::ByteBuffer request = ToByteBuffer(body);
   switch (call.kind) {
     case LocalFrame::kPush:
-      return Push(request, link.get(), reply);
+      return Push(request, link, reply);
     case LocalFrame::kCommit:
       return reply(Commit(request, link.get()));
+    case LocalFrame::kHandOver:
+      return reply(HandOverLent(body, link.get()));
     case LocalFrame::kPull:
       if (auto give_up = Pull(request, link, reply)) link->OnClose(call, std::move(give_up));
       return;

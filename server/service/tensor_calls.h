@@ -44,7 +44,7 @@ class TensorCalls {
   TensorCalls(ShardHost* host, Options options) : host_(host), options_(std::move(options)) {}
 
   // `done` runs once, at once or when the push would outlive this shard.
-  void Push(const grpc::ByteBuffer& request, WorkerLink* link, Done done);
+  void Push(const grpc::ByteBuffer& request, std::shared_ptr<WorkerLink> link, Done done);
   absl::StatusOr<grpc::ByteBuffer> Commit(const grpc::ByteBuffer& request, WorkerLink* link);
   // From another shard.
   absl::StatusOr<grpc::ByteBuffer> HandOver(const grpc::ByteBuffer& request);
@@ -66,6 +66,9 @@ class TensorCalls {
   uint64_t shared_bytes() const { return shared_bytes_; }
 
  private:
+  static void WhenArrived(const std::shared_ptr<Shard>& shard, const absl::Status& refused, const Done& done,
+                          std::function<void()> again);
+  absl::StatusOr<grpc::ByteBuffer> HandOverLent(absl::string_view body, WorkerLink* link);
   absl::StatusOr<bool> CommitTo(Shard* shard, const CommitRequest& commit);
   // Where in a worker's memory the weights of a pull go, or how the reply carries them.
   struct Place {

@@ -8,29 +8,54 @@
 #include "common/status/status_macros.h"
 #include "common/tensor/buffer.h"
 #include "server/shard/chunk_table.h"
+#include "server/store/row_chunk.h"
 
 namespace syncline {
 
-absl::Status ChunkTable::Slot::Set(const ChunkSnapshot& from, const ChunkMaker& maker) {
+absl::Status ChunkTable::Slot::SetContent(const ChunkSnapshot& from, const ChunkMaker& maker) {
+  if (from.part.of > 0) {
+    SYNCLINE_ASSIGN_OR_RETURN(chunk, parts->Take());
+    return absl::OkStatus();
+  }
+  if (from.since) return chunk->Merge(from.version, {from.weights, from.gone});
   if (!chunk) chunk = maker.Make(info);
-  SYNCLINE_RETURN_IF_ERROR(chunk->Restore(from.version, {from.weights, from.state}));
+  return chunk->Restore(from.version, {from.weights, from.state});
+}
+
+absl::StatusOr<bool> ChunkTable::Slot::Set(uint64_t epoch, const ChunkSnapshot& from, const ChunkMaker& maker) {
+  if (from.part.of > 0) {
+    if (!parts) parts = std::make_unique<ChunkParts>(info, &maker);
+    SYNCLINE_RETURN_IF_ERROR(parts->Add(epoch, from));
+    if (!parts->complete()) return false;
+  }
+  SYNCLINE_RETURN_IF_ERROR(SetContent(from, maker));
+  parts.reset();
   dedupe.Restore(from.applied);
   steps = from.step;
   gradient_scale = from.last.gradient_scale;
   SetSums(from.last.sums);
-  return absl::OkStatus();
+  return true;
 }
 
-ChunkSnapshot ChunkTable::SnapshotOf(const Slot& slot) const {
-  ChunkContent content = slot.chunk->content();
+ChunkSnapshot ChunkTable::SnapshotOf(const Slot& slot, const std::optional<CopyState>& held) const {
   ChunkSnapshot snapshot{slot.info.id,
                          slot.chunk->version(),
-                         std::move(content.weights),
-                         std::move(content.state),
+                         {},
+                         {},
                          slot.dedupe.applied(),
                          slot.steps,
-                         {slot.gradient_scale, {slot.squared_weights, slot.squared_update}},
-                         std::move(content.erased)};
+                         {slot.gradient_scale, {slot.squared_weights, slot.squared_update}}};
+  if (auto change = held ? slot.chunk->ChangedSince(held->version) : std::nullopt) {
+    snapshot.since = held;
+    snapshot.weights = std::move(change->rows);
+    snapshot.gone = std::move(change->gone);
+  } else {
+    ChunkContent content = slot.chunk->content();
+    snapshot.weights = std::move(content.weights);
+    snapshot.state = std::move(content.state);
+    snapshot.erased = std::move(content.erased);
+  }
+  if (const RowChunk* const rows = slot.chunk->rows()) snapshot.row_bytes = rows->row_bytes();
   if (options_.job.sync_mode() != SYNC) return snapshot;
   for (AppliedPushes& applied : snapshot.applied) applied.next = std::min(applied.next, slot.steps);
   return snapshot;
@@ -48,6 +73,10 @@ void ChunkTable::PrepareForSnapshot() const {
 }
 
 absl::Status ChunkTable::CheckFits(const ChunkInfo& info, const ChunkSnapshot& snapshot) const {
+  if (snapshot.part.of > 0) return absl::OkStatus();  // ChunkParts looks at what it gets
+  if (snapshot.since && !info.rows) {
+    return absl::InvalidArgumentError(absl::StrCat("chunk ", info.id, " is no slot of a table: it must come whole"));
+  }
   return maker_->Check(info, {snapshot.weights, snapshot.state});
 }
 
@@ -58,7 +87,7 @@ absl::Status ChunkTable::Restore(const StoredShard& stored) {
     SYNCLINE_RETURN_IF_ERROR(CheckFits(slot->info, chunk));
     MakeRoom();
     absl::MutexLock lock(&slot->mu);
-    SYNCLINE_RETURN_IF_ERROR(slot->Set(chunk, *maker_));
+    SYNCLINE_RETURN_IF_ERROR(slot->Set(0, chunk, *maker_).status());
     slot->steps = stored.step;
   }
   MakeRoom();
@@ -79,6 +108,7 @@ void ChunkTable::ExpectNone() {
   for (const auto& slot : slots_) {
     absl::MutexLock lock(&slot->mu);
     if (slot->tenure != Tenure::kArriving) continue;
+    slot->parts.reset();
     slot->tenure = slot->chunk ? Tenure::kCopy : Tenure::kAbsent;
   }
   ListOwned();
@@ -98,14 +128,15 @@ std::vector<ChunkSnapshot> ChunkTable::Leave(const std::vector<uint32_t>& chunks
   return snapshots;
 }
 
-absl::Status ChunkTable::Arrive(const std::vector<ChunkSnapshot>& chunks) {
+absl::Status ChunkTable::Arrive(uint64_t epoch, const std::vector<ChunkSnapshot>& chunks) {
   for (const ChunkSnapshot& chunk : chunks) {
     SYNCLINE_RETURN_IF_ERROR(Elements(chunk.chunk).status());
     const Slot* slot = Find(chunk.chunk);
     SYNCLINE_RETURN_IF_ERROR(CheckFits(slot->info, chunk));
     MakeRoom();
     absl::MutexLock lock(&slot->mu);
-    if (slot->tenure == Tenure::kArriving || slot->tenure == Tenure::kOwned) continue;
+    const bool expected = slot->tenure == Tenure::kArriving || slot->tenure == Tenure::kOwned;
+    if (expected && !chunk.since) continue;
     return absl::FailedPreconditionError(
         absl::StrCat("chunk ", chunk.chunk, " is not expected here: is its sender an old one?"));
   }
@@ -114,8 +145,8 @@ absl::Status ChunkTable::Arrive(const std::vector<ChunkSnapshot>& chunks) {
     Slot* slot = Find(chunk.chunk);
     absl::MutexLock lock(&slot->mu);
     if (slot->tenure == Tenure::kOwned) continue;
-    SYNCLINE_RETURN_IF_ERROR(slot->Set(chunk, *maker_));
-    slot->tenure = Tenure::kOwned;
+    SYNCLINE_ASSIGN_OR_RETURN(const bool all, slot->Set(epoch, chunk, *maker_));
+    if (all) slot->tenure = Tenure::kOwned;
   }
   MakeRoom();
   ListOwned();
@@ -133,24 +164,26 @@ void ChunkTable::Release(const ShardMap& map, uint32_t shard) {
     slot->tenure = Tenure::kAbsent;
     KeepCounts(*slot);
     slot->chunk.reset();
+    slot->parts.reset();
     slot->dedupe.Restore({});
     slot->copied_epoch = 0;
   }
   ListOwned();
 }
 
-std::vector<ChunkSnapshot> ChunkTable::Copy(absl::Span<const uint32_t> chunks) const {
+std::vector<ChunkSnapshot> ChunkTable::Copy(absl::Span<const uint32_t> chunks,
+                                            absl::Span<const std::optional<CopyState>> held) const {
   std::vector<ChunkSnapshot> snapshots;
-  for (const uint32_t id : chunks) {
-    const Slot* slot = Find(id);
+  for (size_t i = 0; i < chunks.size(); ++i) {
+    const Slot* slot = Find(chunks[i]);
     absl::MutexLock lock(&slot->mu);
     if (slot->tenure != Tenure::kOwned && slot->tenure != Tenure::kLeaving) continue;
-    snapshots.push_back(SnapshotOf(*slot));
+    snapshots.push_back(SnapshotOf(*slot, held.empty() ? std::nullopt : held[i]));
   }
   return snapshots;
 }
 
-absl::Status ChunkTable::Keep(uint64_t epoch, const std::vector<ChunkSnapshot>& chunks) {
+absl::StatusOr<std::vector<uint32_t>> ChunkTable::Keep(uint64_t epoch, const std::vector<ChunkSnapshot>& chunks) {
   for (const ChunkSnapshot& chunk : chunks) {
     SYNCLINE_RETURN_IF_ERROR(Elements(chunk.chunk).status());
     const Slot* slot = Find(chunk.chunk);
@@ -159,6 +192,7 @@ absl::Status ChunkTable::Keep(uint64_t epoch, const std::vector<ChunkSnapshot>& 
     return absl::FailedPreconditionError(
         absl::StrCat("chunk ", chunk.chunk, " is this shard's own: is the sender of a copy an old one?"));
   }
+  std::vector<uint32_t> wanting;
   bool first = false;
   for (const ChunkSnapshot& chunk : chunks) {
     MakeRoom();
@@ -168,7 +202,12 @@ absl::Status ChunkTable::Keep(uint64_t epoch, const std::vector<ChunkSnapshot>& 
     const bool late = slot->chunk && epoch == slot->copied_epoch &&
                       (chunk.version < slot->chunk->version() || chunk.step < slot->steps);
     if (late || epoch < slot->copied_epoch) continue;
-    SYNCLINE_RETURN_IF_ERROR(slot->Set(chunk, *maker_));
+    if (chunk.since && !slot->Follows(chunk)) {
+      wanting.push_back(chunk.chunk);
+      continue;
+    }
+    SYNCLINE_ASSIGN_OR_RETURN(const bool all, slot->Set(epoch, chunk, *maker_));
+    if (!all) continue;
     slot->copied_epoch = epoch;
     if (slot->tenure != Tenure::kAbsent) continue;
     slot->tenure = Tenure::kCopy;
@@ -176,7 +215,7 @@ absl::Status ChunkTable::Keep(uint64_t epoch, const std::vector<ChunkSnapshot>& 
   }
   MakeRoom();
   if (first) ListOwned();
-  return absl::OkStatus();
+  return wanting;
 }
 
 std::vector<ChangeMapReply::Holding> ChunkTable::Holdings() const {

@@ -23,6 +23,7 @@
 #include "proto/parameter_server.pb.h"
 #include "server/policy/sync_policy.h"
 #include "server/shard/chunk_checks.h"
+#include "server/shard/chunk_parts.h"
 #include "server/shard/dedupe.h"
 #include "server/shard/histogram.h"
 #include "server/shard/shard_snapshot.h"
@@ -144,19 +145,22 @@ class ChunkTable {
   size_t arriving() const { return arriving_; }
   // Gives chunks away: nothing changes them any more, but they can be read until Release.
   std::vector<ChunkSnapshot> Leave(const std::vector<uint32_t>& chunks);
-  // Takes chunks that are expected; those that are here already stay as they are. All or nothing:
-  // FAILED_PRECONDITION for a chunk not expected, else as Restore.
-  absl::Status Arrive(const std::vector<ChunkSnapshot>& chunks);
+  // Takes chunks that are expected, or parts of them; those that are here already stay as they are. All or nothing:
+  // FAILED_PRECONDITION for a chunk not expected, UNAVAILABLE for a part out of turn, else as Restore.
+  absl::Status Arrive(uint64_t epoch, const std::vector<ChunkSnapshot>& chunks);
   // Forgets what was given away, and copies that `map` does not say this shard, its place in it being
   // `shard`, keeps.
   void Release(const ShardMap& map, uint32_t shard);
 
   // Copies of other shards' chunks. Only their owners' messages change them.
-  // Chunks as they are, for copies of them; those that are not here are left out.
-  std::vector<ChunkSnapshot> Copy(absl::Span<const uint32_t> chunks) const;
+  // Chunks as they are, for copies of them; those that are not here are left out. `held`: what the copies are like,
+  // where that is known, of as many; what changed since will do for them.
+  std::vector<ChunkSnapshot> Copy(absl::Span<const uint32_t> chunks,
+                                  absl::Span<const std::optional<CopyState>> held = {}) const;
   // Takes copies, sent by the owners as map `epoch` has them. A copy that is older than what is here
-  // changes nothing. All or nothing: FAILED_PRECONDITION for a chunk this shard owns, else as Restore.
-  absl::Status Keep(uint64_t epoch, const std::vector<ChunkSnapshot>& chunks);
+  // changes nothing. Names those whose changes begin with what is not here. All or nothing but for those:
+  // FAILED_PRECONDITION for a chunk this shard owns, UNAVAILABLE for a part out of turn, else as Restore.
+  absl::StatusOr<std::vector<uint32_t>> Keep(uint64_t epoch, const std::vector<ChunkSnapshot>& chunks);
   // All that is here.
   std::vector<ChangeMapReply::Holding> Holdings() const;
   // Of a chunk that is here; FAILED_PRECONDITION if it is not.
@@ -187,7 +191,16 @@ class ChunkTable {
     void Made(Clock step, float scale) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
     void SetSums(const LayerSums& sums);
     void Count(uint64_t bytes) const { work.fetch_add(bytes, std::memory_order_relaxed); }
-    absl::Status Set(const ChunkSnapshot& from, const ChunkMaker& maker) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+    // Takes a snapshot's place in the chunk's history: all of it, a change that fits, or the next part. False if others
+    // are to come.
+    absl::StatusOr<bool> Set(uint64_t epoch, const ChunkSnapshot& from, const ChunkMaker& maker)
+        ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+    absl::Status SetContent(const ChunkSnapshot& from, const ChunkMaker& maker) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+    // Whether a change may be made to the copy here.
+    bool Follows(const ChunkSnapshot& change) const ABSL_SHARED_LOCKS_REQUIRED(mu) {
+      return chunk && copied_epoch >= change.since->epoch && chunk->version() >= change.since->version &&
+             chunk->version() <= change.version;
+    }
 
     const ChunkInfo info;
     mutable absl::Mutex mu;
@@ -201,6 +214,7 @@ class ChunkTable {
     mutable std::atomic<uint64_t> work{0};
     // Of a copy: the map it was sent by.
     uint64_t copied_epoch ABSL_GUARDED_BY(mu) = 0;
+    std::unique_ptr<ChunkParts> parts ABSL_GUARDED_BY(mu);  // of what is coming
     Dedupe dedupe ABSL_GUARDED_BY(mu);
     std::map<Rank, Staged> staged ABSL_GUARDED_BY(mu);
     // Layer-wise rules: the parts of the tensor's norms that are this chunk's, of its last update.
@@ -237,7 +251,9 @@ class ChunkTable {
   void MakeRoom();
   // Whether there were some; an error if they could not be written.
   absl::StatusOr<bool> MoveOut(Slot* slot);
-  ChunkSnapshot SnapshotOf(const Slot& slot) const ABSL_SHARED_LOCKS_REQUIRED(slot.mu);
+  // Of all of it, or what changed since `held` if that is given and known.
+  ChunkSnapshot SnapshotOf(const Slot& slot, const std::optional<CopyState>& held = std::nullopt) const
+      ABSL_SHARED_LOCKS_REQUIRED(slot.mu);
   // `passes`: how often the body goes over a chunk's weights or as many other bytes.
   void ForEach(size_t passes, const std::function<void(Slot*)>& body) const;
   const TensorSpec& TensorOf(const ChunkInfo& info) const {

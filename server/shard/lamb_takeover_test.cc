@@ -84,7 +84,7 @@ TEST_F(LambTakeoverTest, WhatIsMissingOfAStepIsMadeAsTheLostShardMadeIt) {
   MakeStep(lost.get(), 1);
   const std::vector<ChunkSnapshot> made = copies_;
   ASSERT_EQ(made.size(), 2u);
-  SYNCLINE_ASSERT_OK(heir->Keep(1, {made[0]}));
+  SYNCLINE_ASSERT_OK(heir->Keep(1, {made[0]}).status());
   ChangeMapRequest request;
   request.set_phase(ChangeMapRequest::TAKE_OVER);
   *request.mutable_next()->mutable_map() = MapOf(true);

@@ -7,6 +7,7 @@ namespace {
 
 // To one place: while one is taken in there, the next is on its way.
 constexpr int kMessages = 2;
+constexpr size_t kMostChunks = 256;
 
 }  // namespace
 
@@ -86,13 +87,16 @@ std::optional<Replication::Message> Replication::Next() {
   for (auto& [address, place] : places_) {
     if (place.messages == kMessages || place.unsent.empty()) continue;
     Message message{address, {}};
-    while (!place.unsent.empty() && message.chunks.size() < message_chunks_) {
+    double taken = 0;
+    while (!place.unsent.empty() && message.chunks.size() < kMostChunks) {
       const auto [since, chunk] = *place.unsent.begin();
-      place.unsent.erase(place.unsent.begin());
       Copy& copy = place.copies[chunk];
+      if (share_ != nullptr) taken += share_(chunk, !copy.held);
+      if (taken > 1 && !message.chunks.empty()) break;
+      place.unsent.erase(place.unsent.begin());
       copy.under_way = since;
       copy.unsent = 0;
-      message.chunks.push_back({chunk, since});
+      message.chunks.push_back({chunk, since, copy.held, std::nullopt});
     }
     ++place.messages;
     return message;
@@ -100,22 +104,25 @@ std::optional<Replication::Message> Replication::Next() {
   return std::nullopt;
 }
 
-void Replication::Sent(const Message& message, bool arrived) {
+void Replication::Sent(const Message& message, bool arrived, absl::Span<const uint32_t> wanting) {
   absl::MutexLock lock(&mu_);
   Place& place = places_[message.to];
   --place.messages;
-  for (const auto& [chunk, since] : message.chunks) {
-    const auto found = place.copies.find(chunk);
+  for (const Item& item : message.chunks) {
+    const auto found = place.copies.find(item.chunk);
     // It may have been given up meanwhile, or even taken up anew.
-    if (found == place.copies.end() || found->second.under_way != since) continue;
+    if (found == place.copies.end() || found->second.under_way != item.since) continue;
     Copy& copy = found->second;
     copy.under_way = 0;
-    Settle(since);
-    if (copy.unsent != 0) place.unsent.insert({copy.unsent, chunk});
-    if (arrived) {
+    Settle(item.since);
+    if (copy.unsent != 0) place.unsent.insert({copy.unsent, item.chunk});
+    const bool wanted = std::find(wanting.begin(), wanting.end(), item.chunk) != wanting.end();
+    if (wanted) copy.held.reset();
+    if (arrived && !wanted) {
       copy.made = true;
+      copy.held = item.sent;
     } else {
-      Change(&place, chunk, &copy, since);
+      Change(&place, item.chunk, &copy, item.since);
     }
   }
 }

@@ -11,7 +11,7 @@ using testing::ElementsAre;
 std::vector<uint32_t> ChunksOf(const std::optional<Replication::Message>& message) {
   std::vector<uint32_t> chunks;
   if (message) {
-    for (const auto& [chunk, since] : message->chunks) chunks.push_back(chunk);
+    for (const Replication::Item& item : message->chunks) chunks.push_back(item.chunk);
   }
   return chunks;
 }
@@ -95,8 +95,59 @@ TEST(ReplicationTest, ANewCopyHasToBeMadeAndOneThatIsGivenUpHoldsNothingUp) {
   EXPECT_TRUE(replication.Safe());
 }
 
+TEST(ReplicationTest, ACopyIsSentFromWhereItWasLastHeardOf) {
+  Replication replication;
+  replication.SetCopies({{"a", {1}}}, true);
+  replication.Changed({1});
+  auto message = replication.Next();
+  EXPECT_FALSE(message->chunks[0].held) << "what it is like is not known";
+  message->chunks[0].sent = CopyState{1, 7};
+  replication.Sent(*message, true);
+  replication.Changed({1});
+  message = replication.Next();
+  ASSERT_TRUE(message->chunks[0].held);
+  EXPECT_EQ(message->chunks[0].held->version, 7u);
+  message->chunks[0].sent = CopyState{1, 8};
+  replication.Sent(*message, false);
+  message = replication.Next();
+  ASSERT_TRUE(message->chunks[0].held) << "it may have arrived or not: it has at least what it had";
+  EXPECT_EQ(message->chunks[0].held->version, 7u);
+  const uint32_t wanting = 1;
+  replication.Sent(*message, true, {&wanting, 1});
+  EXPECT_FALSE(replication.Safe());
+  message = replication.Next();
+  ASSERT_TRUE(message);
+  EXPECT_FALSE(message->chunks[0].held) << "it asked for all";
+}
+
+TEST(ReplicationTest, ACopyThatWasTakenUpAnewIsSentWhole) {
+  Replication replication;
+  replication.SetCopies({{"a", {1}}}, true);
+  replication.Changed({1});
+  auto message = replication.Next();
+  message->chunks[0].sent = CopyState{1, 7};
+  replication.Sent(*message, true);
+  replication.SetCopies({}, false);
+  replication.SetCopies({{"a", {1}}}, false);
+  EXPECT_FALSE(replication.Next()->chunks[0].held);
+}
+
+TEST(ReplicationTest, ManyChangesGoTogether) {
+  Replication replication([](uint32_t, bool whole) { return whole ? 1.0 : 0.5; });
+  replication.SetCopies({{"a", {1, 2, 3}}}, true);
+  replication.Changed({1, 2, 3});
+  for (const uint32_t chunk : {1u, 2u, 3u}) {
+    auto message = replication.Next();
+    EXPECT_THAT(ChunksOf(message), ElementsAre(chunk));
+    message->chunks[0].sent = CopyState{1, 1};
+    replication.Sent(*message, true);
+  }
+  replication.Changed({1, 2, 3});
+  EXPECT_THAT(ChunksOf(replication.Next()), ElementsAre(1, 2));
+}
+
 TEST(ReplicationTest, FewMessagesAtATimeOfFewChunks) {
-  Replication replication(2);
+  Replication replication([](uint32_t, bool) { return 0.5; });
   replication.SetCopies({{"a", {1, 2, 3, 4, 5}}}, true);
   replication.Changed({1, 2, 3, 4, 5});
   const auto first = replication.Next(), second = replication.Next();

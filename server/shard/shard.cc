@@ -14,17 +14,20 @@ void ShardImpl::Close() {
   std::map<PullTicket, Waiting> pulls;
   std::multimap<Clock, SnapshotDone> snapshots;
   std::multimap<Replication::Moment, std::function<void(absl::Status)>> unsafe;
+  std::vector<std::function<void(absl::Status)>> awaiting_chunks;
   {
     absl::MutexLock lock(&mu_);
     closed_ = true;
     unsafe.swap(unsafe_);
     pulls.swap(waiting_);
     snapshots.swap(snapshots_);
+    awaiting_chunks.swap(awaiting_chunks_);
   }
   worker_states_.Close();
   for (auto& [ticket, pull] : pulls) pull.done(ShardClosing());
   for (auto& [step, done] : snapshots) done(ShardClosing());
   for (auto& [moment, done] : unsafe) done(ShardClosing());
+  for (const auto& then : awaiting_chunks) then(ShardClosing());
 }
 
 absl::Status ShardImpl::CheckMember(const Sender& sender) const {
@@ -184,6 +187,7 @@ std::optional<absl::StatusOr<Shard::PullResult>> ShardImpl::Answer(const Waiting
         break;
       case SyncPolicy::PullVerdict::kGranted:
         if (!IsSafe(pull.sender.rank())) return std::nullopt;
+        if (absl::IsUnavailable(CheckReadable(pull.spec))) return std::nullopt;  // a chunk is on its way
         clock_staleness_.Add(pull.spec.clock - std::min(pull.spec.clock, policy_->clock()));
         begun_ = std::max(begun_, pull.spec.clock + 1);
         result.state_wanted =

@@ -20,6 +20,9 @@
 
 namespace syncline {
 
+// What came of copies that were sent: an error if they may not have arrived, else those of them that have to come whole.
+using CopiesSent = std::function<void(const absl::StatusOr<std::vector<uint32_t>>& wanting)>;
+
 struct ShardOptions {
   // As filled in by common/config: enums and hyper-parameters set, or their documented defaults.
   JobManifest job;
@@ -38,8 +41,7 @@ struct ShardOptions {
   std::function<void(const ShardMap& map, std::vector<ChunkSnapshot> chunks)> hand_over;
   // Sends copies of chunks to the shard at `to`, as owned by map `epoch`, and says whether they arrived,
   // on another thread. An attempt that fails is not made again at once. Null: nobody keeps copies.
-  std::function<void(const std::string& to, uint64_t epoch, std::vector<ChunkSnapshot> chunks,
-                     std::function<void(bool arrived)> done)>
+  std::function<void(const std::string& to, uint64_t epoch, std::vector<ChunkSnapshot> chunks, CopiesSent done)>
       replicate;
   // Told of every later map that this shard goes by, and its place in it, before the first step of it;
   // with locks held, so it must not call the shard. May be null.
@@ -130,8 +132,9 @@ class Shard {
   // Takes chunks that are this shard's from map `epoch` on. Again is a success.
   virtual absl::Status Arrive(uint64_t epoch, const std::vector<ChunkSnapshot>& chunks) = 0;
 
-  // Keeps copies of chunks that are another shard's by map `epoch`.
-  virtual absl::Status Keep(uint64_t epoch, const std::vector<ChunkSnapshot>& chunks) = 0;
+  // Keeps copies of chunks that are another shard's by map `epoch`. Names those that have to come whole, as what their
+  // changes begin with is not here.
+  virtual absl::StatusOr<std::vector<uint32_t>> Keep(uint64_t epoch, const std::vector<ChunkSnapshot>& chunks) = 0;
 
   // Applies (bounded, async) or stages (sync) gradients. A chunk that was already pushed under
   // (rank, incarnation, clock) is left as it is; the call returns once the first push is in.
@@ -142,7 +145,11 @@ class Shard {
   // does not undo it; at once or later. In sync a pull for the next step waits for that instead.
   virtual void WhenSafe(std::function<void(absl::Status)> done) = 0;
 
-  // The weights of chunks once the policy allows the pull's clock. `done` runs exactly once. The
+  // For who was refused with UNAVAILABLE: calls `then` once all chunks that are on their way are here, or it is known that
+  // they will not come, or with an error when the shard closes. False if none is on its way.
+  virtual bool WhenArrived(std::function<void(absl::Status)> then) = 0;
+
+  // The weights of chunks once the policy allows the pull's clock, and they are here. `done` runs exactly once. The
   // ticket is 0 if `done` ran at once.
   virtual PullTicket Pull(const Sender& sender, PullSpec pull, PullDone done) = 0;
   // Answers a pull that still waits with CANCELLED, in this thread; otherwise does nothing.

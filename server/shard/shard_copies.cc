@@ -12,14 +12,21 @@
 namespace syncline {
 namespace {
 
-constexpr uint64_t kMessageBytes = uint64_t{4} << 20;
-constexpr uint64_t kMostMessageChunks = 256;
+constexpr double kMessageBytes = 4 << 20;
+// What a step changes of a table's slot is little as a rule; all of it may be much.
+constexpr double kChangedSlot = 1.0 / 256;
+constexpr double kWholeSlot = 0.25;
 
 }  // namespace
 
-size_t ShardImpl::MessageChunks(const ShardMap& map) {
-  return std::clamp<uint64_t>(kMessageBytes / std::max<uint64_t>(map.chunk_bytes(), 1), 1,
-                              kMostMessageChunks);
+Replication::Share ShardImpl::ShareOf(const ShardMap& map) {
+  std::vector<bool> slots;
+  for (const ChunkInfo& chunk : Chunks(map)) slots.push_back(chunk.rows);
+  return [slots = std::move(slots), dense = static_cast<double>(map.chunk_bytes()) / kMessageBytes](uint32_t chunk,
+                                                                                                 bool whole) {
+    if (!slots[chunk]) return dense;
+    return whole ? kWholeSlot : kChangedSlot;
+  };
 }
 
 // While a chunk is on its way to another owner, this one's copies stay as they are until all is there.
@@ -53,20 +60,32 @@ void ShardImpl::Replicate() {
       message = replication_.Next();
       if (!message) return;
       epoch = maps_.newest_epoch();
-      if (staged_) chunks = CopyFor(*message);
+      if (staged_) chunks = CopyFor(epoch, &*message);
     }
-    if (!staged_) chunks = CopyFor(*message);
-    options_.replicate(message->to, epoch, std::move(chunks), [this, message = *message](bool arrived) {
-      replication_.Sent(message, arrived);
-      Proceed();
-    });
+    if (!staged_) chunks = CopyFor(epoch, &*message);
+    options_.replicate(message->to, epoch, std::move(chunks),
+                       [this, message = *message](const absl::StatusOr<std::vector<uint32_t>>& wanting) {
+                         replication_.Sent(message, wanting.ok(), wanting.ok() ? *wanting : std::vector<uint32_t>());
+                         Proceed();
+                       });
   }
 }
 
-std::vector<ChunkSnapshot> ShardImpl::CopyFor(const Replication::Message& message) const {
+std::vector<ChunkSnapshot> ShardImpl::CopyFor(uint64_t epoch, Replication::Message* message) const {
   std::vector<uint32_t> chunks;
-  for (const auto& [chunk, since] : message.chunks) chunks.push_back(chunk);
-  return chunks_->Copy(chunks);
+  std::vector<std::optional<CopyState>> held;
+  for (const Replication::Item& item : message->chunks) {
+    chunks.push_back(item.chunk);
+    held.push_back(item.held);
+  }
+  std::vector<ChunkSnapshot> snapshots = chunks_->Copy(chunks, held);
+  auto snapshot = snapshots.begin();
+  for (Replication::Item& item : message->chunks) {
+    if (snapshot == snapshots.end() || snapshot->chunk != item.chunk) continue;
+    item.sent = CopyState{epoch, snapshot->version};
+    ++snapshot;
+  }
+  return snapshots;
 }
 
 void ShardImpl::WhenSafe(std::function<void(absl::Status)> done) {
@@ -98,7 +117,7 @@ bool ShardImpl::IsSafe(Rank rank) const {
   return made && !recovery_ && replication_.Safe();
 }
 
-absl::Status ShardImpl::Keep(uint64_t epoch, const std::vector<ChunkSnapshot>& chunks) {
+absl::StatusOr<std::vector<uint32_t>> ShardImpl::Keep(uint64_t epoch, const std::vector<ChunkSnapshot>& chunks) {
   // No shard is given up meanwhile: from then on what it sends is refused.
   absl::ReaderMutexLock members(&members_mu_);
   {

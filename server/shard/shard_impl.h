@@ -39,7 +39,7 @@ class ShardImpl final : public Shard {
         worker_states_(staged_),
         chunks_(std::move(chunks)),
         norms_(options_.map.owner_size(), options_.job.optimizer().clip_norm()),
-        replication_(MessageChunks(options_.map)),
+        replication_(ShareOf(options_.map)),
         policy_(std::move(policy)),
         maps_(options_.map, options_.shard, staged_) {
     absl::MutexLock lock(&mu_);
@@ -53,8 +53,9 @@ class ShardImpl final : public Shard {
   GetMapReply GetMap() const override;
   absl::StatusOr<ChangeMapReply> ChangeMap(const ChangeMapRequest& request) override;
   absl::Status Arrive(uint64_t epoch, const std::vector<ChunkSnapshot>& chunks) override;
-  absl::Status Keep(uint64_t epoch, const std::vector<ChunkSnapshot>& chunks) override;
+  absl::StatusOr<std::vector<uint32_t>> Keep(uint64_t epoch, const std::vector<ChunkSnapshot>& chunks) override;
   void WhenSafe(std::function<void(absl::Status)> done) override;
+  bool WhenArrived(std::function<void(absl::Status)> then) override;
   absl::StatusOr<size_t> Elements(uint32_t chunk) const override {
     return chunks_->Elements(chunk);
   }
@@ -115,11 +116,14 @@ class ShardImpl final : public Shard {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void BeginAt(Clock step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void GiveAway(Calls* calls) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  static size_t MessageChunks(const ShardMap& map);
+  static Replication::Share ShareOf(const ShardMap& map);
   void UpdateCopies(bool made) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Replicate();
-  std::vector<ChunkSnapshot> CopyFor(const Replication::Message& message) const;
+  // Copies for a message, which then says what they are sent as.
+  std::vector<ChunkSnapshot> CopyFor(uint64_t epoch, Replication::Message* message) const;
   void AnswerSafe(Calls* calls) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Tells who waits for chunks that nothing is on its way any more.
+  void TellArrived();
   absl::Status TakeOver(const MapVersion& next, uint32_t shard, Calls* calls)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::StatusOr<std::optional<Recovery>> PlanRecovery(const std::vector<uint32_t>& taken) const
@@ -178,6 +182,7 @@ class ShardImpl final : public Shard {
   bool closed_ ABSL_GUARDED_BY(mu_) = false;
   std::map<PullTicket, Waiting> waiting_ ABSL_GUARDED_BY(mu_);
   std::multimap<Replication::Moment, std::function<void(absl::Status)>> unsafe_ ABSL_GUARDED_BY(mu_);
+  std::vector<std::function<void(absl::Status)>> awaiting_chunks_ ABSL_GUARDED_BY(mu_);
   std::optional<MadeStep> last_made_ ABSL_GUARDED_BY(mu_);  // sync
   std::optional<Recovery> recovery_ ABSL_GUARDED_BY(mu_);
   PullTicket last_ticket_ ABSL_GUARDED_BY(mu_) = 0;

@@ -48,6 +48,7 @@ absl::StatusOr<ChangeMapReply> ShardImpl::ChangeMap(const ChangeMapRequest& requ
     }
   }
   for (const auto& call : calls) call();
+  TellArrived();
   Proceed();
   return reply;
 }
@@ -158,14 +159,33 @@ absl::Status ShardImpl::Arrive(uint64_t epoch, const std::vector<ChunkSnapshot>&
     if (options_.map.replicas() > 1) {
       // Nobody pushes to a chunk before it is known who keeps copies of it.
       absl::MutexLock lock(&mu_);
-      SYNCLINE_RETURN_IF_ERROR(chunks_->Arrive(chunks));
+      SYNCLINE_RETURN_IF_ERROR(chunks_->Arrive(epoch, chunks));
       UpdateCopies(false);
     } else {
-      SYNCLINE_RETURN_IF_ERROR(chunks_->Arrive(chunks));
+      SYNCLINE_RETURN_IF_ERROR(chunks_->Arrive(epoch, chunks));
     }
   }
-  if (chunks_->arriving() == 0) Proceed();
+  if (chunks_->arriving() == 0) {
+    TellArrived();
+    Proceed();
+  }
   return absl::OkStatus();
+}
+
+bool ShardImpl::WhenArrived(std::function<void(absl::Status)> then) {
+  absl::MutexLock lock(&mu_);
+  if (closed_ || chunks_->arriving() == 0) return false;
+  awaiting_chunks_.push_back(std::move(then));
+  return true;
+}
+
+void ShardImpl::TellArrived() {
+  std::vector<std::function<void(absl::Status)>> waiting;
+  {
+    absl::MutexLock lock(&mu_);
+    if (chunks_->arriving() == 0) waiting.swap(awaiting_chunks_);
+  }
+  for (const auto& then : waiting) then(absl::OkStatus());
 }
 
 }  // namespace syncline

@@ -73,9 +73,15 @@ TEST_P(ShardMapChangeTest, TheChunkGoesOnWhereItWas) {
     ExpectPulled(0, 0, next, 1, weight);
   }
   EXPECT_THAT(Push(1, 0, next, 2), StatusIs(StatusCode::kUnavailable)) << "on its way";
+  int arrived = 0;
+  EXPECT_TRUE(shards_[1]->WhenArrived([&arrived](const absl::Status& status) { arrived += status.ok(); }));
+  EXPECT_FALSE(Pull(1, 0, next, 2)) << "it waits too";
   EXPECT_FALSE(Change(1, ChangeMapRequest::FINISH, 2)->accepted());
+  EXPECT_EQ(arrived, 0);
 
   SYNCLINE_EXPECT_OK(shards_[1]->Arrive(2, handed_));
+  EXPECT_EQ(arrived, 1);
+  EXPECT_FALSE(shards_[1]->WhenArrived([](const absl::Status&) {}));
   ExpectPulled(1, 0, next, 2, weight);
   // What was pushed before is remembered there, and the chunk may come twice.
   EXPECT_EQ(Push(1, 0, 0, 2).code(), sync() ? StatusCode::kAborted : StatusCode::kOk);

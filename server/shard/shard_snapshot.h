@@ -1,6 +1,7 @@
 #ifndef SYNCLINE_SERVER_SHARD_SHARD_SNAPSHOT_H_
 #define SYNCLINE_SERVER_SHARD_SHARD_SNAPSHOT_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -32,6 +33,19 @@ struct LastUpdate {
   LayerSums sums;
 };
 
+// What a copy of a chunk was when it was last heard of: its version, and the map it was sent by.
+struct CopyState {
+  uint64_t epoch = 0;
+  uint64_t version = 0;
+};
+
+// Which part of a chunk too large for one message: where it begins among the bytes of its arrays one behind the other, and
+// how many those are; 0 of 0: all of it.
+struct ChunkPart {
+  uint64_t begin = 0;
+  uint64_t of = 0;
+};
+
 // One chunk between two updates. The bytes are float32 and shared with the shard copy-on-write:
 // they never change, and live as long as a copy of the Fragments does.
 struct ChunkSnapshot {
@@ -46,6 +60,14 @@ struct ChunkSnapshot {
   LastUpdate last{};
   // Of rows; null where nobody knows, as of what was read.
   std::shared_ptr<const ErasedRows> erased{};
+  // Of a table's slot: `weights` are only the rows that were changed since a copy was like this, and `gone` the keys of those
+  // that went, 8 bytes each.
+  std::optional<CopyState> since{};
+  Fragments gone{};
+  // Of a table's slot: bytes of a row, between which it may be cut. Otherwise 0. Known to whoever sends it alone.
+  size_t row_bytes = 0;
+  // A piece of it, in `weights`, whatever array it is of.
+  ChunkPart part{};
 };
 
 // What a worker carries from step to step beside the weights, of some chunks.

@@ -19,10 +19,13 @@ namespace {
 using absl::StatusCode;
 using testing::HasSubstr;
 
+const absl::StatusOr<std::vector<uint32_t>> kArrived = std::vector<uint32_t>();
+const absl::StatusOr<std::vector<uint32_t>> kLost = absl::UnavailableError("lost");
+
 struct Sent {
   uint64_t epoch = 0;
   std::vector<ChunkSnapshot> chunks;
-  std::function<void(bool)> done;
+  CopiesSent done;
 };
 
 class ShardTakeoverTest : public TwoShards, public testing::Test {
@@ -45,7 +48,7 @@ class ShardTakeoverTest : public TwoShards, public testing::Test {
       options.counted_on = counted_on_;
       options.replicate = [this, i](const std::string&, uint64_t epoch,
                                     std::vector<ChunkSnapshot> chunks,
-                                    std::function<void(bool)> done) {
+                                    CopiesSent done) {
         sent_[i].push_back({epoch, std::move(chunks), std::move(done)});
       };
       StartShard(std::move(options));
@@ -54,14 +57,14 @@ class ShardTakeoverTest : public TwoShards, public testing::Test {
   // What a shard has sent so far arrives at the other one, but nobody hears of that.
   void Arrive(int from) {
     for (const Sent& sent : sent_[from]) {
-      SYNCLINE_EXPECT_OK(shards_[1 - from]->Keep(sent.epoch, sent.chunks));
+      SYNCLINE_EXPECT_OK(shards_[1 - from]->Keep(sent.epoch, sent.chunks).status());
     }
   }
   // It arrives, and the sender hears of it.
   void Copy(int from) {
     while (!sent_[from].empty()) {
       Arrive(from);
-      for (const Sent& sent : std::exchange(sent_[from], {})) sent.done(true);
+      for (const Sent& sent : std::exchange(sent_[from], {})) sent.done(kArrived);
     }
   }
   // A whole step, by the first map.
@@ -167,7 +170,7 @@ TEST_F(ShardTakeoverTest, NoCopyIsMadeInTheMiddleOfAStep) {
   std::optional<size_t> sent;
   seconds_ = [&] {
     if (std::exchange(armed, false)) {
-      std::exchange(sent_[0], {}).at(0).done(false);  // so it is to be sent again
+      std::exchange(sent_[0], {}).at(0).done(kLost);  // so it is to be sent again
       sent = sent_[0].size();
     }
     return 0.0;
@@ -205,8 +208,8 @@ TEST_F(ShardTakeoverTest, AShardThatWasGivenUpIsNotHeardAnyMore) {
   SYNCLINE_ASSERT_OK(Commit(0, 0, 1));
   SYNCLINE_ASSERT_OK(LoseShard0());
   ASSERT_EQ(sent_[0].size(), 1u);
-  EXPECT_THAT(shards_[1]->Keep(1, sent_[0][0].chunks), StatusIs(StatusCode::kFailedPrecondition));
-  sent_[0][0].done(false);
+  EXPECT_THAT(shards_[1]->Keep(1, sent_[0][0].chunks).status(), StatusIs(StatusCode::kFailedPrecondition));
+  sent_[0][0].done(kLost);
   EXPECT_FALSE(Pull(0, 0, 1, 1)) << "and makes nothing that others see";
 }
 
@@ -219,7 +222,7 @@ TEST_F(ShardTakeoverTest, AsyncPushesAreSafeWhenTheCopiesHaveThem) {
   SYNCLINE_ASSERT_OK(Push(0, 0, 1, 1)) << "it does not wait for the others";
   ASSERT_EQ(sent_[0].size(), 1u) << "one at a time";
   Arrive(0);
-  std::exchange(sent_[0], {})[0].done(true);
+  std::exchange(sent_[0], {})[0].done(kArrived);
   EXPECT_EQ(safe, 1);
   SYNCLINE_ASSERT_OK(LoseShard0());
   // The second push was not acknowledged, so it is made again; the first one may be.

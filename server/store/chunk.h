@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -38,6 +39,12 @@ struct ChunkContent {
   std::shared_ptr<const ErasedRows> erased{};
 };
 
+// What some updates changed of a table's slot: rows as they are now, and the keys of those that went, 8 bytes each.
+struct ChunkChange {
+  Fragments rows;
+  Fragments gone;
+};
+
 class RowChunk;
 
 // A piece of a tensor, what is owned, moved, copied and updated as one: some elements of a dense tensor
@@ -61,6 +68,14 @@ class Chunk {
   // Takes another chunk's place in its history. `content` must fit (ChunkMaker::Check); INVALID_ARGUMENT, and nothing
   // changes, for rows that are none.
   virtual absl::Status Restore(uint64_t version, const ChunkContent& content) = 0;
+
+  // What the updates after `version` changed; nothing where that is not known, or is much of the chunk.
+  virtual std::optional<ChunkChange> ChangedSince(uint64_t) const { return std::nullopt; }
+  // Brings another chunk's copy, as `change` begins with, to `version`. INVALID_ARGUMENT, and nothing changes, for rows that
+  // are none.
+  virtual absl::Status Merge(uint64_t, const ChunkChange&) {
+    return absl::InvalidArgumentError("a dense chunk comes whole, never as a change");
+  }
 
   // One update with the sum of `gradients`, in the order given. Rows must have been fetched.
   virtual void Update(absl::Span<const Contribution> gradients, const UpdateSettings& settings) = 0;

@@ -67,6 +67,7 @@ struct ChunkMaker::TableMaker {
 ChunkMaker::ChunkMaker(const JobManifest& job, const ShardMap& map, std::unique_ptr<const UpdateRule> rule,
                        std::shared_ptr<TableMemory> memory)
     : seed_(job.seed()),
+      copied_(map.replicas() > 1),
       base_rate_(BaseLearningRate(job.optimizer())),
       tensors_(map.tensors().begin(), map.tensors().end()),
       rule_(std::move(rule)),
@@ -91,7 +92,7 @@ absl::StatusOr<std::unique_ptr<const ChunkMaker>> ChunkMaker::Create(const JobMa
 std::unique_ptr<Chunk> ChunkMaker::Make(const ChunkInfo& info) const {
   if (const auto& table = tables_[info.tensor]; table != nullptr) {
     return std::make_unique<RowChunk>(table->format, table->rule.get(), table->values, table->admission,
-                                      table->eviction, memory_);
+                                      table->eviction, memory_, copied_);
   }
   auto chunk = std::make_unique<DenseChunk>(rule_.get(), info.elements);
   Initialize(tensors_[info.tensor], seed_, info.begin, info.elements, chunk->initial_weights());

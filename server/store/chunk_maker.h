@@ -42,6 +42,7 @@ class ChunkMaker {
              std::shared_ptr<TableMemory> memory);
 
   const uint64_t seed_;
+  const bool copied_;  // slots remember what changed, for copies of them
   const double base_rate_;
   const std::vector<TensorSpec> tensors_;
   const std::unique_ptr<const UpdateRule> rule_;

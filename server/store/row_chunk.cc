@@ -1,6 +1,7 @@
 #include "server/store/row_chunk.h"
 
 #include <algorithm>
+#include <cstring>
 #include <deque>
 #include <utility>
 #include <vector>
@@ -15,15 +16,19 @@ namespace {
 
 // Written to disk at a time, of a slot.
 constexpr size_t kMostPages = 32;
+// Changes that take more than one message do not travel as such.
+constexpr size_t kMostChanged = size_t{8} << 20;
+constexpr size_t kFewKeys = 4096;
 
 }  // namespace
 
 RowChunk::RowChunk(const RowFormat& format, const RowRule* rule, const InitialRows& initializer,
                    const AdmissionPolicy& admission, const EvictionPolicy& eviction,
-                   std::shared_ptr<TableMemory> memory)
+                   std::shared_ptr<TableMemory> memory, bool journal)
     : memory_(memory != nullptr ? std::move(memory) : std::make_shared<TableMemory>()),
       slot_(format, rule, initializer, admission, memory_->store),
       eviction_(eviction) {
+  if (journal) journal_.emplace();
   Account();
 }
 
@@ -94,9 +99,17 @@ absl::Status RowChunk::Restore(uint64_t version, const ChunkContent& content) {
   const absl::Status restored = slot_.Restore(version, content.weights);
   Account();
   SYNCLINE_RETURN_IF_ERROR(restored);
-  if (!content.state.empty()) slot_.RestoreAdmission(content.state[0]).IgnoreError();
+  if (journal_) journal_->BeginAt(version);
+  if (!content.state.empty()) RestoreCounts(content.state[0]);
   return absl::OkStatus();
 }
+namespace {
+
+// Changes that take more than one message do not travel as such.
+constexpr size_t kMostChanged = size_t{8} << 20;
+constexpr size_t kFewKeys = 4096;
+
+}  // namespace
 
 void RowChunk::Update(absl::Span<const Contribution> gradients, const UpdateSettings& settings) {
   std::deque<Keys> keys;
@@ -115,10 +128,52 @@ void RowChunk::Update(absl::Span<const Contribution> gradients, const UpdateSett
     pushes.push_back({keys.back().get(), rows, contribution.weight});
   }
   slot_.Update(pushes, settings);
+  std::vector<uint64_t> evicted;
   if (slot_.version() % kEvictionInterval == 0) {
-    slot_.Erase(RowsToEvict(slot_, eviction_, slot_.version() - kEvictionInterval));
+    evicted = RowsToEvict(slot_, eviction_, slot_.version() - kEvictionInterval);
   }
+  slot_.Erase(evicted);
   Account();
+  if (!journal_) return;
+  for (const RowGradients& push : pushes) journal_->Add(version(), push.keys);
+  journal_->Add(version(), evicted);
+  TrimJournal();
+}
+
+void RowChunk::TrimJournal() { journal_->Trim(std::max(kFewKeys, slot_.rows() / 4)); }
+
+std::optional<ChunkChange> RowChunk::ChangedSince(uint64_t version) const {
+  const auto keys = journal_ ? journal_->Since(version) : std::nullopt;
+  if (!keys || keys->size() * row_bytes() > kMostChanged) return std::nullopt;
+  // Reading them from disk is no quicker than sending all.
+  ColdReads cold;
+  slot_.FindCold(*keys, &cold);
+  if (!cold.empty()) return std::nullopt;
+  std::vector<uint32_t> numbers(keys->size());
+  slot_.Find(*keys, numbers.data());
+  const size_t absent = std::count(numbers.begin(), numbers.end(), RowIndex::kNoRow);
+  Buffer rows = Buffer::Allocate((keys->size() - absent) * row_bytes());
+  Buffer gone = Buffer::Allocate(absent * sizeof(uint64_t));
+  char* next = rows.data();
+  char* next_gone = gone.data();
+  for (size_t i = 0; i < keys->size(); ++i) {
+    if (numbers[i] == RowIndex::kNoRow) {
+      std::memcpy(next_gone, &(*keys)[i], sizeof(uint64_t));
+      next_gone += sizeof(uint64_t);
+    } else {
+      std::memcpy(next, slot_.At(numbers[i]), row_bytes());
+      next += row_bytes();
+    }
+  }
+  return ChunkChange{rows.Share(), gone.Share()};
+}
+
+absl::Status RowChunk::Merge(uint64_t version, const ChunkChange& change) {
+  SYNCLINE_RETURN_IF_ERROR(slot_.Merge(version, change.rows));
+  slot_.Erase(Keys(change.gone).get());
+  Account();
+  if (journal_) journal_->BeginAt(version);
+  return absl::OkStatus();
 }
 
 }  // namespace syncline

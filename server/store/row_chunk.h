@@ -2,12 +2,16 @@
 #define SYNCLINE_SERVER_STORE_ROW_CHUNK_H_
 
 #include <cstdint>
+#include <memory>
+#include <optional>
+#include <optional>
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "server/store/chunk.h"
 #include "server/store/row_admission.h"
 #include "server/store/row_eviction.h"
+#include "server/store/row_journal.h"
 #include "server/store/row_slot.h"
 #include "server/store/table_memory.h"
 
@@ -20,10 +24,11 @@ class RowChunk final : public Chunk {
   // How many updates come before rows are looked at for eviction again.
   static constexpr uint64_t kEvictionInterval = 64;
 
-  // `rule` must outlive the chunk. `memory` may be null.
+  // `rule` must outlive the chunk. `memory` may be null. `journal`: remembers what the latest updates changed
+  // (ChangedSince).
   RowChunk(const RowFormat& format, const RowRule* rule, const InitialRows& initializer,
            const AdmissionPolicy& admission, const EvictionPolicy& eviction,
-           std::shared_ptr<TableMemory> memory = nullptr);
+           std::shared_ptr<TableMemory> memory = nullptr, bool journal = false);
   ~RowChunk() override;
 
   // The weights of rows, [keys, dim]; of those that are not there as they would begin. May run beside other reads. What
@@ -41,6 +46,7 @@ class RowChunk final : public Chunk {
 
   size_t page_bytes() const { return slot_.page_bytes(); }
   size_t row_count() const { return slot_.rows(); }
+  size_t row_bytes() const { return slot_.format().stride(); }
   RowSlot::Counters counters() const { return slot_.counters(); }
 
   const RowChunk* rows() const override { return this; }
@@ -51,6 +57,9 @@ class RowChunk final : public Chunk {
   ChunkContent content() const override;
   // Counts of keys that were made by another `admission` say nothing of this one's: they are left out.
   absl::Status Restore(uint64_t version, const ChunkContent& content) override;
+  void RestoreCounts(const Fragments& counts) { slot_.RestoreAdmission(counts).IgnoreError(); }
+  std::optional<ChunkChange> ChangedSince(uint64_t version) const override;
+  absl::Status Merge(uint64_t version, const ChunkChange& change) override;
   void Update(absl::Span<const Contribution> gradients, const UpdateSettings& settings) override;
   double SquaredNorm(absl::Span<const Contribution>) const override { return 0; }
   LayerSums Prepare(absl::Span<const Contribution> gradients, const UpdateSettings& settings) override {
@@ -60,6 +69,8 @@ class RowChunk final : public Chunk {
   void Finish(const LayerSums&, const UpdateSettings&) override {}
 
  private:
+  // No more is remembered than is worth sending.
+  void TrimJournal();
   // Tells what the rows take by now.
   void Account();
 
@@ -67,6 +78,7 @@ class RowChunk final : public Chunk {
   RowSlot slot_;
   const EvictionPolicy eviction_;
   int64_t bytes_ = 0, rows_ = 0, cold_ = 0;  // told
+  std::optional<RowJournal> journal_;
 };
 
 }  // namespace syncline

@@ -1,17 +1,20 @@
 #!/usr/bin/python3
 """What it costs training that shards come and go: the time its worker waited for weights and acknowledgements
 while chunks moved, more than it waits otherwise, for each GB of weights moved; and the bytes moved, beside
-the fewest that balance the shards. One worker, a wide MLP, from 2 shards to 5 and back to 2.
+the fewest that balance the shards. One worker, a wide MLP, from 2 shards to 5 and back to 2, several times: a step's
+waits differ by more than one change costs. With arguments, only the ways that begin with one of them, say sync/memory.
 """
 import json
 import os
 import subprocess
+import sys
 import tempfile
 import time
 
 from bazel import built
 
-WINDOW = 8  # seconds; a worker reports about every second
+WINDOW = 5  # seconds; a worker reports about every second
+CHANGES = (5, 2, 5, 2)
 JOB = """
 name: rescale
 model:
@@ -84,25 +87,29 @@ def report(name, value, unit, reference, at_most):
 
 
 def measure(name, flags):
+    if len(sys.argv) > 1 and not any(name.startswith(way) for way in sys.argv[1:]):
+        return
     with tempfile.TemporaryDirectory() as folder:
         job = Job(folder, flags)
-        for shards in (5, 2):
+        stall = moved = least = 0
+        for shards in CHANGES:
             steps, seconds = job.waited(lambda: None)
             usual = seconds / max(steps, 1)
             before = job.bytes()
             steps, seconds = job.waited(lambda to=shards: job.scale(to))
             after = job.bytes()
+            stall += seconds - usual * steps
             # Those that came have what was moved; those that went had it.
             few, many = sorted((before, after), key=len)
-            moved = sum(many) - sum(many[:len(few)])
-            least = sum(many) * (1 - len(few) / len(many))
-            way = f"{name}, {len(before)} to {len(after)} shards"
-            report(f"{way}: seconds waited for each GB", max(seconds - usual * steps, 0), "s",
-                   moved / 1e9, 0.2)
-            report(f"{way}: bytes moved over the least", moved / 1e6, "MB", least / 1e6, 1.1)
+            moved += sum(many) - sum(many[:len(few)])
+            least += sum(many) * (1 - len(few) / len(many))
+        report(f"{name}: seconds waited for each GB", max(stall, 0), "s", moved / 1e9, 0.2)
+        report(f"{name}: bytes moved over the least", moved / 1e6, "MB", least / 1e6, 1.1)
         job.process.terminate()
         job.process.wait()
 
 
-measure("shared memory", [])
-measure("network", ["--noshared_memory"])
+for policy in ("sync", "bounded"):
+    mode = ["--sync_mode=" + policy]
+    measure(policy + "/memory", mode)
+    measure(policy + "/network", mode + ["--noshared_memory"])

@@ -15,9 +15,9 @@
 
 namespace syncline {
 
-// A way to another shard for one message with chunks at a time. To one on this host the message lies in memory that is lent
-// to it, and it is told of it over a local socket; it has let go of it when it answers. Otherwise, and while there is no
-// link, messages go through the network. Not thread-safe.
+// A way to another shard for one message with chunks at a time. To one on this host the message lies in memory that
+// is lent to it, and it is told so over a local socket; it has let go of it when it answers. Otherwise, and while there
+// is no link, messages go through the network. Not thread-safe.
 class ChunkLane {
  public:
   struct Options {

@@ -89,7 +89,8 @@ void HandOver::SendTo(const std::string& address, const Lanes& lanes, uint64_t m
   std::atomic<size_t> next{0};
   const auto send = [&](ChunkLane* lane) {
     for (size_t i = next++; i < messages.size(); i = next++) {
-      SendMessage(address, map_epoch, [&] { return SendChunks(lane, map_epoch, false, messages[i], kAttempt).status(); });
+      SendMessage(address, map_epoch,
+                  [&] { return SendChunks(lane, map_epoch, false, messages[i], kAttempt).status(); });
     }
   };
   std::vector<std::thread> others;

@@ -15,8 +15,8 @@
 
 namespace syncline {
 
-// Puts together a chunk that comes in parts (ChunkSnapshot::part). Rows are put where they belong as they come, so that no more
-// memory is taken than the slot itself. Not thread-safe.
+// Puts together a chunk that comes in parts (ChunkSnapshot::part). Rows are put where they belong as they come, so that
+// no more memory is taken than the slot itself. Not thread-safe.
 class ChunkParts {
  public:
   // `maker` must outlive it.

@@ -1,5 +1,5 @@
-// A copy of a table's slot is brought up to date by what changed alone. One slot, one copy of it; rows whose weights are
-// less by 1 with every push of 1.
+// A copy of a table's slot is brought up to date by what changed alone. One slot, one copy of it; rows whose weights
+// are less by 1 with every push of 1.
 
 #include <cstring>
 #include <memory>

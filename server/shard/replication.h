@@ -18,9 +18,9 @@
 namespace syncline {
 
 // Which copies of a shard's chunks, on other shards, have yet to hear of which updates, and what to send
-// next. A copy is always sent as the chunk is by then, whole or what changed since it was last heard of, so updates that
-// come faster than they can be sent cost one message together. Of a chunk at most one message is under way to a place. Knows no tensors and
-// no network. Thread-safe.
+// next. A copy is always sent as the chunk is by then, whole or what changed since it was last heard of, so updates
+// that come faster than they can be sent cost one message together. Of a chunk at most one message is under way to a
+// place. Knows no tensors and no network. Thread-safe.
 class Replication {
  public:
   // Chunks by the address of the shard that keeps copies of them.

@@ -20,7 +20,7 @@
 
 namespace syncline {
 
-// What came of copies that were sent: an error if they may not have arrived, else those of them that have to come whole.
+// What came of copies that were sent: an error if they may not have arrived, else those that have to come whole.
 using CopiesSent = std::function<void(const absl::StatusOr<std::vector<uint32_t>>& wanting)>;
 
 struct ShardOptions {
@@ -145,8 +145,8 @@ class Shard {
   // does not undo it; at once or later. In sync a pull for the next step waits for that instead.
   virtual void WhenSafe(std::function<void(absl::Status)> done) = 0;
 
-  // For who was refused with UNAVAILABLE: calls `then` once all chunks that are on their way are here, or it is known that
-  // they will not come, or with an error when the shard closes. False if none is on its way.
+  // For who was refused with UNAVAILABLE: calls `then` once all chunks that are on their way are here, or it is known
+  // that they will not come, or with an error when the shard closes. False if none is on its way.
   virtual bool WhenArrived(std::function<void(absl::Status)> then) = 0;
 
   // The weights of chunks once the policy allows the pull's clock, and they are here. `done` runs exactly once. The

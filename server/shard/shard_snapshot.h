@@ -39,8 +39,8 @@ struct CopyState {
   uint64_t version = 0;
 };
 
-// Which part of a chunk too large for one message: where it begins among the bytes of its arrays one behind the other, and
-// how many those are; 0 of 0: all of it.
+// Which part of a chunk too large for one message: where it begins among the bytes of its arrays one behind the other,
+// and how many those are; 0 of 0: all of it.
 struct ChunkPart {
   uint64_t begin = 0;
   uint64_t of = 0;

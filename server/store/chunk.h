@@ -71,8 +71,8 @@ class Chunk {
 
   // What the updates after `version` changed; nothing where that is not known, or is much of the chunk.
   virtual std::optional<ChunkChange> ChangedSince(uint64_t) const { return std::nullopt; }
-  // Brings another chunk's copy, as `change` begins with, to `version`. INVALID_ARGUMENT, and nothing changes, for rows that
-  // are none.
+  // Brings another chunk's copy, as `change` begins with, to `version`. INVALID_ARGUMENT, and nothing changes, for rows
+  // that are none.
   virtual absl::Status Merge(uint64_t, const ChunkChange&) {
     return absl::InvalidArgumentError("a dense chunk comes whole, never as a change");
   }

@@ -12,7 +12,8 @@
 namespace syncline {
 
 // Which keys the latest updates of a slot touched, or rows of which they erased, as far back as it was left to
-// remember: so a copy is brought up to date without a look at all rows. Not thread-safe; const methods may run together.
+// remember: so a copy is brought up to date without a look at all rows. Not thread-safe; const methods may run
+// together.
 class RowJournal {
  public:
   // Nothing before `version` is known.

@@ -21,12 +21,15 @@ absl::Status FirstError(const std::vector<absl::Status>& all) {
 }  // namespace
 
 absl::StatusOr<std::vector<PulledChunk>> ChunkTable::ReadRows(absl::Span<const uint32_t> slots,
-                                                              absl::Span<const Fragments> keys) {
-  std::vector<PulledChunk> read(slots.size());
+                                                              absl::Span<const Fragments> keys, bool with_state,
+                                                              absl::Span<const RowTarget> to) {
+  std::vector<PulledChunk> result(slots.size());
   std::vector<ColdReads> cold(slots.size());
   std::vector<absl::Status> done(slots.size());
-  ForEachOf(options_.parallel_for, RowBytes(slots, keys), slots.size(), [&](size_t i) {
-    done[i] = ReadRowsOf(Find(slots[i]), keys[i], nullptr, &cold[i], &read[i]);
+  const auto asked = [&](size_t i) { return RowsAsked{keys[i], with_state, to.empty() ? RowTarget() : to[i]}; };
+  const size_t bytes = RowBytes(slots, keys);
+  ForEachOf(options_.parallel_for, bytes, slots.size(), [&](size_t i) {
+    done[i] = ReadRowsOf(Find(slots[i]), asked(i), nullptr, &cold[i], &result[i]);
   });
   SYNCLINE_RETURN_IF_ERROR(FirstError(done));
   std::vector<size_t> again;
@@ -35,30 +38,44 @@ absl::StatusOr<std::vector<PulledChunk>> ChunkTable::ReadRows(absl::Span<const u
   }
   if (!again.empty()) {
     SYNCLINE_RETURN_IF_ERROR(ColdReads::Run(memory_->store.get(), absl::MakeSpan(cold)));
-    ForEachOf(options_.parallel_for, RowBytes(slots, keys), again.size(), [&](size_t k) {
+    ForEachOf(options_.parallel_for, bytes, again.size(), [&](size_t k) {
       const size_t i = again[k];
-      done[i] = ReadRowsOf(Find(slots[i]), keys[i], &cold[i], nullptr, &read[i]);
+      done[i] = ReadRowsOf(Find(slots[i]), asked(i), &cold[i], nullptr, &result[i]);
       MakeRoom();
     });
     SYNCLINE_RETURN_IF_ERROR(FirstError(done));
   }
-  uint64_t bytes = 0;
-  for (const PulledChunk& one : read) bytes += one.data.size();
+  size_t keys_bytes = 0;
+  for (const Fragments& of_slot : keys) keys_bytes += of_slot.size();
   absl::MutexLock lock(&counters_mu_);
-  pulled_bytes_ += bytes;
-  return read;
+  pulled_bytes_ += bytes - keys_bytes;
+  return result;
 }
 
-absl::Status ChunkTable::ReadRowsOf(Slot* slot, const Fragments& keys, const ColdReads* read, ColdReads* cold,
-                                    PulledChunk* to) const {
-  const Keys wanted(keys);
-  Buffer rows = Buffer::Allocate(wanted.size() * TensorOf(slot->info).table().dim() * sizeof(float));
+absl::Status ChunkTable::ReadRowsOf(Slot* slot, const RowsAsked& asked, const ColdReads* read, ColdReads* cold,
+                                    PulledChunk* result) const {
+  const Keys wanted(asked.keys);
+  RowTarget to = asked.to;
+  const size_t width = asked.with_state ? maker_->RowWidth(slot->info) : TensorOf(slot->info).table().dim();
+  Buffer rows;
+  if (to.to == nullptr) {
+    rows = Buffer::Allocate(wanted.size() * width * sizeof(float));
+    to.to = rows.floats();
+  } else if (!to.Fits(wanted.size())) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("rows.places: one of chunk ", slot->info.id, " is not below the ", to.room, " of rows.room"));
+  }
   const auto take = [&]() ABSL_SHARED_LOCKS_REQUIRED(slot->mu) {
-    to->chunk = slot->info.id;
-    to->version = slot->chunk->version();
-    std::as_const(*slot->chunk).rows()->Read(wanted.get(), rows.floats(), cold);
-    if (wanted.size() > 0) to->data = rows.Share();
-    slot->Count(rows.size());
+    result->chunk = slot->info.id;
+    result->version = slot->chunk->version();
+    const RowChunk& chunk = *std::as_const(*slot->chunk).rows();
+    if (asked.with_state) {
+      chunk.ReadWithState(wanted.get(), to, cold);
+    } else {
+      chunk.Read(wanted.get(), to, cold);
+    }
+    if (asked.to.to == nullptr && wanted.size() > 0) result->data = rows.Share();
+    slot->Count(wanted.size() * width * sizeof(float));
   };
   if (read == nullptr) {
     absl::ReaderMutexLock lock(&slot->mu);

@@ -34,6 +34,15 @@ void FillRowMemory(const TableMemory& memory, RowMemory* tables) {
   tables->set_writes(disk.writes);
 }
 
+// The error of the first body that has one. Spread over threads as by ForEachOf.
+absl::Status FirstErrorOf(const ParallelFor& spread, size_t bytes, size_t count,
+                          const std::function<absl::Status(size_t)>& body) {
+  absl::InlinedVector<absl::Status, 16> errors(count);
+  ForEachOf(spread, bytes, count, [&](size_t i) { errors[i] = body(i); });
+  for (const absl::Status& error : errors) SYNCLINE_RETURN_IF_ERROR(error);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status ChunkTable::NotHere(uint32_t chunk) {
@@ -138,13 +147,18 @@ absl::Status ChunkTable::CheckFits(const WorkerState& state) const {
 
 absl::Status ChunkTable::Check(absl::Span<const ChunkGradient> gradients,
                                std::vector<uint32_t>* skipped) {
-  size_t bytes = 0;
+  size_t bytes = 0, keys_bytes = 0;
   for (const ChunkGradient& gradient : gradients) {
-    SYNCLINE_RETURN_IF_ERROR(Elements(gradient.chunk).status());
-    const ChunkInfo& info = Find(gradient.chunk)->info;
-    SYNCLINE_RETURN_IF_ERROR(CheckGradient(TensorOf(info), info, gradient));
     bytes += gradient.data.size();
+    keys_bytes += gradient.keys.size();
   }
+  SYNCLINE_RETURN_IF_ERROR(FirstErrorOf(options_.parallel_for, keys_bytes, gradients.size(), [&](size_t i) {
+    const ChunkGradient& gradient = gradients[i];
+    const absl::Status known = Elements(gradient.chunk).status();
+    if (!known.ok()) return known;
+    const ChunkInfo& info = Find(gradient.chunk)->info;
+    return CheckGradient(TensorOf(info), info, gradient);
+  }));
   if (options_.job.on_nonfinite() == NONFINITE_APPLY) return absl::OkStatus();
   absl::InlinedVector<char, 16> finite(gradients.size());
   ForEachOf(options_.parallel_for, bytes, gradients.size(), [&](size_t i) {
@@ -389,17 +403,33 @@ absl::Status ChunkTable::CheckAsked(absl::Span<const uint32_t> chunks, absl::Spa
     return absl::InvalidArgumentError(absl::StrCat("keys: ", keys.size(), " for ", chunks.size(),
                                                    " chunks; give them for each, or for none"));
   }
-  for (size_t i = 0; i < chunks.size(); ++i) {
-    SYNCLINE_RETURN_IF_ERROR(Elements(chunks[i]).status());
-    const ChunkInfo& info = Find(chunks[i])->info;
-    if (info.rows != !keys.empty()) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "keys: chunk ", chunks[i], " of ", TensorOf(info).name(), info.rows ? " is" : " is not",
-          " a slot of a table; pull slots with keys, and other chunks without, in a message of their own"));
-    }
-    if (info.rows) SYNCLINE_RETURN_IF_ERROR(CheckKeys(TensorOf(info), info, keys[i]));
+  size_t bytes = 0;
+  for (const Fragments& of_chunk : keys) bytes += of_chunk.size();
+  return FirstErrorOf(options_.parallel_for, bytes, chunks.size(), [&](size_t i) {
+    return CheckAsked(chunks[i], keys.empty() ? nullptr : &keys[i]);
+  });
+}
+
+absl::Status ChunkTable::CheckAsked(uint32_t chunk, const Fragments* keys) const {
+  SYNCLINE_RETURN_IF_ERROR(Elements(chunk).status());
+  const ChunkInfo& info = Find(chunk)->info;
+  if (info.rows != (keys != nullptr)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "keys: chunk ", chunk, " of ", TensorOf(info).name(), info.rows ? " is" : " is not",
+        " a slot of a table; pull slots with keys, and other chunks without, in a message of their own"));
   }
-  return absl::OkStatus();
+  return info.rows ? CheckKeys(TensorOf(info), info, *keys) : absl::OkStatus();
+}
+
+absl::StatusOr<TableSlot> ChunkTable::SlotOf(uint32_t chunk) const {
+  SYNCLINE_RETURN_IF_ERROR(Elements(chunk).status());
+  const ChunkInfo& info = Find(chunk)->info;
+  if (!info.rows) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("rows: chunk ", chunk, " of ", TensorOf(info).name(), " is not a slot of a table and has none"));
+  }
+  const Table& table = TensorOf(info).table();
+  return TableSlot{static_cast<uint32_t>(info.begin), table.slots(), table.dim(), maker_->RowWidth(info)};
 }
 
 void ChunkTable::FillStatus(ShardStatusReply* reply) const {

@@ -32,6 +32,7 @@
 #include "server/store/cold_reads.h"
 #include "server/store/table_memory.h"
 #include "server/store/row_slot.h"
+#include "server/store/row_target.h"
 
 namespace syncline {
 
@@ -51,6 +52,14 @@ struct PulledChunk {
   Fragments data;
   // The version is the one the puller holds.
   bool unchanged = false;
+};
+
+// A slot of a table, of so many, and how many floats its rows have.
+struct TableSlot {
+  uint32_t slot = 0;
+  uint32_t slots = 0;
+  size_t dim = 0;
+  size_t width = 0;  // with the optimizer's state
 };
 
 // The tensors' side of a shard: its chunks, what is staged for them and what was applied to them.
@@ -92,6 +101,8 @@ class ChunkTable {
   absl::Status CheckFits(const WorkerState& state) const;
   // How many floats a chunk has; INVALID_ARGUMENT if there is no such chunk.
   absl::StatusOr<size_t> Elements(uint32_t chunk) const;
+  // INVALID_ARGUMENT if the chunk is no table's slot.
+  absl::StatusOr<TableSlot> SlotOf(uint32_t chunk) const;
 
   // Whether all of a push is right: chunks, sizes, numbers. Lists in `skipped` the chunks to leave
   // out (on_nonfinite: skip).
@@ -126,9 +137,11 @@ class ChunkTable {
   // Whether all that a pull asks for is right: chunks there are, with keys where they are slots of a table. `keys`: as
   // many as chunks, or none.
   absl::Status CheckAsked(absl::Span<const uint32_t> chunks, absl::Span<const Fragments> keys) const;
-  // The rows of owned or leaving slots under `keys`, checked and as many as slots: float32, in the order given.
-  absl::StatusOr<std::vector<PulledChunk>> ReadRows(absl::Span<const uint32_t> slots,
-                                                    absl::Span<const Fragments> keys);
+  // The rows of owned or leaving slots under `keys`, checked and as many as slots: float32, in the order given, with
+  // their optimizer's state or without. With `to`, as many as slots, they go there instead; INVALID_ARGUMENT for places
+  // that are not.
+  absl::StatusOr<std::vector<PulledChunk>> ReadRows(absl::Span<const uint32_t> slots, absl::Span<const Fragments> keys,
+                                                    bool with_state = false, absl::Span<const RowTarget> to = {});
 
   // All chunks. Pushes that are staged do not count as applied.
   std::vector<ChunkSnapshot> Snapshot() const;
@@ -241,9 +254,16 @@ class ChunkTable {
   // Of their slots' updates that come after `step` others.
   UpdateSettings SettingsAt(const Slot& slot, double step) const;
   size_t RowBytes(absl::Span<const uint32_t> slots, absl::Span<const Fragments> keys) const;
-  // Those of one slot; without `read`, whatever of them is cold is added to `cold`, and nothing is read then.
-  absl::Status ReadRowsOf(Slot* slot, const Fragments& keys, const ColdReads* read, ColdReads* cold,
-                          PulledChunk* to) const;
+  // Rows of one slot that a pull asks for; ABORTED if it has gone. Without `read`, whatever of them is cold is added to
+  // `cold`, and nothing is read then.
+  struct RowsAsked {
+    const Fragments& keys;
+    bool with_state = false;
+    RowTarget to{};  // null: the result has them
+  };
+  absl::Status ReadRowsOf(Slot* slot, const RowsAsked& asked, const ColdReads* read, ColdReads* cold,
+                          PulledChunk* result) const;
+  absl::Status CheckAsked(uint32_t chunk, const Fragments* keys) const;
   // Brings all rows of a step to memory, or none.
   absl::Status FetchRows(const SyncPolicy::ReadyStep& step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(room_mu_);
   // Moves pages of rows to disk until the tables take no more memory than they may, or nothing is left to move.

@@ -222,7 +222,7 @@ absl::Status ShardImpl::CheckReadable(const PullSpec& pull) const {
 
 absl::StatusOr<std::vector<PulledChunk>> ShardImpl::Read(const PullSpec& pull) {
   if (pull.only_waits) return std::vector<PulledChunk>();
-  if (!pull.keys.empty()) return chunks_->ReadRows(pull.chunks, pull.keys);
+  if (!pull.keys.empty()) return chunks_->ReadRows(pull.chunks, pull.keys, pull.with_state, pull.rows_to);
   return chunks_->Read(pull.chunks.empty() ? chunks_->dense_ids() : pull.chunks, pull.held);
 }
 

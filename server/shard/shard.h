@@ -103,6 +103,10 @@ class Shard {
     std::vector<Fragments> keys{};
     // bounded, async: copies of other shards' chunks will do.
     bool copies = false;
+    // Where the rows of each go, in memory that `done` keeps. Empty: the result has them.
+    std::vector<RowTarget> rows_to{};
+    // Rows with their optimizer's state.
+    bool with_state = false;
   };
   using PullDone = std::function<void(absl::StatusOr<PullResult>)>;
   using SnapshotDone = std::function<void(absl::StatusOr<ShardSnapshot>)>;
@@ -120,6 +124,10 @@ class Shard {
 
   // How many floats a chunk has, here or elsewhere.
   virtual absl::StatusOr<size_t> Elements(uint32_t chunk) const = 0;
+  // INVALID_ARGUMENT for a chunk that is no table's slot.
+  virtual absl::StatusOr<TableSlot> SlotOf(uint32_t chunk) const = 0;
+  // Gradients are kept from Push until their step is made (sync). Otherwise they are done with when Push returns.
+  virtual bool keeps_gradients() const = 0;
 
   // Whether a push may come in one message with its step's commit: in sync not where that map has other
   // shards, which must have acknowledged theirs first. True for a map that is past: what is wrong is not that.

@@ -59,6 +59,8 @@ class ShardImpl final : public Shard {
   absl::StatusOr<size_t> Elements(uint32_t chunk) const override {
     return chunks_->Elements(chunk);
   }
+  absl::StatusOr<TableSlot> SlotOf(uint32_t chunk) const override { return chunks_->SlotOf(chunk); }
+  bool keeps_gradients() const override { return staged_; }
   absl::StatusOr<PushResult> Push(const Sender& sender, Clock clock,
                                   absl::Span<const ChunkGradient> gradients) override;
   PullTicket Pull(const Sender& sender, PullSpec pull, PullDone done) override;

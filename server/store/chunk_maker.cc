@@ -104,6 +104,11 @@ double ChunkMaker::base_rate(const ChunkInfo& info) const {
   return table == nullptr ? base_rate_ : table->base_rate;
 }
 
+size_t ChunkMaker::RowWidth(const ChunkInfo& info) const {
+  const auto& table = tables_[info.tensor];
+  return table == nullptr ? 0 : table->format.width();
+}
+
 absl::Status ChunkMaker::Check(const ChunkInfo& info, const ChunkContent& content) const {
   if (const auto& table = tables_[info.tensor]; table != nullptr) {
     const size_t stride = table->format.stride();

@@ -32,6 +32,8 @@ class ChunkMaker {
 
   // The learning rate before any schedule.
   double base_rate(const ChunkInfo& info) const;
+  // Floats of a row with its state; 0 for chunks of dense tensors.
+  size_t RowWidth(const ChunkInfo& info) const;
   // Of dense chunks.
   bool layer_wise() const { return rule_->layer_wise(); }
   int state_slots() const { return rule_->state_slots(); }

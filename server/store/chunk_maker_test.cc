@@ -47,7 +47,7 @@ TEST(ChunkMakerTest, MakesChunksAsTheyBegin) {
   const auto slot = maker->Make(infos[2]);
   ASSERT_NE(slot->rows(), nullptr);
   float row[2];
-  slot->rows()->Read({7}, row);
+  slot->rows()->Read({7}, RowTarget{row});
   EXPECT_GE(row[0], 1);
   EXPECT_LT(row[0], 2);
   EXPECT_NE(row[0], row[1]);

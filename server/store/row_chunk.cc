@@ -49,8 +49,13 @@ void RowChunk::Account() {
   tell(slot_.cold_rows(), &cold_, &memory_->cold_rows);
 }
 
-void RowChunk::Read(absl::Span<const uint64_t> keys, float* to, ColdReads* cold) const {
+void RowChunk::Read(absl::Span<const uint64_t> keys, const RowTarget& to, ColdReads* cold) const {
   slot_.Read(keys, to, cold);
+  if (cold == nullptr || cold->empty()) memory_->asked += keys.size();
+}
+
+void RowChunk::ReadWithState(absl::Span<const uint64_t> keys, const RowTarget& to, ColdReads* cold) const {
+  slot_.ReadWithState(keys, to, cold);
   if (cold == nullptr || cold->empty()) memory_->asked += keys.size();
 }
 

@@ -31,9 +31,11 @@ class RowChunk final : public Chunk {
            std::shared_ptr<TableMemory> memory = nullptr, bool journal = false);
   ~RowChunk() override;
 
-  // The weights of rows, [keys, dim]; of those that are not there as they would begin. May run beside other reads. What
-  // is cold is added to `cold`, and nothing of what was read counts then: Fetch, and read again.
-  void Read(absl::Span<const uint64_t> keys, float* to, ColdReads* cold = nullptr) const;
+  // The weights of rows; of those that are not there as they would begin. May run beside other reads. What is cold is
+  // added to `cold`, and nothing of what was read counts then: Fetch, and read again.
+  void Read(absl::Span<const uint64_t> keys, const RowTarget& to, ColdReads* cold = nullptr) const;
+  // With their state, as RowSlot has it.
+  void ReadWithState(absl::Span<const uint64_t> keys, const RowTarget& to, ColdReads* cold = nullptr) const;
   // Before an update: of all that it is made of.
   void FindCold(absl::Span<const Contribution> gradients, ColdReads* cold) const;
   absl::Status Fetch(absl::Span<const uint64_t> keys, const ColdReads& reads);

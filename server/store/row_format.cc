@@ -77,6 +77,12 @@ RowFormat::RowFormat(size_t dim, StoredAs storage, const RowRule& rule)
   stride_ = end;
 }
 
+size_t RowFormat::width() const {
+  size_t width = dim_;
+  for (int array = 0; array < state_arrays_; ++array) width += state_[array].width;
+  return width;
+}
+
 void RowFormat::ReadWeights(const char* row, float* weights) const {
   const char* const from = row + kWeights;
   switch (storage_) {

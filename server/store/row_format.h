@@ -33,6 +33,8 @@ class RowFormat {
 
   size_t dim() const { return dim_; }
   StoredAs storage() const { return storage_; }
+  // Floats of the weights and the state together.
+  size_t width() const;
   // Bytes from one row to the next.
   size_t stride() const { return stride_; }
   // Bytes of a row up to the end of its weights.

@@ -84,7 +84,7 @@ void RowSlot::Find(absl::Span<const uint64_t> keys, uint32_t* numbers) const {
                  [numbers](size_t i, uint32_t number) { numbers[i] = number; });
 }
 
-void RowSlot::Read(absl::Span<const uint64_t> keys, float* out, ColdReads* cold) const {
+void RowSlot::Read(absl::Span<const uint64_t> keys, const RowTarget& out, ColdReads* cold) const {
   if (rule_->catches_up()) {
     FindCold(keys, cold);
     return ReadAndCatchUp(keys, out);
@@ -92,7 +92,26 @@ void RowSlot::Read(absl::Span<const uint64_t> keys, float* out, ColdReads* cold)
   const bool some_cold = cold != nullptr && pages_.cold() > 0;
   index_.ForEach(pages_, keys, format_.weights_end(), [&](size_t i, uint32_t number) {
     if (some_cold && number == RowIndex::kNoRow && FindCold(keys[i], cold)) return;
-    ReadRow(keys[i], number, out + i * format_.dim());
+    ReadRow(keys[i], number, out.At(i, format_.dim()));
+  });
+}
+
+void RowSlot::ReadWithState(absl::Span<const uint64_t> keys, const RowTarget& out, ColdReads* cold) const {
+  const bool some_cold = cold != nullptr && pages_.cold() > 0;
+  index_.ForEach(pages_, keys, format_.stride(), [&](size_t i, uint32_t number) {
+    if (some_cold && number == RowIndex::kNoRow && FindCold(keys[i], cold)) return;
+    float* const row = out.At(i, format_.width());
+    ReadRow(keys[i], number, row);
+    float* state = row + format_.dim();
+    for (int array = 0; array < format_.state_arrays(); ++array) {
+      const size_t width = format_.state_width(array);
+      if (number == RowIndex::kNoRow) {
+        std::fill_n(state, width, rule_->initial_state(array));
+      } else {
+        format_.ReadState(pages_.At(number), array, state);
+      }
+      state += width;
+    }
   });
 }
 
@@ -104,10 +123,10 @@ void RowSlot::ReadRow(uint64_t key, uint32_t number, float* out) const {
   }
 }
 
-void RowSlot::ReadAndCatchUp(absl::Span<const uint64_t> keys, float* out) const {
+void RowSlot::ReadAndCatchUp(absl::Span<const uint64_t> keys, const RowTarget& out) const {
   Scratch scratch(format_);
   ForEachBatch(keys, scratch.batch, [&](size_t begin, absl::Span<const uint64_t> batch) {
-    float* const weights = out + begin * format_.dim();
+    float* const weights = scratch.weights;
     index_.ForEach(pages_, batch, format_.stride(), [&](size_t i, uint32_t number) {
       ReadRow(batch[i], number, weights + i * format_.dim());
       scratch.passed[i] = 0;
@@ -118,9 +137,10 @@ void RowSlot::ReadAndCatchUp(absl::Span<const uint64_t> keys, float* out) const 
         format_.ReadState(row, array, scratch.state[array] + i * format_.state_width(array));
       }
     });
-    RowArrays rows = scratch.Rows(batch.size());
-    rows.weights = weights;
-    rule_->CatchUp(version_, rows);
+    rule_->CatchUp(version_, scratch.Rows(batch.size()));
+    for (size_t i = 0; i < batch.size(); ++i) {
+      std::copy_n(weights + i * format_.dim(), format_.dim(), out.At(begin + i, format_.dim()));
+    }
   });
 }
 

@@ -19,6 +19,7 @@
 #include "server/store/row_index.h"
 #include "server/store/initial_rows.h"
 #include "server/store/row_pages.h"
+#include "server/store/row_target.h"
 #include "server/store/update_settings.h"
 
 namespace syncline {
@@ -66,9 +67,15 @@ class RowSlot {
   template <typename Wanted, typename Visit>
   void ForEachRow(const Wanted& wanted, const Visit& visit) const;
 
-  // The rows' weights, [keys, dim], as the updates up to version() left them. Keys may repeat. Where rows are cold, they are
-  // added to `cold`, and what is in `out` is of no use.
-  void Read(absl::Span<const uint64_t> keys, float* out, ColdReads* cold = nullptr) const;
+  // The rows' weights, dim floats each, as the updates up to version() left them. Keys may repeat. Where rows are cold, they
+  // are added to `cold`, and what is in `out` is of no use.
+  void Read(absl::Span<const uint64_t> keys, const RowTarget& out, ColdReads* cold = nullptr) const;
+  void Read(absl::Span<const uint64_t> keys, float* out, ColdReads* cold = nullptr) const {
+    Read(keys, RowTarget{out}, cold);
+  }
+  // The same and the rule's state behind each row's weights, format().width() floats together, as the last update of
+  // the row left them.
+  void ReadWithState(absl::Span<const uint64_t> keys, const RowTarget& out, ColdReads* cold = nullptr) const;
   // Adds the cold rows of these keys.
   void FindCold(absl::Span<const uint64_t> keys, ColdReads* cold) const;
   // Brings them back to memory, and says how many there were. Those that are not among `reads` are read. Where that fails
@@ -125,7 +132,7 @@ class RowSlot {
   void LoadRow(const char* row, size_t place, Scratch* scratch) const;
   void StoreRow(const Scratch& scratch, size_t place, char* row) const;
   void ReadRow(uint64_t key, uint32_t number, float* out) const;
-  void ReadAndCatchUp(absl::Span<const uint64_t> keys, float* out) const;
+  void ReadAndCatchUp(absl::Span<const uint64_t> keys, const RowTarget& out) const;
   absl::Status CheckRows(const Fragments& rows) const;
 
   const RowFormat format_;

@@ -22,6 +22,10 @@ std::vector<Metric> ProgressBoard::Metrics() const {
       counter("syncline_worker_communication_seconds_total",
               "Seconds with a pull, push or commit under way; less the waits, what computing hid.",
               p.communication_seconds()),
+      counter("syncline_worker_cached_rows_wanted_total", "Rows asked for of tables that have a cache.",
+              static_cast<double>(p.cached_rows_wanted())),
+      counter("syncline_worker_cached_rows_found_total", "Those of them that were in it.",
+              static_cast<double>(p.cached_rows_found())),
   };
 }
 

@@ -119,6 +119,13 @@ void FillInput(JobManifest* job) {
   }
 }
 
+void FillCaches(JobManifest* job) {
+  const uint32_t age = job->sync_mode() == BOUNDED ? static_cast<uint32_t>(job->staleness()) + 1 : 16;
+  for (Table& table : *job->mutable_tables()) {
+    if (table.cache().rows() > 0 && !table.cache().has_max_age_steps()) table.mutable_cache()->set_max_age_steps(age);
+  }
+}
+
 }  // namespace
 
 void FillManifestDefaults(JobManifest* job) {
@@ -135,6 +142,7 @@ void FillManifestDefaults(JobManifest* job) {
   FillData(job->mutable_data());
   for (Layer& layer : *job->mutable_model()->mutable_layers()) FillLayer(&layer);
   for (Table& table : *job->mutable_tables()) FillTable(&table);
+  FillCaches(job);
   FillInput(job);
 }
 

@@ -219,6 +219,10 @@ constexpr ManifestField kFields[] = {
      "At which of its pushes a key gets a row. Default 1."},
     {"tables.admission.probability", nullptr, NumberRange{0, 1, true, false}, false,
      "Share of keys that may have a row. Default 1."},
+    {"tables.cache.rows", nullptr, In(0, 2147483648.0), false,
+     "bounded, async: rows of the table that a worker keeps. Default 0: none."},
+    {"tables.cache.max_age_steps", nullptr, In(1, 2147483648.0), false,
+     "A worker pulls a row again after so many steps. Default 16 in async, staleness + 1, the most, in bounded."},
     {"tables.eviction.min_norm", nullptr, AtLeast(0), false, "Rows of a smaller norm are dropped. Default 0."},
 };
 

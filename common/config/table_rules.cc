@@ -45,6 +45,27 @@ const Table* FindTable(const JobManifest& job, const std::string& name) {
   return nullptr;
 }
 
+// A worker brings the rows that it keeps up to date by itself, so it must be able to do all that shards do to them.
+void CheckCache(const JobManifest& job, const Table& table, const std::string& path, FieldLog* log) {
+  if (table.cache().rows() == 0) return;
+  const auto needs = [&](bool fine, const std::string& what) {
+    if (!fine) log->AddProblem(path, absl::StrCat("needs ", what));
+  };
+  needs(job.sync_mode() != SYNC, "sync_mode bounded or async: in sync every step needs the newest rows");
+  needs(table.storage() == ROW_STORAGE_FP32, "storage fp32");
+  needs(table.optimizer().kind() != ROW_OPTIMIZER_ADAM, "another optimizer than adam, which counts updates");
+  needs(table.admission().min_count() == 1 && table.admission().probability() == 1,
+        "admission of every key: min_count 1 and probability 1");
+  const Schedule& schedule = job.optimizer().schedule();
+  needs(schedule.kind() <= CONSTANT && schedule.warmup_steps() == 0,
+        "optimizer.schedule constant, without warmup_steps");
+  needs(!job.staleness_scaled_lr(), "staleness_scaled_lr false");
+  if (job.sync_mode() == BOUNDED && table.cache().max_age_steps() > job.staleness() + 1) {
+    log->AddProblem(path + ".max_age_steps", absl::StrCat(table.cache().max_age_steps(), " is above staleness + 1, ",
+                                                          job.staleness() + 1, ": it must be from 1 to that"));
+  }
+}
+
 void CheckTable(const JobManifest& job, const Table& table, const std::string& path, FieldLog* log) {
   CheckName(table.name(), path + ".name", log);
   if (FindTable(job, table.name()) != &table) {
@@ -55,6 +76,7 @@ void CheckTable(const JobManifest& job, const Table& table, const std::string& p
   if (table.optimizer().exact() && table.optimizer().weight_decay() > 0) {
     log->AddProblem(path + ".optimizer.weight_decay", "must be 0 with exact, or every row would change at every step");
   }
+  CheckCache(job, table, path + ".cache", log);
 }
 
 void CheckSparse(const JobManifest& job, int number, FieldLog* log) {

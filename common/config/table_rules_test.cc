@@ -114,6 +114,41 @@ TEST(TableRulesTest, ChecksLayersOfVectors) {
   });
 }
 
+TEST(TableRulesTest, ChecksCaches) {
+  using Change = std::function<void(JobManifest*)>;
+  const auto cached = [](SyncMode mode, const Change& change = [](JobManifest*) {}) -> Change {
+    return [mode, change](JobManifest* j) {
+      j->set_sync_mode(mode);
+      j->set_staleness(2);
+      j->mutable_tables(1)->mutable_cache()->set_rows(1000);
+      change(j);
+    };
+  };
+  for (const SyncMode mode : {BOUNDED, ASYNC}) {
+    JobManifest job = GoodJob();
+    cached(mode)(&job);
+    SYNCLINE_EXPECT_OK(Check(job));
+    FillManifestDefaults(&job);
+    EXPECT_EQ(job.tables(1).cache().max_age_steps(), mode == BOUNDED ? 3u : 16u);
+    EXPECT_FALSE(job.tables(0).cache().has_max_age_steps());
+  }
+  ExpectErrors({
+      {"tables[1].cache: needs sync_mode bounded or async", cached(SYNC)},
+      {"tables[1].cache.max_age_steps: 4 is above staleness + 1, 3",
+       cached(BOUNDED, [](JobManifest* j) { j->mutable_tables(1)->mutable_cache()->set_max_age_steps(4); })},
+      {"tables[1].cache: needs storage fp32",
+       cached(ASYNC, [](JobManifest* j) { j->mutable_tables(1)->set_storage(ROW_STORAGE_FP16); })},
+      {"tables[1].cache: needs another optimizer than adam",
+       cached(ASYNC, [](JobManifest* j) { j->mutable_tables(1)->mutable_optimizer()->set_kind(ROW_OPTIMIZER_ADAM); })},
+      {"tables[1].cache: needs admission of every key",
+       cached(ASYNC, [](JobManifest* j) { j->mutable_tables(1)->mutable_admission()->set_min_count(2); })},
+      {"tables[1].cache: needs optimizer.schedule constant",
+       cached(ASYNC, [](JobManifest* j) { j->mutable_optimizer()->mutable_schedule()->set_warmup_steps(5); })},
+      {"tables[1].cache: needs staleness_scaled_lr false",
+       cached(ASYNC, [](JobManifest* j) { j->set_staleness_scaled_lr(true); })},
+  });
+}
+
 TEST(TableRulesTest, ChecksWhatRowsDoNotGoWith) {
   ExpectErrors({
       {"tables: need aggregation ps", [](JobManifest* j) { j->set_aggregation(AGGREGATION_ALLREDUCE); }},

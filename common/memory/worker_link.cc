@@ -27,7 +27,7 @@ size_t WorkerLink::blocks() const {
   return blocks_.size();
 }
 
-absl::StatusOr<char*> WorkerLink::At(uint64_t segment, uint64_t offset, size_t bytes) const {
+absl::StatusOr<char*> WorkerLink::Find(uint64_t segment, uint64_t offset, size_t bytes) const {
   absl::MutexLock lock(&mu_);
   if (segment == 0 || segment > blocks_.size()) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -42,7 +42,7 @@ absl::StatusOr<char*> WorkerLink::At(uint64_t segment, uint64_t offset, size_t b
 }
 
 absl::StatusOr<Fragments> WorkerLink::Read(uint64_t segment, uint64_t offset, size_t bytes) {
-  SYNCLINE_ASSIGN_OR_RETURN(const char* const at, At(segment, offset, bytes));
+  SYNCLINE_ASSIGN_OR_RETURN(const char* const at, Find(segment, offset, bytes));
   absl::MutexLock lock(&mu_);
   return Fragments::Of(at, bytes, blocks_[segment - 1]);
 }
@@ -52,7 +52,7 @@ absl::Status WorkerLink::Write(uint64_t segment, const std::vector<Part>& parts,
   size_t bytes = 0;
   std::vector<char*> to;
   for (const Part& part : parts) {
-    SYNCLINE_ASSIGN_OR_RETURN(char* const at, At(segment, part.offset, part.data.size()));
+    SYNCLINE_ASSIGN_OR_RETURN(char* const at, Find(segment, part.offset, part.data.size()));
     to.push_back(at);
     bytes += part.data.size();
   }

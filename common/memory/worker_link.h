@@ -43,6 +43,9 @@ class WorkerLink {
   // INVALID_ARGUMENT for a block that is not there, or bytes outside it or off a float.
   absl::StatusOr<Fragments> Read(uint64_t segment, uint64_t offset, size_t bytes);
 
+  // Where these bytes are; errors as of Read. For as long as the link is held.
+  absl::StatusOr<char*> Find(uint64_t segment, uint64_t offset, size_t bytes) const;
+
   struct Part {
     uint64_t offset = 0;
     Fragments data;
@@ -64,8 +67,6 @@ class WorkerLink {
   const LocalSocket& socket() const { return socket_; }
 
  private:
-  absl::StatusOr<char*> At(uint64_t segment, uint64_t offset, size_t bytes) const;
-
   const LocalSocket socket_;
   const Sender worker_;
   mutable absl::Mutex mu_;

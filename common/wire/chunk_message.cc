@@ -109,10 +109,6 @@ absl::StatusOr<WireChunk> ReadChunk(size_t end, SliceCursor& cursor) {
     return absl::InvalidArgumentError(absl::StrCat(
         "chunks.data: ", chunk.data.size(), " bytes are no whole number of float32 (4 bytes each)"));
   }
-  if (chunk.keys.size() % sizeof(uint64_t) != 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("chunks.keys: ", chunk.keys.size(), " bytes are no whole number of keys (8 bytes each)"));
-  }
   return chunk;
 }
 

@@ -174,9 +174,6 @@ TEST(ChunkMessageTest, ErrorsNameTheField) {
   EXPECT_THAT(DecodePush(Split(request.SerializeAsString(), 999)),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("chunks.data: 3 bytes")));
   request = Example();
-  request.mutable_chunks(1)->set_keys("abc");
-  EXPECT_THAT(DecodePush(Split(request.SerializeAsString(), 999)),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("chunks.keys: 3 bytes")));
   request.mutable_chunks(0)->set_codec(static_cast<Codec>(99));
   EXPECT_THAT(DecodePush(Split(request.SerializeAsString(), 999)),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("no codec 99")));

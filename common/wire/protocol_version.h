@@ -8,7 +8,7 @@ namespace syncline {
 // Sent by every member in its first message and in every Sender; a peer that speaks another
 // version is refused with both numbers in the message. Raised on any change that an older peer
 // would misread.
-inline constexpr uint32_t kProtocolVersion = 2;
+inline constexpr uint32_t kProtocolVersion = 3;
 
 }  // namespace syncline
 

@@ -97,14 +97,26 @@ std::string QualityText(const ClusterStatusReply& status) {
   return text;
 }
 
+std::string RowCacheText(const ClusterStatusReply& status) {
+  uint64_t wanted = 0, found = 0;
+  for (const WorkerStatus& worker : status.workers()) {
+    wanted += worker.progress().cached_rows_wanted();
+    found += worker.progress().cached_rows_found();
+  }
+  if (wanted == 0) return "";
+  return absl::StrFormat("%.1f %% of %d rows", 100 * static_cast<double>(found) / static_cast<double>(wanted), wanted);
+}
+
 std::string ProgressLine(const ClusterStatusReply& status) {
   if (!status.waiting_for().empty()) return status.waiting_for();
   const double epochs = status.job().epochs();
   const std::string bar = Bar(epochs > 0 ? status.epoch() / epochs : 0);
   const Staleness staleness = StalenessOf(status);
-  return absl::StrFormat("%s epoch %.2f/%d  step %d  %.0f samples/s  %s  staleness %.2f (max %d)",
+  const std::string cached = RowCacheText(status);
+  return absl::StrFormat("%s epoch %.2f/%d  step %d  %.0f samples/s  %s  staleness %.2f (max %d)%s",
                          bar, status.epoch(), status.job().epochs(), status.step(),
-                         status.samples_per_second(), QualityText(status), staleness.mean, staleness.max);
+                         status.samples_per_second(), QualityText(status), staleness.mean, staleness.max,
+                         cached.empty() ? "" : absl::StrCat("  cached ", cached));
 }
 
 int LiveWorkers(const ClusterStatusReply& status) {
@@ -187,6 +199,8 @@ std::string Summary(const ClusterStatusReply& status) {
   const Staleness staleness = StalenessOf(status);
   absl::StrAppendFormat(&text, "staleness       mean %.2f, max %d\n", staleness.mean,
                         staleness.max);
+  const std::string cached = RowCacheText(status);
+  if (!cached.empty()) absl::StrAppend(&text, "row cache       found ", cached, "\n");
   return text;
 }
 

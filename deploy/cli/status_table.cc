@@ -118,6 +118,8 @@ std::string StatusTable(const ClusterStatusReply& status) {
                            : worker.name()});
   }
   absl::StrAppend(&text, "\nworkers\n", FormatTable(workers));
+  const std::string cached = RowCacheText(status);
+  if (!cached.empty()) absl::StrAppend(&text, "their row caches found ", cached, "\n");
 
   const int parts = static_cast<int>(PartsAStage(status.job()));
   std::vector<TableRow> stages = {{"replica", "stage", "part", "layers", "memory", "idle", "process"}};

@@ -3,8 +3,11 @@
 #include "absl/strings/str_cat.h"
 #include "common/codec/codec.h"
 #include "common/status/status_macros.h"
+#include "common/table/packed_keys.h"
 #include "common/tensor/buffer.h"
 #include "common/wire/message.h"
+#include "server/service/hand_over_message.h"
+#include "server/service/lent_rows.h"
 #include "server/service/request_checks.h"
 
 namespace syncline {
@@ -35,13 +38,19 @@ std::vector<Codec> CodecsOf(const PullRequest& pull) {
   return codecs;
 }
 
-// By chunk; they keep the request.
-std::vector<Fragments> TakeKeys(PullRequest pull) {
-  if (pull.keys_size() == 0) return {};
-  const auto owner = std::make_shared<const PullRequest>(std::move(pull));
-  std::vector<Fragments> keys;
-  for (const std::string& of_chunk : owner->keys()) {
-    keys.push_back(Fragments::Of(of_chunk.data(), of_chunk.size(), owner));
+absl::StatusOr<Fragments> Unpacked(const Fragments& keys, uint32_t chunk, const Shard& shard) {
+  SYNCLINE_ASSIGN_OR_RETURN(const TableSlot of, shard.SlotOf(chunk));
+  SYNCLINE_ASSIGN_OR_RETURN(const Buffer unpacked, UnpackKeys(keys, of.slot, of.slots));
+  return unpacked.Share();
+}
+
+// By chunk. Chunks without keys and keys without chunks are left to whoever checks that.
+absl::StatusOr<std::vector<Fragments>> KeysOf(const PullRequest& pull, const Shard& shard) {
+  std::vector<Fragments> keys(pull.keys_size());
+  for (int i = 0; pull.keys_size() == pull.chunks_size() && i < pull.keys_size(); ++i) {
+    const std::string& packed = pull.keys(i);
+    if (packed.empty()) continue;
+    SYNCLINE_ASSIGN_OR_RETURN(keys[i], Unpacked(Fragments::Of(packed.data(), packed.size()), pull.chunks(i), shard));
   }
   return keys;
 }
@@ -88,15 +97,25 @@ absl::StatusOr<Shard::PushResult> TensorCalls::Push(const DecodedPush& push, Sha
 absl::StatusOr<std::vector<ChunkGradient>> TensorCalls::GradientsOf(const DecodedPush& push,
                                                                     const Shard& shard,
                                                                     WorkerLink* link) {
+  if (push.head.header().rows_size() > 0) {
+    SYNCLINE_ASSIGN_OR_RETURN(auto lent, ReadLentGradients(push.head.header(), push.chunks, shard,
+                                                           options_.parallel_for, link));
+    for (const ChunkGradient& gradient : lent) shared_bytes_ += gradient.data.size();
+    return lent;
+  }
   const uint64_t segment = push.head.header().segment();
   if (segment != 0 && link == nullptr) return NoLink();
   std::vector<ChunkGradient> gradients;
   gradients.reserve(push.chunks.size());
   for (const WireChunk& c : push.chunks) {
     gradients.push_back({c.chunk, c.version, c.data, c.codec, c.keys});
-    if (segment == 0) continue;
+    if (segment == 0) {
+      if (c.keys.empty()) continue;
+      SYNCLINE_ASSIGN_OR_RETURN(gradients.back().keys, Unpacked(c.keys, c.chunk, shard));
+      continue;
+    }
     if (!c.keys.empty()) {
-      return absl::InvalidArgumentError("keys: gradients of rows come with them, not in lent memory");
+      return absl::InvalidArgumentError("keys: of rows in lent memory, header.rows says where they are");
     }
     SYNCLINE_ASSIGN_OR_RETURN(const size_t elements, shard.Elements(c.chunk));
     const size_t bytes = elements * sizeof(float);
@@ -146,7 +165,7 @@ absl::Status TensorCalls::CheckPull(const PullRequest& pull, const WorkerLink* l
   if (pull.segment() == 0) return absl::OkStatus();
   if (link == nullptr) return NoLink();
   if (pull.keys_size() != 0) {
-    return absl::InvalidArgumentError("segment: rows come in the reply, not in lent memory; leave it out");
+    return absl::InvalidArgumentError("keys: of rows that go to lent memory, `rows` says where they are");
   }
   if (pull.offsets_size() == pull.chunks_size() && pull.chunks_size() > 0) return absl::OkStatus();
   return absl::InvalidArgumentError(
@@ -232,9 +251,21 @@ std::function<void()> TensorCalls::Pull(PullRequest pull, PullReply head,
   spec.observer = pull.observer();
   spec.copies = pull.copies();
   spec.only_waits = pull.chunks().empty();
+  spec.with_state = pull.with_state();
   if (pull.life() == options_.life) spec.held.assign(pull.held().begin(), pull.held().end());
   const Sender sender = pull.sender();
-  spec.keys = TakeKeys(std::move(pull));
+  if (pull.rows_size() > 0) {
+    auto lent = FindLentTargets(pull, **shard, place.link.get());
+    if (!lent.ok()) return failed(lent.status());
+    place.rows = true;
+    spec.keys = std::move(lent->keys);
+    spec.rows_to = std::move(lent->to);
+    place.row_bytes = lent->bytes;
+  } else {
+    auto keys = KeysOf(pull, **shard);
+    if (!keys.ok()) return failed(keys.status());
+    spec.keys = *std::move(keys);
+  }
   head.set_life(options_.life);
   const Shard::PullTicket ticket = (*shard)->Pull(
       sender, std::move(spec),
@@ -253,7 +284,7 @@ absl::StatusOr<grpc::ByteBuffer> TensorCalls::ReplyTo(const Shard::PullResult& r
   head.set_verdict(result.verdict);
   head.set_state_wanted(result.state_wanted);
   head.set_map_epoch(result.map_epoch);
-  head.set_placed(place.segment != 0 && result.verdict == PullReply::GRANTED);
+  head.set_placed((place.segment != 0 || place.rows) && result.verdict == PullReply::GRANTED);
   std::vector<WireChunk> chunks(result.chunks.size());
   std::vector<WorkerLink::Part> parts;
   for (size_t i = 0; i < chunks.size(); ++i) {
@@ -261,7 +292,7 @@ absl::StatusOr<grpc::ByteBuffer> TensorCalls::ReplyTo(const Shard::PullResult& r
     chunks[i].chunk = c.chunk;
     chunks[i].version = c.version;
     chunks[i].unchanged = c.unchanged;
-    if (c.unchanged) continue;
+    if (c.unchanged || place.rows) continue;
     if (!head.placed()) {
       chunks[i] = EncodeChunk(c, place.codecs[i % place.codecs.size()]);
       continue;
@@ -269,7 +300,8 @@ absl::StatusOr<grpc::ByteBuffer> TensorCalls::ReplyTo(const Shard::PullResult& r
     parts.push_back({place.offsets[i], c.data});
     shared_bytes_ += c.data.size();
   }
-  if (head.placed()) {
+  if (place.rows && head.placed()) shared_bytes_ += place.row_bytes;
+  if (!parts.empty()) {
     SYNCLINE_RETURN_IF_ERROR(place.link->Write(place.segment, parts, options_.parallel_for));
   }
   return EncodePullReply(head, chunks);

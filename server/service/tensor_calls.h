@@ -76,6 +76,9 @@ class TensorCalls {
     uint64_t segment = 0;
     std::vector<uint64_t> offsets;
     std::vector<Codec> codecs;  // by chunk in turn
+    // Rows of tables, which are there by now.
+    bool rows = false;
+    uint64_t row_bytes = 0;
   };
 
   // `head`: what the reply says beside the weights.

@@ -2,7 +2,9 @@
 // beside the coordinator. References are ps-lite's own key-value benchmark, whose server stores nothing, and a gather of the
 // same rows from a plain array in this process.
 //
-//   rows_bench [KEYS]
+//   rows_bench [KEYS [network]]
+//
+// With "network" worker and shard share no memory, as if they were on two hosts.
 
 #include <unistd.h>
 
@@ -10,14 +12,18 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/synchronization/mutex.h"
 #include "common/config/manifest.h"
 #include "common/hash/mix.h"
+#include "common/table/packed_keys.h"
+#include "common/table/row_partition.h"
 #include "server/coordinator/coordinator_server.h"
 #include "server/shard_server.h"
 #include "tests/bench/child_process.h"
@@ -38,7 +44,7 @@ void AddTable(JobManifest* job, const char* name, uint32_t dim) {
   table->mutable_optimizer()->set_kind(ROW_OPTIMIZER_ADAGRAD);
 }
 
-JobManifest Job() {
+JobManifest Job(bool shared_memory) {
   JobManifest job;
   job.set_name("rows");
   job.mutable_model()->set_input(1);
@@ -47,6 +53,7 @@ JobManifest Job() {
   job.mutable_data()->set_format(RANDOM_LINEAR);
   job.mutable_data()->set_samples(1);
   job.set_sync_mode(ASYNC);
+  job.set_shared_memory(shared_memory);
   AddTable(&job, "narrow", 1);
   AddTable(&job, "wide", kWide);
   Must(CompleteManifest(&job));
@@ -55,7 +62,7 @@ JobManifest Job() {
 
 void Coordinate(const Pipe& parent) {
   CoordinatorServer::Options options;
-  options.job = Job();
+  options.job = Job(parent.ReadLine() == "shared");
   const auto coordinator = Must(CoordinatorServer::Start(options));
   parent.WriteLine(coordinator->address());
   while (true) pause();
@@ -71,7 +78,10 @@ void ServeShard(const Pipe& parent) {
 
 // One table's rows under scattered keys.
 struct Rows {
-  Rows(size_t table, size_t dim, size_t count) : table(table), dim(dim), weights(count * dim), gradients(count * dim, 0.1f) {
+  Rows(size_t table, size_t dim, size_t count, Client* client)
+      : table(table), dim(dim), room(Must(SharedMemory::Create(count * dim * sizeof(float)))),
+        weights(reinterpret_cast<float*>(room->data())), gradients(count * dim, 0.1f) {
+    client->Lend(room);
     for (uint64_t i = 0; i < count; ++i) keys.push_back(Mix(i));
   }
 
@@ -84,14 +94,22 @@ struct Rows {
   double Pull(Client* client) {
     return Seconds([&] {
       Must(Await<absl::Status>(
-          [&](auto done) { client->ObserveRows({{table, keys, weights.data()}}, std::move(done)); }));
+          [&](auto done) { client->ObserveRows({{table, keys, weights}}, std::move(done)); }));
     });
+  }
+  // Rows of one float that began with zero and were pushed alike.
+  void Check() const {
+    for (size_t i = 0; i < keys.size(); ++i) {
+      if (weights[i] != weights[0] || weights[i] == 0) Die("the rows that came are not those that were pushed");
+    }
   }
 
   const size_t table;
   const size_t dim;
   std::vector<uint64_t> keys;
-  std::vector<float> weights, gradients;
+  const std::shared_ptr<SharedMemory> room;
+  float* const weights;
+  std::vector<float> gradients;
 };
 
 void Report(const std::string& name, double value, const char* unit, double reference, double at_least) {
@@ -114,6 +132,33 @@ double Gather(const Rows& rows) {
   });
 }
 
+// Keys as they go over the network, 8,192 of a slot at a time: packed and unpacked in one thread, beside sorting them,
+// which would make them shorter.
+void Pack(const char* what, const std::vector<uint64_t>& keys) {
+  constexpr uint32_t kSlots = 256;
+  const RowPartition slots(keys, kSlots);
+  size_t bytes = 0;
+  double packing = 0, sorting = 0;
+  for (uint32_t slot = 0; slot < kSlots; ++slot) {
+    const absl::Span<const uint64_t> all = slots.keys(slot);
+    for (size_t begin = 0; begin < all.size(); begin += 8192) {
+      const absl::Span<const uint64_t> part = all.subspan(begin, 8192);
+      packing += Seconds([&] {
+        const std::string packed = PackKeys(part, slot, kSlots);
+        bytes += packed.size();
+        if (Must(UnpackKeys(Fragments::Of(packed.data(), packed.size()), slot, kSlots)).size() != 8 * part.size()) {
+          Die("keys were lost");
+        }
+      });
+      std::vector<uint64_t> sorted(part.begin(), part.end());
+      sorting += Seconds([&] { std::sort(sorted.begin(), sorted.end()); });
+    }
+  }
+  const double count = static_cast<double>(keys.size());
+  Report(absl::StrFormat("keys that are %s packed (%.2f bytes each) and unpacked / sorted", what, bytes / count),
+         count / packing / 1e6, "M keys/s", count / sorting / 1e6, 0);
+}
+
 void Run(const std::string& coordinator, size_t count) {
   ClientOptions options;
   options.coordinator = coordinator;
@@ -124,18 +169,24 @@ void Run(const std::string& coordinator, size_t count) {
   Must(client->CreateTensors({weight}));
   const double millions = static_cast<double>(count) / 1e6;
 
-  Rows narrow(0, 1, count);
+  Rows narrow(0, 1, count, client.get());
   const double made = narrow.Push(client.get(), 0);
   Report(absl::StrCat("first push of ", count, " keys, one float each"), millions / made, "M keys/s", 0, 0);
   std::vector<double> pushes, pulls;
   for (int round = 0; round < kRounds; ++round) {
     pushes.push_back(narrow.Push(client.get(), 1 + round));
     pulls.push_back(narrow.Pull(client.get()));
+    narrow.Check();
   }
   Report(absl::StrCat("pull of ", count, " scattered keys, one float each"), millions / Median(pulls), "M keys/s", 0, 50);
   Report("push and Adagrad of the same", millions / Median(pushes), "M keys/s", 0, 40);
 
-  Rows wide(1, kWide, count / 10);
+  std::vector<uint64_t> ids(count);
+  std::iota(ids.begin(), ids.end(), 0);
+  Pack("hashes", narrow.keys);
+  Pack("ids in a row", ids);
+
+  Rows wide(1, kWide, count / 10, client.get());
   wide.Push(client.get(), 1 + kRounds);
   std::vector<double> wide_pulls, gathers;
   for (int round = 0; round < kRounds; ++round) {
@@ -157,6 +208,7 @@ int main(int argc, char** argv) {
   const size_t keys = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 10000000;
   if (keys < 10) Die("KEYS must be at least 10");
   const ChildProcess coordinator(Coordinate), shard(ServeShard);
+  coordinator.pipe().WriteLine(argc > 2 && std::string(argv[2]) == "network" ? "network" : "shared");
   const std::string address = coordinator.pipe().ReadLine();
   shard.pipe().WriteLine(address);
   if (shard.pipe().ReadLine() != "ready") Die("no shard");

@@ -144,6 +144,89 @@ TEST_F(LendingClientTest, PlacesMeanNothingToTheNetwork) {
       StatusIs(StatusCode::kInvalidArgument, HasSubstr("segment")));
 }
 
+// A client whose rows' memory is lent, beside a table of eight slots on two shards.
+class LentRowsTest : public testing::TestWithParam<SyncMode> {
+ protected:
+  static constexpr size_t kRows = 3000, kDim = 2;
+
+  LentRowsTest() : cluster_(Job(GetParam())) {
+    ClientOptions options;
+    options.coordinator = cluster_.coordinator();
+    client_ = *Client::Connect(options);
+    client_->Lend(room_);
+    TensorSpec tensor;
+    tensor.set_name("w");
+    tensor.add_shape(2);
+    SYNCLINE_EXPECT_OK(client_->CreateTensors({tensor}));
+    SYNCLINE_EXPECT_OK(client_->Lease(100, 0, 0).status());
+    for (uint64_t i = 0; i < kRows; ++i) keys_.push_back(i * 7919);
+  }
+  static JobManifest Job(SyncMode mode) {
+    JobManifest job = SmallJob(1, 1, 100);
+    job.set_sync_mode(mode);
+    job.set_shards(2);
+    job.mutable_optimizer()->set_kind(SGD);
+    job.mutable_optimizer()->set_learning_rate(1);
+    Table* const table = job.add_tables();
+    table->set_name("rows");
+    table->set_dim(kDim);
+    table->set_slots(8);
+    table->mutable_optimizer()->set_kind(ROW_OPTIMIZER_SGD);
+    table->mutable_optimizer()->set_learning_rate(1);
+    return job;
+  }
+  template <typename Begin>
+  static void Await(const Begin& begin) {
+    absl::Notification done;
+    begin([&](const absl::Status& status) {
+      SYNCLINE_EXPECT_OK(status);
+      done.Notify();
+    });
+    done.WaitForNotification();
+  }
+  std::vector<float> Observe(float* to) {
+    Await([&](auto done) { client_->ObserveRows({{0, keys_, to}}, done); });
+    return {to, to + kRows * kDim};
+  }
+  void Step(Clock clock, const std::vector<float>& gradients) {
+    const float zero[2] = {};
+    Await([&](auto done) { client_->Push(clock, {{0, zero}}, done); });
+    Await([&](auto done) { client_->PushRows(clock, {{0, keys_, gradients.data()}}, done); });
+    Await([&](auto done) {
+      client_->Commit(clock, 1, {0}, [done](const auto& accepted) { done(accepted.status()); });
+    });
+    Await([&](auto done) {
+      client_->PullRows(clock + 1, {{0, keys_, lent_}}, [done](const auto& pulled) { done(pulled.status()); });
+    });
+  }
+  uint64_t SharedBytes() {
+    return StatusOf(cluster_.shard(0)).shared_bytes() + StatusOf(cluster_.shard(1)).shared_bytes();
+  }
+
+  const std::shared_ptr<SharedMemory> room_ = *SharedMemory::Create(kRows * kDim * sizeof(float));
+  float* const lent_ = reinterpret_cast<float*>(room_->data());
+  std::vector<uint64_t> keys_;
+  InProcessCluster cluster_;
+  std::unique_ptr<Client> client_;
+};
+
+TEST_P(LentRowsTest, RowsAndTheirGradientsGoThroughItToo) {
+  std::vector<float> own(kRows * kDim), gradients(kRows * kDim);
+  for (size_t i = 0; i < gradients.size(); ++i) gradients[i] = static_cast<float>(i);
+  const std::vector<float> begin = Observe(own.data());
+  EXPECT_EQ(SharedBytes(), 0u) << "where they go is not lent";
+  EXPECT_EQ(Observe(lent_), begin);
+  const uint64_t bytes = own.size() * sizeof(float);
+  EXPECT_EQ(SharedBytes(), bytes);
+  for (const Clock clock : {0, 1}) Step(clock, gradients);
+  EXPECT_EQ(SharedBytes(), bytes + 4 * bytes);
+  for (size_t i = 0; i < own.size(); ++i) EXPECT_EQ(lent_[i], begin[i] - gradients[i] - gradients[i]);
+  EXPECT_EQ(Observe(own.data()), std::vector<float>(lent_, lent_ + own.size()));
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, LentRowsTest, testing::Values(SYNC, BOUNDED, ASYNC),
+                         [](const auto& info) { return SyncMode_Name(info.param); });
+
 TEST_F(LendingClientTest, NaNInLentMemoryIsRefusedToo) {
   floats_[0] = std::nanf("");
   EXPECT_THAT(Push(0, floats_), StatusIs(StatusCode::kInvalidArgument, HasSubstr("NaN")));

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "common/table/packed_keys.h"
 #include "common/table/row_hash.h"
 #include "common/io/file_system.h"
 #include "common/io/posix_file_system.h"
@@ -304,11 +305,11 @@ TEST(TablesTest, ChecksKeys) {
   };
   pull.add_chunks(1);  // slot 0 of users
   EXPECT_THAT(pulled(), StatusIs(StatusCode::kInvalidArgument, HasSubstr("pull slots with keys")));
-  pull.add_keys("1234");
+  pull.add_keys("\x08" "1234");
   EXPECT_THAT(pulled(), StatusIs(StatusCode::kInvalidArgument, HasSubstr("no whole keys of 8 bytes")));
   uint64_t key = 0;
   while (SlotOfKey(key, 8) == 0) ++key;
-  const std::string elsewhere(reinterpret_cast<const char*>(&key), 8);
+  const std::string elsewhere = PackKeys({&key, 1}, 0, 8);
   pull.set_keys(0, elsewhere);
   EXPECT_THAT(pulled(), StatusIs(StatusCode::kInvalidArgument, HasSubstr("belongs to slot")));
   pull.set_chunks(0, 0);
@@ -328,7 +329,7 @@ TEST(TablesTest, ChecksKeys) {
   EXPECT_THAT(pushed(), StatusIs(StatusCode::kInvalidArgument, HasSubstr("belongs to slot")));
   key = 0;
   while (SlotOfKey(key, 8) != 0) ++key;
-  chunk->set_keys(std::string(reinterpret_cast<const char*>(&key), 8));
+  chunk->set_keys(PackKeys({&key, 1}, 0, 8));
   chunk->set_data(std::string(kDim * 4 + 4, '\0'));
   EXPECT_THAT(pushed(), StatusIs(StatusCode::kInvalidArgument, HasSubstr("has 16 bytes, the push 20")));
   chunk->set_codec(TOPK);

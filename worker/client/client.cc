@@ -27,10 +27,6 @@ namespace {
 constexpr absl::Duration kCallTimeout = absl::Seconds(15);
 constexpr absl::Duration kAttachTimeout = absl::Seconds(5);
 
-// Of lent memory one message may name this much: enough for a shard to spread over its cores, and not
-// too much for the network if the link ends.
-constexpr size_t kLentBytes = size_t{32} << 20;
-
 // CallUntil, for what may have to wait for other members: ends when the caller is told to.
 template <typename Reply, typename Method, typename Request>
 absl::StatusOr<Reply> CallUnlessStopped(const ClientOptions& options, absl::Time deadline,
@@ -45,6 +41,9 @@ absl::StatusOr<Reply> CallUnlessStopped(const ClientOptions& options, absl::Time
   }));
   return reply;
 }
+
+// Beside the caller, to put many rows in order.
+int RowHelpers() { return std::clamp(static_cast<int>(std::thread::hardware_concurrency()) - 1, 0, 3); }
 
 int IoThreads(const ClientOptions& options) {
   const int cores = static_cast<int>(std::thread::hardware_concurrency());
@@ -97,6 +96,15 @@ absl::Status ClientImpl::CreateTensors(absl::Span<const TensorSpec> dense) {
     queues_.push_back(std::make_unique<grpc::CompletionQueue>());
     loops_.push_back(std::make_unique<CompletionLoop>(queues_.back().get()));
   }
+  SYNCLINE_RETURN_IF_ERROR(MakeCaches());
+  if (job().tables_size() > 0) {
+    row_threads_ = std::make_unique<ThreadPool>(RowHelpers());
+    if (job().shared_memory()) {
+      row_memory_ = std::make_unique<LentPool>([this](auto block) { Lend(std::move(block)); });
+      // Something must be lent for there to be links.
+      row_memory_->Take(1);
+    }
+  }
   RouteTable::Options routes;
   routes.by_step = job().sync_mode() == SYNC;
   routes.security = options_.security;
@@ -143,11 +151,19 @@ absl::StatusOr<StateKeeper*> ClientImpl::KeeperNow() {
   return state_keeper_.get();
 }
 
+void ClientImpl::Lend(std::shared_ptr<const SharedMemory> memory) {
+  absl::MutexLock lock(&mu_);
+  for (const auto& [address, shard] : shards_) shard->Lend(memory);
+  lent_.push_back(std::move(memory));
+}
+
 absl::StatusOr<ShardConnection*> ClientImpl::ConnectShard(const std::string& address) {
+  LentBlocks lent;
   {
     absl::MutexLock lock(&mu_);
     const auto known = shards_.find(address);
     if (known != shards_.end()) return known->second.get();
+    lent = lent_;
   }
   ShardConnection::Options options;
   options.address = address;
@@ -165,10 +181,11 @@ absl::StatusOr<ShardConnection*> ClientImpl::ConnectShard(const std::string& add
       return Call<AttachMemoryReply>(*ParameterServer::NewStub(channel), &ParameterServer::Stub::AttachMemory,
                                      request, kAttachTimeout);
     };
-    auto link = LocalLink::Attach(ask, MakeSender(), lent_, {});
+    auto link = LocalLink::Attach(ask, MakeSender(), lent, {});
     if (link.ok()) connection->SetLink(*std::move(link));
   }
   absl::MutexLock lock(&mu_);
+  for (size_t i = lent.size(); i < lent_.size(); ++i) connection->Lend(lent_[i]);
   return (shards_[address] = std::move(connection)).get();
 }
 

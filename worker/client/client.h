@@ -80,6 +80,8 @@ class Client {
     Clock clock = 0;
     // A checkpoint wants what this worker carries: HandInState before the next Push.
     bool state_wanted = false;
+    // The lowest that any shard answered with: in bounded all live workers' updates below it are in what came.
+    std::optional<Clock> lowest_clock{};
   };
   using PullDone = std::function<void(absl::StatusOr<PullOutcome>)>;
   // A tensor is complete at its destination.
@@ -109,9 +111,9 @@ class Client {
   // wait for shards as long as they take to come.
   virtual absl::Status CreateTensors(absl::Span<const TensorSpec> tensors) = 0;
 
-  // Lends `memory` to the shards that run on this host, from CreateTensors on, which comes after:
-  // they read gradients that lie in it and write weights to it, in place of sending both through
-  // the network. It is kept until the client has gone. Memory that is not lent works as well.
+  // Lends `memory` to the shards that run on this host, from CreateTensors on; what is lent after that counts
+  // a moment later. They read gradients that lie in it and write weights and rows to it, in place of sending
+  // both through the network. It is kept until the client has gone. Memory that is not lent works as well.
   // In sync, shards read a lent gradient when the step is made: it must stay as it is until a pull for
   // the next clock has been answered.
   virtual void Lend(std::shared_ptr<const SharedMemory> memory) = 0;
@@ -160,7 +162,8 @@ class Client {
     // [keys, dim]: the gradient of the mean over the step's samples, those of one key summed. Copied, as the keys are.
     const float* gradients = nullptr;
   };
-  // Rows for step `clock`, as Pull gives tensors. One that nobody has pushed comes as it would begin, and is not made.
+  // Rows for step `clock`, as Pull gives tensors. One that nobody has pushed comes as it would begin, and is not made. Of
+  // tables with a cache, rows that are kept and good for `clock` are not asked for.
   virtual void PullRows(Clock, absl::Span<const RowPull>, PullDone done) {
     done(absl::UnimplementedError("no tables here"));
   }
@@ -170,6 +173,13 @@ class Client {
   virtual void PushRows(Clock, absl::Span<const RowPush>, Done done) {
     done(absl::UnimplementedError("no tables here"));
   }
+
+  // Rows that PullRows was asked for of tables with a cache, and those that were in it.
+  struct RowCacheCounts {
+    uint64_t wanted = 0;
+    uint64_t found = 0;
+  };
+  virtual RowCacheCounts row_cache() const { return {}; }
 
   // The pieces that tensors travel in, by number: floats [begin, begin + elements) of a tensor.
   struct Chunk {

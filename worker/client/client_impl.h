@@ -14,13 +14,16 @@
 #include "common/memory/local_link.h"
 #include "common/rpc/completion_loop.h"
 #include "common/status/status_macros.h"
+#include "common/threads/thread_pool.h"
 #include "common/time/steady_now.h"
 #include "proto/coordinator.grpc.pb.h"
+#include "worker/client/cached_rows.h"
 #include "worker/client/call_group.h"
 #include "worker/client/client.h"
 #include "worker/client/gather.h"
 #include "worker/client/heartbeat.h"
 #include "worker/client/held_weights.h"
+#include "worker/client/lent_pool.h"
 #include "worker/client/pull_operation.h"
 #include "worker/client/route_table.h"
 #include "worker/client/router.h"
@@ -32,7 +35,7 @@
 namespace syncline {
 
 // What is said to the coordinator, and the ways to the shards, are in client.cc; pulls, pushes and commits in
-// client_steps.cc, of rows in client_rows.cc, and what is said again when a shard is lost in client_replay.cc.
+// client_steps.cc, of rows in client_rows.cc and client_cache.cc, and what is said again when a shard is lost in client_replay.cc.
 class ClientImpl final : public Client {
  public:
   ClientImpl(ClientOptions options, std::unique_ptr<Coordinator::Stub> coordinator,
@@ -53,9 +56,7 @@ class ClientImpl final : public Client {
   const JobManifest& job() const override { return joined_.job(); }
 
   absl::Status CreateTensors(absl::Span<const TensorSpec> tensors) override;
-  void Lend(std::shared_ptr<const SharedMemory> memory) override {
-    lent_.push_back(std::move(memory));
-  }
+  void Lend(std::shared_ptr<const SharedMemory> memory) override;
   int shards_on_this_host() const override;
   int shards() const override { return static_cast<int>(routes_->newest()->shards.size()); }
   void Pull(Clock clock, const Destination& to, PullDone done) override {
@@ -67,12 +68,11 @@ class ClientImpl final : public Client {
   void Push(Clock clock, absl::Span<const Gradient> gradients, Done done) override;
   void Commit(Clock clock, uint64_t samples, const std::vector<Rank>& contributors,
               CommitDone done) override;
-  void PullRows(Clock clock, absl::Span<const RowPull> pulls, PullDone done) override {
-    PullRows(clock, false, pulls, std::move(done));
-  }
+  void PullRows(Clock clock, absl::Span<const RowPull> pulls, PullDone done) override;
   void ObserveRows(absl::Span<const RowPull> pulls, Done done) override {
-    PullRows(0, true, pulls, [done = std::move(done)](auto outcome) { done(outcome.status()); });
+    FetchRows(0, true, pulls, false, [done = std::move(done)](auto outcome) { done(outcome.status()); });
   }
+  RowCacheCounts row_cache() const override;
   void PushRows(Clock clock, absl::Span<const RowPush> pushes, Done done) override;
   std::vector<Chunk> chunks() const override;
   void ObserveChunks(absl::Span<const uint32_t> chunks, const Destination& to, Done done) override {
@@ -111,6 +111,9 @@ class ClientImpl final : public Client {
 
  private:
   using Group = Router::Group;
+  // Of lent memory one message may name this much: enough for a shard to spread over its cores, and not
+  // too much for the network if the link ends.
+  static constexpr size_t kLentBytes = size_t{32} << 20;
   Sender MakeSender() const;
   absl::Time Deadline() const { return SteadyNow() + options_.deadline; }
   std::string CoordinatorName() const {
@@ -138,6 +141,7 @@ class ClientImpl final : public Client {
     std::vector<float*> tensors;
     RowsOf rows;
     std::shared_ptr<PullOperation> operation;
+    bool with_state = false;
   };
   Router::Messages MessagesNow() const;
   absl::Status CheckFits(const Destination& to) const;
@@ -149,7 +153,8 @@ class ClientImpl final : public Client {
   void PullAgain(const Pulling& pull, const Group& group);
   // What was asked of a group's shard, of who owns the chunks by the newest map.
   void PullFromOwners(const Pulling& pull, const Group& group);
-  void PullRows(Clock clock, bool observer, absl::Span<const RowPull> pulls, PullDone done);
+  // `with_state`: rows as CachedRows keeps them, for tables that have one.
+  void FetchRows(Clock clock, bool observer, absl::Span<const RowPull> pulls, bool with_state, PullDone done);
   void PullAll(Clock clock, bool observer, const Destination& to, PullDone done);
   void PullSome(Clock clock, bool observer, absl::Span<const uint32_t> chunks, const Destination& to, PullDone done);
   void SendPushes(Clock clock, const Outgoing& out, Done done);
@@ -159,6 +164,16 @@ class ClientImpl final : public Client {
   absl::StatusOr<size_t> TableTensor(size_t table, absl::Span<const uint64_t> keys, const void* rows) const;
   enum class Slots { kAll, kWithRows, kWithRowsOrCopies };
   std::vector<Group> GroupsOfRows(const Route& route, const RowsOf& rows, Slots slots) const;
+  bool IsLent(const SlotRows& rows) const;
+  // How a table's rows are put in order, in memory that shards on this host see if there are any.
+  SlotRows::Options RowOptions(size_t table);
+  // Caches, in client_cache.cc.
+  struct CachedPull;
+  absl::Status MakeCaches();
+  // Keeps what was missing, until what it shows is too old, and puts it in its place.
+  void TakeMissing(Clock clock, const CachedPull& pull, const PullOutcome& outcome);
+  // What becomes of the end of a push of rows: their caches hear of it.
+  Done TellCaches(Clock clock, absl::Span<const RowPush> pushes, Done done);
   bool FitOneRoundTrip(const Outgoing& out) const;
   void SendPushPull(const StepEnd& step, const Outgoing& out, const Destination& to,
                     PullDone done);
@@ -208,11 +223,11 @@ class ClientImpl final : public Client {
   // Rows are pulled from their owners alone until then (Unix nanoseconds of SteadyNow), as a copy was not to be read.
   std::atomic<int64_t> owners_until_{0};
   CallGroup calls_;
-  LentBlocks lent_;
   // One for each thread; the channels of a shard are dealt out to them.
   std::vector<std::unique_ptr<grpc::CompletionQueue>> queues_;
   std::vector<std::unique_ptr<CompletionLoop>> loops_;
   mutable absl::Mutex mu_;
+  LentBlocks lent_ ABSL_GUARDED_BY(mu_);
   // By address; one that was once there stays.
   std::map<std::string, std::unique_ptr<ShardConnection>> shards_ ABSL_GUARDED_BY(mu_);
   std::vector<std::unique_ptr<ShardConnection>> lost_shards_ ABSL_GUARDED_BY(mu_);
@@ -234,6 +249,10 @@ class ClientImpl final : public Client {
   std::unique_ptr<ChunkVersions> versions_;
   std::unique_ptr<HeldWeights> held_;
   std::unique_ptr<TensorRequests> requests_;
+  // Of a job with tables: for rows on their way, and who puts them in order.
+  std::unique_ptr<LentPool> row_memory_;
+  std::unique_ptr<ThreadPool> row_threads_;
+  std::vector<std::unique_ptr<CachedRows>> caches_;  // by table; null for those without
   // If the job's workers carry state: to the shards of `keeper_route_`.
   std::unique_ptr<StateKeeper> state_keeper_;
   RouteTable::Ptr keeper_route_;

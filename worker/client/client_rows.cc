@@ -18,6 +18,25 @@ absl::StatusOr<size_t> ClientImpl::TableTensor(size_t table, absl::Span<const ui
   return absl::InvalidArgumentError(absl::StrCat("no memory for the rows of table ", table));
 }
 
+bool ClientImpl::IsLent(const SlotRows& rows) const {
+  const auto lent = [this](const void* data, size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return std::any_of(lent_.begin(), lent_.end(), [&](const auto& block) { return block->OffsetOf(data, bytes); });
+  };
+  absl::MutexLock lock(&mu_);
+  return rows.count() == 0 || (lent(rows.memory().data(), rows.memory().size()) &&
+                               (rows.to() == nullptr || lent(rows.to(), rows.count() * rows.dim() * sizeof(float))));
+}
+
+SlotRows::Options ClientImpl::RowOptions(size_t table) {
+  const Table& of = job().tables(static_cast<int>(table));
+  SlotRows::Options options{of.slots(), of.dim()};
+  options.spread = [this](size_t count, const auto& body) { row_threads_->For(count, body); };
+  if (row_memory_ != nullptr && shards_on_this_host() > 0) {
+    options.allocate = [this](size_t bytes) { return row_memory_->Take(bytes); };
+  }
+  return options;
+}
+
 // Slots by shard.
 std::vector<Router::Group> ClientImpl::GroupsOfRows(const Route& route, const RowsOf& rows, Slots slots) const {
   std::vector<uint32_t> chunks;
@@ -30,21 +49,29 @@ std::vector<Router::Group> ClientImpl::GroupsOfRows(const Route& route, const Ro
   }
   const auto bytes = [&](uint32_t chunk) {
     const ChunkInfo& info = route.router.chunks()[chunk];
-    const Table& table = job().tables(static_cast<int>(info.tensor - table_tensors_.front()));
-    return rows[info.tensor]->count(static_cast<uint32_t>(info.begin)) * (sizeof(uint64_t) + table.dim() * sizeof(float));
+    const SlotRows& of = *rows[info.tensor];
+    return of.count(static_cast<uint32_t>(info.begin)) * (sizeof(uint64_t) + of.dim() * sizeof(float));
   };
-  const Router::Parts parts{bytes, options_.message_bytes, slots == Slots::kWithRowsOrCopies};
+  // Rows that stay where they are go in longer messages, which a shard spreads over its cores.
+  const auto& shards = route.shards;
+  const bool placed =
+      std::all_of(shards.begin(), shards.end(), [](auto* shard) { return shard->has_link(); }) &&
+      std::all_of(rows.begin(), rows.end(), [this](const auto& of) { return of == nullptr || IsLent(*of); });
+  const Router::Parts parts{bytes, placed ? kLentBytes : options_.message_bytes,
+                            slots == Slots::kWithRowsOrCopies};
   return route.router.GroupsOfChunks(chunks, MessagesNow(), &parts);
 }
 
-void ClientImpl::PullRows(Clock clock, bool observer, absl::Span<const RowPull> pulls, PullDone done) {
+void ClientImpl::FetchRows(Clock clock, bool observer, absl::Span<const RowPull> pulls, bool with_state,
+                           PullDone done) {
   RowsOf rows;
   for (const RowPull& pull : pulls) {
     const auto tensor = TableTensor(pull.table, pull.keys, pull.to);
     if (!tensor.ok()) return done(tensor.status());
-    const Table& table = job().tables(static_cast<int>(pull.table));
     rows.resize(first_->router.tensors());
-    rows[*tensor] = SlotRows::ToPull(table.slots(), table.dim(), pull.keys, pull.to);
+    SlotRows::Options options = RowOptions(pull.table);
+    if (with_state) options.dim = caches_[pull.table]->width();
+    rows[*tensor] = SlotRows::ToPull(options, pull.keys, pull.to);
   }
   if (rows.empty()) return done(PullOutcome());
   const RouteTable::Ptr route = observer ? routes_->newest() : routes_->ForPull(clock);
@@ -52,7 +79,7 @@ void ClientImpl::PullRows(Clock clock, bool observer, absl::Span<const RowPull> 
   const bool copies = !observer && job().sync_mode() != SYNC && absl::ToUnixNanos(SteadyNow()) >= owners_until_;
   const std::vector<Group> groups = GroupsOfRows(*route, rows, copies ? Slots::kWithRowsOrCopies : Slots::kWithRows);
   if (groups.empty()) return done(PullOutcome());
-  Pulling pull{clock, observer, false, {}, rows, nullptr};
+  Pulling pull{clock, observer, false, {}, rows, nullptr, with_state};
   pull.operation = std::make_shared<PullOperation>(&first_->router, groups.size(), Destination(), std::move(done),
                                                    observer ? nullptr : versions_.get(), held_.get(), rows);
   for (const Group& group : groups) SendPull(pull, *route, group);
@@ -65,18 +92,16 @@ void ClientImpl::PushRows(Clock clock, absl::Span<const RowPush> pushes, Done do
   for (const RowPush& push : pushes) {
     const auto tensor = TableTensor(push.table, push.keys, push.gradients);
     if (!tensor.ok()) return done(tensor.status());
-    const Table& table = job().tables(static_cast<int>(push.table));
-    out.from.rows[*tensor] = SlotRows::ToPush(table.slots(), table.dim(), push.keys, push.gradients);
+    out.from.rows[*tensor] = SlotRows::ToPush(RowOptions(push.table), push.keys, push.gradients);
   }
   const bool all_slots = job().sync_mode() == SYNC;
   for (size_t t = 0; all_slots && t < table_tensors_.size(); ++t) {
     auto& rows = out.from.rows[table_tensors_[t]];
-    const Table& table = job().tables(static_cast<int>(t));
-    if (rows == nullptr) rows = SlotRows::ToPush(table.slots(), table.dim(), {}, nullptr);
+    if (rows == nullptr) rows = SlotRows::ToPush(RowOptions(t), {}, nullptr);
   }
   out.route = routes_->For(clock);
   out.groups = GroupsOfRows(*out.route, out.from.rows, all_slots ? Slots::kAll : Slots::kWithRows);
-  SendPushes(clock, out, std::move(done));
+  SendPushes(clock, out, TellCaches(clock, pushes, std::move(done)));
 }
 
 }  // namespace syncline

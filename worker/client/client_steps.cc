@@ -63,7 +63,7 @@ Router::Messages ClientImpl::MessagesNow() const {
 ClientImpl::Pulling ClientImpl::BeginPull(Clock clock, bool observer, size_t groups,
                                           const Destination& to, PullDone done) {
   if (!observer) done = Forgetting(std::move(done));
-  Pulling pull{clock, observer, to.untouched, std::vector<float*>(first_->router.tensors()), {}, nullptr};
+  Pulling pull{clock, observer, to.untouched, std::vector<float*>(first_->router.tensors()), {}, nullptr, false};
   Destination all{{}, to.ready, to.untouched};
   std::vector<size_t> counted(pull.tensors.size());
   for (size_t i = 0; i < to.tensors.size(); ++i) {
@@ -83,7 +83,7 @@ ClientImpl::Pulling ClientImpl::BeginPull(Clock clock, bool observer, size_t gro
 void ClientImpl::SendPull(const Pulling& pull, const Route& route, const Group& group) {
   route.shards[group.shard]->Send(
       Method::kPull, group.bytes,
-      requests_->Pull({pull.clock, pull.observer, pull.tensors, pull.untouched, pull.rows}, group),
+      requests_->Pull({pull.clock, pull.observer, pull.tensors, pull.untouched, pull.rows, pull.with_state}, group),
       [this, pull, group](auto reply) { Pulled(pull, group, std::move(reply)); });
 }
 

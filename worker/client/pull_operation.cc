@@ -49,6 +49,7 @@ absl::Status PullOperation::Take(const Router::Group& group, const grpc::ByteBuf
   {
     absl::MutexLock lock(&mu_);
     outcome_.clock = std::max(outcome_.clock, decoded.head.clock());
+    outcome_.lowest_clock = std::min(outcome_.lowest_clock.value_or(decoded.head.clock()), decoded.head.clock());
     map_epoch_ = std::max(map_epoch_, decoded.head.map_epoch());
     outcome_.state_wanted = outcome_.state_wanted || decoded.head.state_wanted();
     if (decoded.head.verdict() != PullReply::GRANTED) outcome_.verdict = decoded.head.verdict();
@@ -74,6 +75,7 @@ absl::Status PullOperation::Accept(const WireChunk& chunk, const PullReply& head
   const ChunkInfo& info = router_->chunks()[chunk.chunk];
   if (info.rows) {
     if (versions_ != nullptr) (*versions_)[chunk.chunk] = chunk.version;
+    if (head.placed()) return absl::OkStatus();
     return rows_[info.tensor]->Scatter(static_cast<uint32_t>(info.begin), chunk.data);
   }
   const float* const place = to_[info.tensor] + info.begin;

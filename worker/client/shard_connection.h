@@ -63,6 +63,10 @@ class ShardConnection {
   // Before the first Send.
   void SetLink(std::unique_ptr<LocalLink> link) { link_ = std::move(link); }
   bool has_link() const { return link_ != nullptr; }
+  // Lends one more block to the shard, where there is a link.
+  void Lend(std::shared_ptr<const SharedMemory> block) {
+    if (link_ != nullptr) link_->Lend(std::move(block));
+  }
   // What is under way on the link goes on through the network.
   void CloseLink() {
     if (link_ != nullptr) link_->Close();

@@ -46,25 +46,57 @@ PushRequest TensorRequests::Head(Clock clock, const Router::Group& group) const 
   return head;
 }
 
+std::vector<TensorRequests::SlotOf> TensorRequests::SlotsOf(
+    absl::Span<const std::shared_ptr<const SlotRows>> rows, const Router::Group& group) const {
+  std::vector<SlotOf> slots;
+  for (const uint32_t id : group.chunks) {
+    const ChunkInfo& info = chunks_[id];
+    if (info.rows) slots.push_back({rows[info.tensor], static_cast<uint32_t>(info.begin)});
+  }
+  return slots;
+}
+
+bool TensorRequests::PlaceRows(const std::vector<SlotOf>& slots, const LocalLink& link,
+                               google::protobuf::RepeatedPtrField<LentRows>* places) {
+  const SlotRows* table = nullptr;  // whose memory was found last
+  std::optional<LocalLink::Places> own, to;
+  for (const auto& [rows, slot] : slots) {
+    LentRows* const place = places->Add();
+    place->set_count(static_cast<uint32_t>(rows->count(slot)));
+    if (place->count() == 0) continue;
+    if (rows.get() != table) {
+      table = rows.get();
+      own = link.Find({{{rows->memory().data(), rows->memory().size()}}});
+      to = rows->to() == nullptr ? own : link.Find({{{rows->to(), rows->count() * rows->dim() * sizeof(float)}}});
+      if (!own || !to) return false;
+    }
+    place->set_segment(own->segment);
+    place->set_keys(own->offsets[0] + rows->keys_at(slot));
+    place->set_data_segment(to->segment);
+    if (rows->to() == nullptr) {
+      place->set_data(own->offsets[0] + rows->gradients_at(slot));
+      continue;
+    }
+    place->set_data(to->offsets[0]);
+    place->set_places(own->offsets[0] + rows->places_at(slot));
+    place->set_room(rows->count());
+  }
+  return true;
+}
+
 TensorRequests::Gradients TensorRequests::GradientsOf(const PushFrom& push,
                                                       const Router::Group& group) {
   Gradients gradients;
   gradients.from = ChunksOf<const float>(group, push.tensors);
   gradients.chunks.resize(group.chunks.size());
+  gradients.rows = SlotsOf(push.rows, group);
   for (size_t i = 0; i < group.chunks.size(); ++i) {
     WireChunk& chunk = gradients.chunks[i];
     chunk.chunk = group.chunks[i];
     chunk.version = (*versions_)[chunk.chunk];
     chunk.codec = encoder_.codec(chunk.chunk);
     gradients.coded = gradients.coded || chunk.codec > CODEC_NONE;
-    if (const ChunkInfo& info = chunks_[chunk.chunk]; info.rows) {
-      const SlotRows& rows = *push.rows[info.tensor];
-      chunk.keys = rows.Keys(static_cast<uint32_t>(info.begin));
-      chunk.data = rows.Gradients(static_cast<uint32_t>(info.begin));
-      gradients.rows = true;
-      continue;
-    }
-    if (!encoder_.remembers(chunk.chunk)) continue;
+    if (!gradients.rows.empty() || !encoder_.remembers(chunk.chunk)) continue;
     const auto* const gradient = static_cast<const float*>(gradients.from[i].data);
     chunk.data = encoder_.Encode(chunk.chunk, push.clock, gradient);
   }
@@ -76,16 +108,26 @@ std::optional<std::vector<WireChunk>> TensorRequests::Place(
     PushHeader* header) {
   std::vector<WireChunk> sent = gradients.chunks;
   if (sent.empty()) return sent;
+  if (link != nullptr && !gradients.rows.empty()) {
+    if (!PlaceRows(gradients.rows, *link, header->mutable_rows())) return std::nullopt;
+    return sent;
+  }
   if (link != nullptr) {
-    const bool found = !gradients.coded && !gradients.rows;
-    const auto places = found ? link->Find(gradients.from) : std::nullopt;
+    const auto places = !gradients.coded ? link->Find(gradients.from) : std::nullopt;
     if (!places) return std::nullopt;
     header->set_segment(places->segment);
     for (size_t i = 0; i < sent.size(); ++i) sent[i].offset = places->offsets[i];
     return sent;
   }
+  for (size_t i = 0; i < gradients.rows.size(); ++i) {
+    const SlotOf& slot = gradients.rows[i];
+    const auto packed = std::make_shared<const std::string>(slot.rows->PackedKeys(slot.slot));
+    sent[i].keys = Fragments::Of(packed->data(), packed->size(), packed);
+    sent[i].data = slot.rows->Gradients(slot.slot);
+  }
+  if (!gradients.rows.empty()) return sent;
   for (size_t i = 0; i < sent.size(); ++i) {
-    if (!sent[i].data.empty() || chunks_[sent[i].chunk].rows) continue;
+    if (!sent[i].data.empty()) continue;
     const Chunk& from = gradients.from[i];
     if (sent[i].codec <= CODEC_NONE) {
       sent[i].data = Fragments::Of(from.data, from.bytes, owner);
@@ -105,17 +147,14 @@ TensorRequests::Weights TensorRequests::WeightsOf(const PullTo& pull,
   request.set_clock(pull.clock);
   request.set_observer(pull.observer);
   request.set_copies(group.copies);
+  request.set_with_state(pull.with_state);
   request.mutable_chunks()->Assign(group.chunks.begin(), group.chunks.end());
   const auto codec = [this](uint32_t id) { return codecs_[chunks_[id].tensor].pull; };
   if (std::any_of(group.chunks.begin(), group.chunks.end(),
                   [&](uint32_t id) { return codec(id) > CODEC_NONE; })) {
     for (const uint32_t id : group.chunks) request.add_codecs(codec(id));
   }
-  for (const uint32_t id : group.chunks) {
-    if (!chunks_[id].rows) continue;
-    const Fragments keys = pull.rows[chunks_[id].tensor]->Keys(static_cast<uint32_t>(chunks_[id].begin));
-    request.add_keys(keys.empty() ? "" : std::string(keys.pieces()[0].data, keys.size()));
-  }
+  weights.rows = SlotsOf(pull.rows, group);
   for (size_t i = 0; pull.untouched && i < group.chunks.size(); ++i) {
     const HeldWeights::Held held = held_->At(group.chunks[i], weights.to[i].data);
     if (held.place != nullptr && request.life() == 0) request.set_life(held.life);
@@ -127,8 +166,18 @@ TensorRequests::Weights TensorRequests::WeightsOf(const PullTo& pull,
 }
 
 std::optional<PullRequest> TensorRequests::Place(const Weights& weights, const LocalLink* link) {
+  if (link != nullptr && !weights.rows.empty()) {
+    PullRequest placed = weights.request;
+    if (!PlaceRows(weights.rows, *link, placed.mutable_rows())) return std::nullopt;
+    return placed;
+  }
+  if (!weights.rows.empty()) {
+    PullRequest sent = weights.request;
+    for (const SlotOf& slot : weights.rows) sent.add_keys(slot.rows->PackedKeys(slot.slot));
+    return sent;
+  }
   if (link == nullptr || weights.to.empty()) return weights.request;
-  if (weights.request.codecs_size() > 0 || weights.request.keys_size() > 0) return std::nullopt;
+  if (weights.request.codecs_size() > 0) return std::nullopt;
   const auto places = link->Find(weights.to);
   if (!places) return std::nullopt;
   PullRequest placed = weights.request;

@@ -41,6 +41,8 @@ class TensorRequests {
     bool untouched = false;
     // Of tables, by tensor; empty where no rows are pulled.
     absl::Span<const std::shared_ptr<const SlotRows>> rows = {};
+    // Rows come with their optimizer's state, which counts as a part of them.
+    bool with_state = false;
   };
   struct PushFrom {
     Clock clock = 0;
@@ -66,19 +68,27 @@ class TensorRequests {
 
  private:
   using Chunk = LocalLink::Chunk;
+  // A table's slot, and what is pushed or pulled of it; null for other chunks.
+  struct SlotOf {
+    std::shared_ptr<const SlotRows> rows;
+    uint32_t slot = 0;
+  };
   struct Gradients {
     std::vector<WireChunk> chunks;  // with `data` where the encoding is made once
     std::vector<Chunk> from;
+    std::vector<SlotOf> rows;  // by chunk, or none
     bool coded = false;
-    bool rows = false;
   };
   struct Weights {
     PullRequest request;
     std::vector<Chunk> to;
+    std::vector<SlotOf> rows;  // by chunk, or none
   };
 
   template <typename T>
   std::vector<Chunk> ChunksOf(const Router::Group& group, absl::Span<T* const> tensors) const;
+  // Those of the group, all of whose chunks are slots of tables; or none.
+  std::vector<SlotOf> SlotsOf(absl::Span<const std::shared_ptr<const SlotRows>> rows, const Router::Group& group) const;
   Gradients GradientsOf(const PushFrom& push, const Router::Group& group);
   Weights WeightsOf(const PullTo& pull, const Router::Group& group) const;
   Sender SenderBy(const Router::Group& group) const;
@@ -88,6 +98,9 @@ class TensorRequests {
                                               const std::shared_ptr<const void>& owner,
                                               const LocalLink* link, PushHeader* header);
   static std::optional<PullRequest> Place(const Weights& weights, const LocalLink* link);
+  // Names where the link's peer sees the slots' rows; false if they are not all lent.
+  static bool PlaceRows(const std::vector<SlotOf>& slots, const LocalLink& link,
+                        google::protobuf::RepeatedPtrField<LentRows>* places);
 
   const Sender sender_;
   const std::vector<ChunkInfo> chunks_;

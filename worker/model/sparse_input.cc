@@ -12,7 +12,7 @@
 namespace syncline {
 
 absl::StatusOr<std::unique_ptr<SparseInput>> SparseInput::Create(const JobManifest& job, const Device* device,
-                                                                 int max_rows) {
+                                                                 int max_rows, const HostMemory& lent) {
   std::unique_ptr<SparseInput> input(new SparseInput(device));
   input->fields_ = ShapeOfData(job.data()).categories;
   input->dense_ = job.model().input();
@@ -24,7 +24,7 @@ absl::StatusOr<std::unique_ptr<SparseInput>> SparseInput::Create(const JobManife
   for (const SparseFeatures& sparse : job.model().sparse()) {
     SYNCLINE_RETURN_IF_ERROR(input->AddUse(sparse, job, max_rows));
   }
-  SYNCLINE_RETURN_IF_ERROR(input->Allocate(max_rows));
+  SYNCLINE_RETURN_IF_ERROR(input->Allocate(max_rows, lent));
   return input;
 }
 
@@ -47,18 +47,19 @@ absl::Status SparseInput::AddUse(const SparseFeatures& sparse, const JobManifest
   return absl::OkStatus();
 }
 
-absl::StatusOr<SparseInput::Mirror> SparseInput::NewMirror(size_t bytes) const {
+absl::StatusOr<SparseInput::Mirror> SparseInput::NewMirror(size_t bytes, const HostMemory& lent) const {
   Mirror mirror;
-  SYNCLINE_ASSIGN_OR_RETURN(mirror.host, DeviceMemory::Allocate(device_, bytes, DeviceMemory::Place::kHost));
+  const auto memory = lent == nullptr || bytes == 0 ? nullptr : lent(bytes);
+  SYNCLINE_ASSIGN_OR_RETURN(mirror.host, DeviceMemory::AdoptOrAllocate(device_, memory, bytes));
   if (device_->host_memory()) return mirror;
   SYNCLINE_ASSIGN_OR_RETURN(mirror.device, DeviceMemory::Allocate(device_, bytes));
   return mirror;
 }
 
-absl::Status SparseInput::Allocate(int max_rows) {
+absl::Status SparseInput::Allocate(int max_rows, const HostMemory& lent) {
   for (TableRows& table : tables_) {
     const size_t bytes = sizeof(float) * table.most * table.dim;
-    SYNCLINE_ASSIGN_OR_RETURN(table.rows, NewMirror(bytes));
+    SYNCLINE_ASSIGN_OR_RETURN(table.rows, NewMirror(bytes, lent));
     SYNCLINE_ASSIGN_OR_RETURN(table.gradient, NewMirror(bytes));
   }
   for (Use& use : uses_) {

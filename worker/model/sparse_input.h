@@ -2,6 +2,7 @@
 #define SYNCLINE_WORKER_MODEL_SPARSE_INPUT_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -31,9 +32,12 @@ namespace syncline {
 // same bits. Not thread-safe.
 class SparseInput {
  public:
-  // Of a complete job, with tables. `device` must outlive it. Batches have at most `max_rows` rows.
+  // Gives zero-filled host memory, or null where there is none.
+  using HostMemory = std::function<std::shared_ptr<void>(size_t bytes)>;
+  // Of a complete job, with tables. `device` must outlive it. Batches have at most `max_rows` rows. Rows come to memory
+  // that `lent` gives, which may be null.
   static absl::StatusOr<std::unique_ptr<SparseInput>> Create(const JobManifest& job, const Device* device,
-                                                             int max_rows);
+                                                             int max_rows, const HostMemory& lent = nullptr);
 
   // Tables are numbered as in the job.
   size_t tables() const { return tables_.size(); }
@@ -93,8 +97,8 @@ class SparseInput {
 
   explicit SparseInput(const Device* device) : device_(device) {}
   absl::Status AddUse(const SparseFeatures& sparse, const JobManifest& job, int max_rows);
-  absl::Status Allocate(int max_rows);
-  absl::StatusOr<Mirror> NewMirror(size_t bytes) const;
+  absl::Status Allocate(int max_rows, const HostMemory& lent);
+  absl::StatusOr<Mirror> NewMirror(size_t bytes, const HostMemory& lent = nullptr) const;
   absl::Status Upload(const Mirror& mirror, size_t bytes) const;
   // Sorts the places of a use by the keys that are there.
   void SortPlaces(const Use& use);

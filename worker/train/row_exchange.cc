@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/synchronization/notification.h"
+#include "common/memory/shared_blocks.h"
 #include "common/status/status_macros.h"
 #include "common/time/steady_now.h"
 #include "worker/client/await.h"
@@ -17,7 +18,11 @@ struct RowExchange::Pushing {
 
 absl::StatusOr<std::unique_ptr<RowExchange>> RowExchange::Create(Client* client, const Device* device, int max_rows,
                                                                  std::shared_ptr<BusyTime> communication) {
-  SYNCLINE_ASSIGN_OR_RETURN(auto input, SparseInput::Create(client->job(), device, max_rows));
+  // Shards on this host write rows to where they are wanted.
+  SharedBlocks memory(client->job().shared_memory());
+  const auto lent = [&memory](size_t bytes) { return memory.Allocate(bytes); };
+  SYNCLINE_ASSIGN_OR_RETURN(auto input, SparseInput::Create(client->job(), device, max_rows, lent));
+  for (const auto& block : memory.blocks()) client->Lend(block);
   return std::unique_ptr<RowExchange>(new RowExchange(client, std::move(input), std::move(communication)));
 }
 

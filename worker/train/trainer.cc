@@ -415,6 +415,9 @@ void Trainer::NoteTime() {
   progress_.set_total_seconds(absl::ToDoubleSeconds(now - begun_));
   progress_.set_communication_seconds(
       absl::ToDoubleSeconds(communication_->Until(now)));
+  const Client::RowCacheCounts cache = options_.client->row_cache();
+  progress_.set_cached_rows_wanted(cache.wanted);
+  progress_.set_cached_rows_found(cache.found);
 }
 
 absl::StatusOr<BatchResult> Trainer::Measure(uint64_t begin, const Batch& batch) {

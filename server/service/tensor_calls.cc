@@ -6,7 +6,6 @@
 #include "common/table/packed_keys.h"
 #include "common/tensor/buffer.h"
 #include "common/wire/message.h"
-#include "server/service/hand_over_message.h"
 #include "server/service/lent_rows.h"
 #include "server/service/request_checks.h"
 

@@ -1,4 +1,4 @@
-// syncline-ps: a parameter-server shard.
+// syncline-ps: a parameter-server shard, or a server of checkpoints.
 
 #include <string.h>
 
@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "common/daemon/daemon.h"
 #include "common/status/status_macros.h"
+#include "server/read_only_server.h"
 #include "server/shard_server.h"
 #include "spdlog/spdlog.h"
 
@@ -32,14 +33,43 @@ ABSL_FLAG(std::string, table_folder, "",
           "process.");
 ABSL_FLAG(absl::Duration, drain_patience, absl::Minutes(10),
           "How long a shard that is told to stop (SIGTERM) waits for others to take its chunks.");
+ABSL_FLAG(bool, read_only, false,
+          "Serve the newest checkpoint of --checkpoints, without a coordinator and to whoever asks.");
+ABSL_FLAG(std::string, checkpoints, "", "read_only: the folder in which checkpoints lie. Required.");
+ABSL_FLAG(std::string, serve_part, "0/1",
+          "read_only: which part to serve, I/N with I from 0: of N servers each holds its part of all weights.");
+ABSL_FLAG(absl::Duration, poll, absl::Seconds(2),
+          "read_only: how often to look for a newer checkpoint, 10ms to 1h.");
 
 namespace {
 
 constexpr char kUsage[] =
     "A parameter-server shard: holds its part of a model's weights and applies gradients.\n"
-    "  syncline-ps --coordinator=HOST:PORT [--listen=HOST:PORT] [--flagfile=FILE]";
+    "  syncline-ps --coordinator=HOST:PORT [--listen=HOST:PORT] [--flagfile=FILE]\n"
+    "or a server of checkpoints, for whoever only reads:\n"
+    "  syncline-ps --read_only --checkpoints=DIR [--serve_part=I/N] [--listen=HOST:PORT]";
 
-absl::Status Run(const syncline::DaemonOptions& daemon) {
+absl::Status ServeCheckpoints(const syncline::DaemonOptions& daemon) {
+  syncline::ReadOnlyServer::Options options;
+  options.listen = daemon.listen;
+  options.http_port = daemon.http_port;
+  options.security = daemon.security;
+  options.io_threads = absl::GetFlag(FLAGS_io_threads);
+  options.checkpoints = absl::GetFlag(FLAGS_checkpoints);
+  options.interval = absl::GetFlag(FLAGS_poll);
+  SYNCLINE_ASSIGN_OR_RETURN(options.part, syncline::ParseServePart(absl::GetFlag(FLAGS_serve_part)));
+  if (!absl::GetFlag(FLAGS_coordinator).empty()) {
+    return absl::InvalidArgumentError("--coordinator: a --read_only server is in no cluster; give one of them");
+  }
+  SYNCLINE_ASSIGN_OR_RETURN(const auto server, syncline::ReadOnlyServer::Start(options));
+  SYNCLINE_RETURN_IF_ERROR(
+      syncline::WritePortFile(daemon.port_file, server->address(), server->http_address()));
+  spdlog::info("listening on {}, serving part {}/{}", server->address(), options.part.index, options.part.count);
+  spdlog::info("{}: leaving", strsignal(syncline::WaitForSignal()));
+  return absl::OkStatus();
+}
+
+absl::Status ServeShard(const syncline::DaemonOptions& daemon) {
   syncline::ShardServer::Options options;
   options.listen = daemon.listen;
   options.http_port = daemon.http_port;
@@ -68,6 +98,10 @@ absl::Status Run(const syncline::DaemonOptions& daemon) {
   const absl::Status drained = server->Drain(absl::GetFlag(FLAGS_drain_patience));
   if (!drained.ok()) spdlog::warn("not drained: {}", std::string(drained.message()));
   return absl::OkStatus();
+}
+
+absl::Status Run(const syncline::DaemonOptions& daemon) {
+  return absl::GetFlag(FLAGS_read_only) ? ServeCheckpoints(daemon) : ServeShard(daemon);
 }
 
 }  // namespace

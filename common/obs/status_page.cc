@@ -61,8 +61,8 @@ class StatusPageImpl final : public StatusPage {
         health_([] { return std::make_pair(200, std::string("ok\n")); }),
         ready_([this] {
           const std::string reason = options_.not_ready ? options_.not_ready() : "";
-          return reason.empty() ? std::make_pair(200, std::string("ready\n"))
-                                : std::make_pair(503, reason + "\n");
+          if (!reason.empty()) return std::make_pair(503, reason + "\n");
+          return std::make_pair(200, options_.ready ? absl::StrCat("ready: ", options_.ready(), "\n") : "ready\n");
         }),
         server_({"listening_ports", options_.listen, "num_threads", "2"}) {
     server_.addHandler("/metrics", metrics_);

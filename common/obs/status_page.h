@@ -32,6 +32,8 @@ class StatusPage {
     std::function<std::vector<Metric>()> metrics;
     // Empty when ready, else why not.
     std::function<std::string()> not_ready;
+    // What /readyz says beside "ready". May be null.
+    std::function<std::string()> ready;
   };
 
   // UNAVAILABLE naming --http_port when the port is in use.

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/cluster/shard_map.h"
+#include "common/cluster/tables.h"
 #include "common/codec/tensor_codecs.h"
 #include "common/memory/local_link.h"
 #include "common/rpc/call.h"
@@ -75,7 +76,13 @@ Sender ClientImpl::MakeSender() const {
   return sender;
 }
 
+absl::Status ClientImpl::CheckTrains() const {
+  if (!reads_only()) return absl::OkStatus();
+  return absl::FailedPreconditionError("this client reads checkpoints that are served, and takes part in no training");
+}
+
 absl::Status ClientImpl::CreateTensors(absl::Span<const TensorSpec> dense) {
+  SYNCLINE_RETURN_IF_ERROR(CheckTrains());
   std::vector<TensorSpec> tensors(dense.begin(), dense.end());
   SYNCLINE_ASSIGN_OR_RETURN(auto codecs, CodecsOf(job(), tensors));
   for (const Table& table : job().tables()) {
@@ -91,7 +98,13 @@ absl::Status ClientImpl::CreateTensors(absl::Span<const TensorSpec> dense) {
       options_, absl::InfiniteFuture(), CoordinatorName(), coordinator_.get(),
       &Coordinator::Stub::CreateTensors, request, 2 * kCallTimeout);
   SYNCLINE_RETURN_IF_ERROR(reply.status());
-  SYNCLINE_RETURN_IF_ERROR(ValidateShardMap(reply->map()));
+  tensors_ = std::move(tensors);
+  return StartRoutes(reply->map(), std::move(codecs));
+}
+
+absl::Status ClientImpl::StartRoutes(const ShardMap& map, std::vector<TensorCodecs> codecs) {
+  SYNCLINE_RETURN_IF_ERROR(ValidateShardMap(map));
+  if (tensors_.empty()) tensors_.assign(map.tensors().begin(), map.tensors().end());
   for (int i = 0; i < IoThreads(options_); ++i) {
     queues_.push_back(std::make_unique<grpc::CompletionQueue>());
     loops_.push_back(std::make_unique<CompletionLoop>(queues_.back().get()));
@@ -117,11 +130,14 @@ absl::Status ClientImpl::CreateTensors(absl::Span<const TensorSpec> dense) {
   routes.installing = [this](const auto& newest) { GiveUpLost(newest); };
   routes.installed = [this](const auto& newest, const auto& before) { Installed(newest, before); };
   routes_ = std::make_unique<RouteTable>(std::move(routes));
-  SYNCLINE_RETURN_IF_ERROR(routes_->Start(reply->map()));
+  SYNCLINE_RETURN_IF_ERROR(routes_->Start(map));
   first_ = routes_->For(0);
-  for (size_t t = dense.size(); t < tensors.size(); ++t) table_tensors_.push_back(t);
-  for (size_t t = 0; t < dense.size(); ++t) {
-    if (!options_.holds || options_.holds(tensors[t].name())) held_tensors_.push_back(t);
+  for (size_t t = 0; t < tensors_.size(); ++t) {
+    if (IsTable(tensors_[t])) {
+      table_tensors_.push_back(t);
+    } else if (!options_.holds || options_.holds(tensors_[t].name())) {
+      held_tensors_.push_back(t);
+    }
   }
   routed_ = true;
   const std::vector<ChunkInfo>& chunks = first_->router.chunks();
@@ -213,6 +229,7 @@ int ClientImpl::shards_on_this_host() const {
 }
 
 absl::StatusOr<LeaseReply> ClientImpl::Lease(uint64_t samples, Clock from_clock, Clock committed) {
+  SYNCLINE_RETURN_IF_ERROR(CheckTrains());
   LeaseRequest request;
   request.set_rank(rank());
   request.set_incarnation(incarnation());
@@ -225,6 +242,7 @@ absl::StatusOr<LeaseReply> ClientImpl::Lease(uint64_t samples, Clock from_clock,
 }
 
 absl::Status ClientImpl::Leave(Clock clock, const WorkerProgress& progress) {
+  SYNCLINE_RETURN_IF_ERROR(CheckTrains());
   // Nobody else could push it again.
   if (replays() && routed_) AwaitSafe(clock);
   LeaveWorkerRequest request;

@@ -96,6 +96,12 @@ class Client {
   static absl::StatusOr<std::unique_ptr<Client>> ConnectAs(const ClientOptions& options, Rank rank,
                                                            Incarnation incarnation,
                                                            const JobManifest& job);
+  // Reads what servers of checkpoints serve (syncline-ps --read_only), in no cluster: `servers` are their addresses,
+  // those of all parts; of several with the same part one is taken. Tensors and tables are the checkpoint's; pulls are
+  // made as by an observer, and their outcome's clock is the checkpoint's step, the highest where servers are at
+  // several. Nothing else is accepted. Waits until every part answers, at most the deadline. docs/serving.md.
+  static absl::StatusOr<std::unique_ptr<Client>> ConnectToServers(const ClientOptions& options,
+                                                                  absl::Span<const std::string> servers);
   // A name for a worker that was not given one: its host and process.
   static std::string DefaultName();
   // What the job is, without joining. Waits likewise.
@@ -105,10 +111,13 @@ class Client {
 
   virtual Rank rank() const = 0;
   virtual Incarnation incarnation() const = 0;
+  // Of ConnectToServers: its tables alone.
   virtual const JobManifest& job() const = 0;
+  // Those declared, dense ones as pulls count them, and then the job's tables.
+  virtual std::vector<TensorSpec> tensors() const { return {}; }
 
-  // Declares the model's tensors, and after them the job's tables, the same in every worker. Blocks until all shards hold them; may
-  // wait for shards as long as they take to come.
+  // Declares the model's tensors, and after them the job's tables, the same in every worker. Blocks until all shards
+  // hold them; may wait for shards as long as they take to come.
   virtual absl::Status CreateTensors(absl::Span<const TensorSpec> tensors) = 0;
 
   // Lends `memory` to the shards that run on this host, from CreateTensors on; what is lent after that counts

@@ -54,7 +54,7 @@ void ClientImpl::PullRows(Clock clock, absl::Span<const RowPull> pulls, PullDone
     for (const uint32_t place : cached.places) cached.keys.push_back(pull.keys[place]);
     cached.rows.resize(cached.keys.size() * cache->width());
   }
-  if (fetches->cached.empty()) return FetchRows(clock, false, pulls, false, std::move(done));
+  if (fetches->cached.empty()) return FetchRows(clock, reads_only(), pulls, false, std::move(done));
   for (CachedPull& cached : fetches->cached) {
     if (!cached.keys.empty()) missing.push_back({cached.asked.table, cached.keys, cached.rows.data()});
   }

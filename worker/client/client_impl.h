@@ -35,7 +35,8 @@
 namespace syncline {
 
 // What is said to the coordinator, and the ways to the shards, are in client.cc; pulls, pushes and commits in
-// client_steps.cc, of rows in client_rows.cc and client_cache.cc, and what is said again when a shard is lost in client_replay.cc.
+// client_steps.cc, of rows in client_rows.cc and client_cache.cc, and what is said again when a shard is lost in
+// client_replay.cc. One that reads checkpoints (client_serving.cc) has no coordinator.
 class ClientImpl final : public Client {
  public:
   ClientImpl(ClientOptions options, std::unique_ptr<Coordinator::Stub> coordinator,
@@ -56,11 +57,14 @@ class ClientImpl final : public Client {
   const JobManifest& job() const override { return joined_.job(); }
 
   absl::Status CreateTensors(absl::Span<const TensorSpec> tensors) override;
+  std::vector<TensorSpec> tensors() const override { return tensors_; }
+  // Goes by `map` from now on. `codecs`: by tensor.
+  absl::Status StartRoutes(const ShardMap& map, std::vector<TensorCodecs> codecs);
   void Lend(std::shared_ptr<const SharedMemory> memory) override;
   int shards_on_this_host() const override;
   int shards() const override { return static_cast<int>(routes_->newest()->shards.size()); }
   void Pull(Clock clock, const Destination& to, PullDone done) override {
-    PullAll(clock, false, to, std::move(done));
+    PullAll(clock, reads_only(), to, std::move(done));
   }
   void Observe(const Destination& to, Done done) override {
     PullAll(0, true, to, [done = std::move(done)](auto outcome) { done(outcome.status()); });
@@ -80,7 +84,7 @@ class ClientImpl final : public Client {
   }
   void PullChunks(Clock clock, absl::Span<const uint32_t> chunks, const Destination& to,
                   PullDone done) override {
-    PullSome(clock, false, chunks, to, std::move(done));
+    PullSome(clock, reads_only(), chunks, to, std::move(done));
   }
   void PushChunks(Clock clock, absl::Span<const uint32_t> chunks, absl::Span<const float* const> tensors,
                   Done done) override;
@@ -114,6 +118,9 @@ class ClientImpl final : public Client {
   // Of lent memory one message may name this much: enough for a shard to spread over its cores, and not
   // too much for the network if the link ends.
   static constexpr size_t kLentBytes = size_t{32} << 20;
+  bool reads_only() const { return coordinator_ == nullptr; }
+  // FAILED_PRECONDITION for who only reads.
+  absl::Status CheckTrains() const;
   Sender MakeSender() const;
   absl::Time Deadline() const { return SteadyNow() + options_.deadline; }
   std::string CoordinatorName() const {
@@ -241,7 +248,8 @@ class ClientImpl final : public Client {
   int replays_ ABSL_GUARDED_BY(mu_) = 0;  // under way
   std::vector<std::function<void()>> after_replays_ ABSL_GUARDED_BY(mu_);
   std::atomic<bool> routed_{false};
-  // Set by CreateTensors, before anything else looks at them.
+  // Set by StartRoutes, before anything else looks at them.
+  std::vector<TensorSpec> tensors_;
   std::unique_ptr<RouteTable> routes_;
   RouteTable::Ptr first_;  // what is the same by all maps is looked up here
   std::vector<size_t> held_tensors_;   // dense ones, as the caller counts them

@@ -74,7 +74,7 @@ absl::StatusOr<int> RunDrain(const ClusterOptions& options, const std::string& s
   return 0;
 }
 
-absl::StatusOr<int> RunExport(const std::string& checkpoint, const std::string& to) {
+absl::StatusOr<int> RunExport(const std::string& checkpoint, const std::string& to, uint32_t parts) {
   if (checkpoint.empty()) return NoCheckpoint();
   if (to.empty()) return absl::InvalidArgumentError("--to is missing: name the file to write");
   FileSystem& files = PosixFileSystem();
@@ -82,8 +82,12 @@ absl::StatusOr<int> RunExport(const std::string& checkpoint, const std::string& 
   if (!files.Exists(checkpoint + "/MANIFEST.json")) {
     SYNCLINE_ASSIGN_OR_RETURN(folder, LatestCheckpoint(files, checkpoint));
   }
-  SYNCLINE_RETURN_IF_ERROR(ExportCheckpoint(files, folder, to));
-  std::printf("%s holds the weights of %s\n", to.c_str(), folder.c_str());
+  SYNCLINE_ASSIGN_OR_RETURN(const std::vector<std::string> written, ExportCheckpoint(files, folder, to, parts));
+  if (written.size() == 1) {
+    std::printf("%s holds the weights of %s\n", written[0].c_str(), folder.c_str());
+  } else {
+    std::printf("%s to %s hold the weights of %s\n", written.front().c_str(), written.back().c_str(), folder.c_str());
+  }
   return 0;
 }
 

@@ -51,8 +51,24 @@ absl::StatusOr<int> RunScale(const ClusterOptions& options,
 absl::StatusOr<int> RunApply(const ClusterOptions& options, const std::string& file,
                              const std::vector<FieldOverride>& overrides, bool wait);
 
-// `checkpoint`: a checkpoint's folder, or one that holds several, of which the newest is taken.
-absl::StatusOr<int> RunExport(const std::string& checkpoint, const std::string& to);
+// What is pulled of what servers of checkpoints serve (syncline-ps --read_only).
+struct PullOptions {
+  std::string servers;  // host:port, between commas: of all parts
+  // Rows of a table under some keys, between commas: a number, or FIELD=VALUE for the key that data readers make of it.
+  std::string table;
+  std::string keys;
+  // Or a tensor.
+  std::string tensor;
+  bool json = false;
+  absl::Duration patience;
+  SecurityOptions security;
+};
+// Prints them as text, "KEY NUMBER ..." a line, or as JSON.
+absl::StatusOr<int> RunPull(const PullOptions& options);
+
+// `checkpoint`: a checkpoint's folder, or one that holds several, of which the newest is taken. `parts`: files to
+// write, 0: one for each of its shards.
+absl::StatusOr<int> RunExport(const std::string& checkpoint, const std::string& to, uint32_t parts);
 
 // A line for each checkpoint in the folder, or of the one that it is; exit code 1 if one is damaged.
 absl::StatusOr<int> RunVerify(const std::string& checkpoint);

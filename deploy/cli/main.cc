@@ -28,11 +28,18 @@ ABSL_FLAG(uint64_t, table_memory, 0,
 ABSL_FLAG(std::string, coordinator, "", "host:port of the coordinator of a running cluster.");
 ABSL_FLAG(absl::Duration, interval, absl::Seconds(1), "top: time between two tables, 100ms to 1h.");
 ABSL_FLAG(uint64_t, count, 0, "top: how many tables; 0: until the job is finished.");
-ABSL_FLAG(bool, json, false, "status: print JSON.");
+ABSL_FLAG(bool, json, false, "status, pull: print JSON.");
+ABSL_FLAG(std::string, servers, "", "pull: host:port of servers of checkpoints, of all parts, between commas.");
+ABSL_FLAG(std::string, table, "", "pull: the table whose rows to print.");
+ABSL_FLAG(std::string, keys, "", "pull: keys of rows, between commas: numbers, or FIELD=VALUE for a category's.");
+ABSL_FLAG(std::string, tensor, "", "pull: the tensor to print, in place of rows.");
+ABSL_FLAG(absl::Duration, patience, absl::Seconds(10), "pull: how long to wait for servers that are away.");
 ABSL_FLAG(bool, wait, true, "apply, scale: show how it goes until it is done.");
 ABSL_FLAG(std::string, shard, "", "drain: host:port of the only shard to go.");
 ABSL_FLAG(std::string, checkpoint, "", "export, verify: a checkpoint's folder, or one that holds several.");
 ABSL_FLAG(std::string, to, "", "export: the safetensors file to write.");
+ABSL_FLAG(uint32_t, parts, 1,
+          "export: files to write, FILE-00001-of-N and so on, each held in memory in turn; 0: one for each shard.");
 ABSL_FLAG(std::string, tls_cert, "", "Your certificate chain, PEM, where the cluster uses TLS.");
 ABSL_FLAG(std::string, tls_key, "", "The private key of --tls_cert, PEM.");
 ABSL_FLAG(std::string, tls_ca, "", "The authority that signs all members' certificates, PEM.");
@@ -57,8 +64,11 @@ constexpr char kUsage[] =
     "      the same by number; 0 takes in all that come\n"
     "  syncline drain --coordinator=HOST:PORT [--shard=HOST:PORT]\n"
     "      ends the job at a step, with a last checkpoint; or lets one shard go, and the job goes on\n"
-    "  syncline export --checkpoint=DIR --to=FILE\n"
-    "      the weights of a checkpoint as one safetensors file\n"
+    "  syncline export --checkpoint=DIR --to=FILE [--parts=N]\n"
+    "      the weights of a checkpoint as one safetensors file, or N\n"
+    "  syncline pull --servers=HOST:PORT,... --table=NAME --keys=1,2,FIELD=VALUE [--json]\n"
+    "  syncline pull --servers=HOST:PORT,... --tensor=NAME [--json]\n"
+    "      prints weights that are served (syncline-ps --read_only)\n"
     "  syncline verify --checkpoint=DIR\n"
     "      reads all of a checkpoint, or of every one in a folder, and says whether it is whole\n\n"
     "  syncline --helpfull lists all flags.\n";
@@ -116,12 +126,17 @@ absl::StatusOr<int> Run(const std::string& command) {
                               absl::GetFlag(FLAGS_wait));
   }
   if (command == "export") {
-    return syncline::RunExport(absl::GetFlag(FLAGS_checkpoint), absl::GetFlag(FLAGS_to));
+    return syncline::RunExport(absl::GetFlag(FLAGS_checkpoint), absl::GetFlag(FLAGS_to), absl::GetFlag(FLAGS_parts));
+  }
+  if (command == "pull") {
+    return syncline::RunPull({absl::GetFlag(FLAGS_servers), absl::GetFlag(FLAGS_table), absl::GetFlag(FLAGS_keys),
+                              absl::GetFlag(FLAGS_tensor), absl::GetFlag(FLAGS_json), absl::GetFlag(FLAGS_patience),
+                              cluster.security});
   }
   if (command == "verify") return syncline::RunVerify(absl::GetFlag(FLAGS_checkpoint));
   return absl::InvalidArgumentError(
       absl::StrCat("\"", command, "\" is no command; there are local, compare, status, top, apply, scale, "
-                   "checkpoint, drain, export and verify"));
+                   "checkpoint, drain, export, pull and verify"));
 }
 
 }  // namespace

@@ -85,9 +85,14 @@ struct VerifiedCheckpoint {
 // checkpoints wrote too, and every chunk can be put together from them.
 absl::StatusOr<VerifiedCheckpoint> VerifyCheckpoint(FileSystem& files, const std::string& folder);
 
-// Puts the weights of a checkpoint together in one safetensors file: a tensor each, whole, under
-// its own name. Durable when it returns. Holds a chunk or a table's slot in memory at a time, and the tables' keys.
-absl::Status ExportCheckpoint(FileSystem& files, const std::string& folder, const std::string& to);
+// Puts the weights of a checkpoint together as safetensors: a tensor each, whole, under its own name; of a table the
+// keys and rows. In `parts` files, 0: as many as shards wrote it; a dense tensor is in one of them, a table's rows are
+// in all. Holds a chunk or a slot in memory at a time, and the keys of a part. Each file is whole when it has its name;
+// all are durable when it returns. Returns their names.
+absl::StatusOr<std::vector<std::string>> ExportCheckpoint(FileSystem& files, const std::string& folder,
+                                                          const std::string& to, uint32_t parts = 1);
+// `to` for a single part; else, of part 0 of 3, "weights-00001-of-00003.safetensors".
+std::string ExportedFile(const std::string& to, uint32_t part, uint32_t parts);
 
 }  // namespace syncline
 

@@ -288,7 +288,7 @@ TEST(CheckpointReaderTest, AnIndependentParserReadsTheExport) {
   const std::string directory = TempFolder("export");
   SYNCLINE_ASSERT_OK_AND_ASSIGN(const std::string folder, WriteSample(files, directory, 2, 42));
   const std::string to = directory + "/model.safetensors";
-  SYNCLINE_ASSERT_OK(ExportCheckpoint(files, folder, to));
+  SYNCLINE_ASSERT_OK(ExportCheckpoint(files, folder, to).status());
   const std::string script = directory + "/read.py";
   SYNCLINE_ASSERT_OK(WriteFileAtomically(files, script, kPython));
   EXPECT_EQ(std::system(("python3 '" + script + "' '" + to + "'").c_str()), 0);

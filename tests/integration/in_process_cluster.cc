@@ -154,7 +154,7 @@ absl::StatusOr<Weights> CheckpointWeights(const std::string& directory) {
   FileSystem& files = PosixFileSystem();
   SYNCLINE_ASSIGN_OR_RETURN(const std::string folder, LatestCheckpoint(files, directory));
   const std::string file = directory + "/export.safetensors";
-  SYNCLINE_RETURN_IF_ERROR(ExportCheckpoint(files, folder, file));
+  SYNCLINE_RETURN_IF_ERROR(ExportCheckpoint(files, folder, file).status());
   SYNCLINE_ASSIGN_OR_RETURN(const auto reader, SafetensorsReader::Open(files, file));
   Weights weights;
   for (const SafetensorsTensor& tensor : reader->tensors()) {

@@ -66,6 +66,7 @@ absl::StatusOr<std::vector<DataColumn>> ParseColumns(absl::string_view text) {
 
 DataShape ShapeOfData(const Data& data) {
   if (data.format() == CRITEO) return {true, kCriteoFloats, kCriteoCategories};
+  if (data.format() == LIBSVM && data.entry_keys() > 0) return {true, 0, data.entry_keys()};
   if (data.format() != CSV || data.columns().empty()) return {};
   const auto columns = ParseColumns(data.columns());
   if (!columns.ok()) return {};

@@ -20,7 +20,7 @@ struct DataColumn {
 // Reads "label, skip, float, origin=category": exactly one label. InvalidArgument says what is accepted.
 absl::StatusOr<std::vector<DataColumn>> ParseColumns(absl::string_view text);
 
-// What a sample has where the format or data.columns says it, and not the model; otherwise, and where
+// What a sample has where the format, data.columns or data.entry_keys says it, and not the model; otherwise, and where
 // data.columns can't be read, known is false.
 struct DataShape {
   bool known = false;

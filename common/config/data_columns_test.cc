@@ -47,6 +47,12 @@ TEST(DataColumnsTest, CountsWhatASampleHas) {
   data.set_format(CRITEO);
   EXPECT_EQ(ShapeOfData(data).floats, 13u);
   EXPECT_EQ(ShapeOfData(data).categories, 26u);
+  data.set_format(LIBSVM);
+  EXPECT_FALSE(ShapeOfData(data).known);
+  data.set_entry_keys(30);
+  EXPECT_TRUE(ShapeOfData(data).known);
+  EXPECT_EQ(ShapeOfData(data).floats, 0u);
+  EXPECT_EQ(ShapeOfData(data).categories, 30u);
 }
 
 TEST(DataColumnsTest, ReadsFields) {

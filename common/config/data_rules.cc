@@ -47,6 +47,16 @@ void CheckColumns(const Data& data, FieldLog* log) {
   }
 }
 
+// What is kept in a file and shuffled in parts.
+void CheckShuffle(const Data& data, FieldLog* log) {
+  const bool lines = data.format() == CSV || data.format() == LIBSVM || data.format() == CRITEO;
+  CheckBelongs(data.shuffle_buffer() > 0, lines, "data.shuffle_buffer", "csv, libsvm and criteo", log);
+  if (!data.scratch().empty() && data.shuffle_buffer() == 0) {
+    log->AddProblem("data.scratch",
+                    "needs data.shuffle_buffer, without which samples are kept in memory; set it or take this out");
+  }
+}
+
 void CheckInput(const JobManifest& job, FieldLog* log) {
   const DataShape shape = ShapeOfData(job.data());
   if (!shape.known || job.model().input() == shape.floats) return;
@@ -63,6 +73,7 @@ void CheckData(const JobManifest& job, FieldLog* log) {
   }
   CheckDataFiles(data, log);
   CheckColumns(data, log);
+  CheckShuffle(data, log);
   CheckInput(job, log);
   const bool csv = data.format() == CSV;
   CheckBelongs(data.has_label_column(), csv, "data.label_column", "csv", log);
@@ -73,6 +84,7 @@ void CheckData(const JobManifest& job, FieldLog* log) {
                "data.test_fraction", "csv, libsvm, text and criteo", log);
   CheckBelongs(data.has_columns(), csv, "data.columns", "csv", log);
   CheckBelongs(data.has_label_above(), csv, "data.label_above", "csv", log);
+  CheckBelongs(data.entry_keys() > 0, data.format() == LIBSVM, "data.entry_keys", "libsvm", log);
   CheckBelongs(data.has_samples(), data.format() == RANDOM_LINEAR, "data.samples", "random_linear",
                log);
   if (data.format() == RANDOM_LINEAR && !data.has_samples()) {

@@ -25,7 +25,8 @@ constexpr ManifestField kFields[] = {
      "Names the job in logs, metrics and checkpoints: 1 to 63 of a-z, 0-9 and -."},
 
     {"model.input", nullptr, In(0, kMaxWidth), false,
-     "Features of one sample, e.g. 784 for images of 28 x 28. Default what data.format criteo or data.columns says."},
+     "Features of one sample, e.g. 784 for images of 28 x 28. Default what data.format criteo, data.columns or "
+     "data.entry_keys says."},
     {"model.layers", nullptr, Any(), false,
      "Layers in order from the input, as a YAML list: [linear: {units: 512}, relu, ...]. Kinds: "
      "linear, relu, gelu, tanh, sigmoid, dropout, layer_norm, embedding, attention, residual, parallel, sum, "
@@ -83,6 +84,14 @@ constexpr ManifestField kFields[] = {
      "Default: all are floats but label_column."},
     {"data.label_above", nullptr, Any(), false,
      "csv with columns: the label is 1 if the column is above this, otherwise 0."},
+    {"data.shuffle_buffer", nullptr, In(0, 4294967295.0), false,
+     "csv, libsvm, criteo: samples shuffled together; workers then keep their samples in a file in data.scratch. "
+     "Default 0: all, in memory."},
+    {"data.scratch", nullptr, Any(), true,
+     "With data.shuffle_buffer: the folder of that file, on a disk of each worker's own. Default $TMPDIR or "
+     "/var/tmp."},
+    {"data.entry_keys", nullptr, In(0, 4096), false,
+     "libsvm: entries are keys of rows in place of features, at most so many a line. Default 0: features."},
 
     {"batch_size", "128", In(1, 1 << 20), false, "Samples per worker and step."},
     {"epochs", "1", In(1, 1e6), false, "Passes over the training data."},

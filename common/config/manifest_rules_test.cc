@@ -185,6 +185,10 @@ TEST(ManifestRulesTest, ChecksTables) {
       {"data.separator: \"ab\" is not one", [&](JobManifest* j) { csv(j)->set_separator("ab"); }},
       {"data.separator: \"\" is not one", [&](JobManifest* j) { csv(j)->set_separator(""); }},
       {"data.separator: \"7\" is not one", [&](JobManifest* j) { csv(j)->set_separator("7"); }},
+      {"data.scratch: needs data.shuffle_buffer", [&](JobManifest* j) { csv(j)->set_scratch("/var/tmp"); }},
+      {"data.shuffle_buffer: is only for data.format csv, libsvm and criteo",
+       [&](JobManifest* j) { j->mutable_data()->set_shuffle_buffer(7); }},
+      {"data.entry_keys: is only for data.format libsvm", [&](JobManifest* j) { csv(j)->set_entry_keys(7); }},
       {"data.test_fraction: data.test is held out already",
        [&](JobManifest* j) {
          csv(j)->set_test("t");

@@ -224,7 +224,7 @@ void Train(const JobManifest& manifest) {
   Job job(manifest);
   const auto loader = job.Loader(data.train), held_out = job.Loader(data.test);
   const uint32_t samples = static_cast<uint32_t>(data.train->size()), batch = manifest.batch_size();
-  EpochOrder order(samples, manifest.seed());
+  EpochOrder order(samples, manifest.seed(), manifest.data().shuffle_buffer());
   double seconds = 0;
   for (uint32_t epoch = 0; epoch < manifest.epochs(); ++epoch) {
     seconds += Seconds([&] {

@@ -39,7 +39,7 @@ void Train(const JobManifest& job, uint64_t epochs) {
   for (const ParameterSpec& p : parameters) state.emplace_back(p.size(), rule->initial_state(0));
 
   const uint32_t samples = static_cast<uint32_t>(data.train->size());
-  EpochOrder order(samples, job.seed());
+  EpochOrder order(samples, job.seed(), job.data().shuffle_buffer());
   uint64_t step = 0;
   const double taken = Seconds([&] {
     for (uint64_t epoch = 0; epoch < epochs; ++epoch) {

@@ -46,7 +46,7 @@ absl::StatusOr<std::unique_ptr<AllReduceMember>> AllReduceMember::Create(const O
 absl::Status AllReduceMember::Build() {
   const JobManifest& job = options_.job;
   SYNCLINE_ASSIGN_OR_RETURN(data_, LoadTrainingData(job));
-  order_.emplace(static_cast<uint32_t>(data_.train->size()), job.seed());
+  order_.emplace(static_cast<uint32_t>(data_.train->size()), job.seed(), job.data().shuffle_buffer());
   const int batch = static_cast<int>(job.batch_size());
   const auto memory = [this](size_t bytes) { return options_.team->memory()->Allocate(bytes); };
   SYNCLINE_ASSIGN_OR_RETURN(network_, Network::Create(job.model(), options_.device, batch, job.seed(), memory));

@@ -20,10 +20,11 @@
 namespace syncline {
 
 // Reads files one after the other, packed or not. A number x becomes log(1 + max(x, 0)), as in DLRM (Naumov et al.
-// 2019), 0 where it is missing; the keys of category i, from 1, are those of the field "Ci". 264 bytes a sample.
+// 2019), 0 where it is missing; the keys of category i, from 1, are those of the field "Ci". 264 bytes a sample, in
+// `scratch` as SampleTable says.
 // Errors name file, line, column and what is accepted.
 absl::StatusOr<std::unique_ptr<Dataset>> ReadCriteo(const std::vector<std::string>& paths, FeatureScale scale,
-                                                    const LabelRule& rule);
+                                                    const LabelRule& rule, const std::string& scratch = "");
 
 }  // namespace syncline
 

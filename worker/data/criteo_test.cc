@@ -57,7 +57,8 @@ TEST(CriteoTest, RefusesBadLines) {
   EXPECT_THAT(Read({Line("2")}), Refused("day_0.tsv:1:1: the label is \"2\", not 0 (or -1) or 1"));
   EXPECT_THAT(Read({Line("1"), Line("1", {{3, "1.5"}})}),
               Refused("day_1.tsv:1:7: number 3 is \"1.5\", not a whole number or nothing"));
-  EXPECT_THAT(Read({Line("1") + "1\t2\n"}), Refused("day_0.tsv:2:1: the line has 2 columns between tabs, not 40"));
+  EXPECT_THAT(Read({Line("1") + "1\t2\n"}),
+              Refused("day_0.tsv:2:1: the row has 2 columns, not 40: the label, 13 numbers"));
   EXPECT_THAT(Read({Line("1\t1")}), Refused("has 41 columns"));
   EXPECT_THAT(Read({"\n\n"}), Refused("the file holds no samples"));
 }

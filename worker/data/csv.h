@@ -10,6 +10,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "worker/data/dataset.h"
@@ -24,11 +25,13 @@ struct CsvOptions {
   char separator = ',';
   FeatureScale scale = {};
   LabelRule rule = {};
+  // See SampleTable.
+  std::string scratch = "";
 };
 
-// Reads a table, gzipped or not. Errors name file, line, column and what is accepted: a row of
-// another length, what is no finite number, a label the model has no output for.
-absl::StatusOr<std::unique_ptr<Dataset>> ReadCsv(const std::string& path,
+// Reads files one after the other, packed or not; with a header, each has one. Errors name file, line, column and what
+// is accepted: a row of another length, what is no finite number, a label the model has no output for.
+absl::StatusOr<std::unique_ptr<Dataset>> ReadCsv(const std::vector<std::string>& paths,
                                                  const CsvOptions& options);
 
 }  // namespace syncline

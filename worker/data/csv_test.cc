@@ -23,7 +23,7 @@ auto Refused(const char* what) {
 
 absl::StatusOr<std::unique_ptr<Dataset>> Read(const std::string& text,
                                               const CsvOptions& options = Options()) {
-  return ReadCsv(TestFile("t.csv", text), options);
+  return ReadCsv({TestFile("t.csv", text)}, options);
 }
 
 TEST(CsvTest, ReadsRows) {

@@ -12,22 +12,15 @@ void LabelledDataset::CopyTargets(absl::Span<const uint32_t> samples, float* to)
   for (const uint32_t sample : samples) *to++ = labels_[sample];
 }
 
-DenseDataset::DenseDataset(std::vector<float> values, size_t features, std::vector<float> labels,
-                           FeatureScale scale)
-    : LabelledDataset(std::move(labels)), values_(std::move(values)), features_(features) {
-  if (scale.mean == 0 && scale.std == 1) return;
-  for (float& value : values_) value = static_cast<float>((value - scale.mean) / scale.std);
-}
-
 void DenseDataset::CopyFeatures(absl::Span<const uint32_t> samples, float* to) const {
   for (const uint32_t sample : samples) {
-    to = std::copy_n(values_.data() + sample * features_, features_, to);
+    to = std::copy_n(values_.At(sample * features_), features_, to);
   }
 }
 
 void KeyedDataset::CopyKeys(absl::Span<const uint32_t> samples, uint64_t* to) const {
   for (const uint32_t sample : samples) {
-    to = std::copy_n(keys_.data() + sample * fields_, fields_, to);
+    to = std::copy_n(keys_.At(sample * fields_), fields_, to);
   }
 }
 

@@ -8,10 +8,11 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "worker/data/sample_array.h"
 
 namespace syncline {
 
-// Samples in memory. Immutable and thread-safe. Sample numbers are in [0, size()); not checked.
+// Samples, at hand by number. Immutable and thread-safe. Sample numbers are in [0, size()); not checked.
 class Dataset {
  public:
   virtual ~Dataset() = default;
@@ -39,14 +40,14 @@ class Dataset {
 // What readers share: the labels, kept as floats (classes are below 2^24, so they are exact).
 class LabelledDataset : public Dataset {
  public:
-  explicit LabelledDataset(std::vector<float> labels) : labels_(std::move(labels)) {}
+  explicit LabelledDataset(SampleArray<float> labels) : labels_(std::move(labels)) {}
 
   uint64_t size() const final { return labels_.size(); }
   void CopyClasses(absl::Span<const uint32_t> samples, int32_t* to) const final;
   void CopyTargets(absl::Span<const uint32_t> samples, float* to) const final;
 
  private:
-  const std::vector<float> labels_;
+  const SampleArray<float> labels_;
 };
 
 // How features are scaled: (x - mean) / std.
@@ -55,18 +56,18 @@ struct FeatureScale {
   double std = 1;
 };
 
-// Rows of floats, scaled when the data set is made.
+// Rows of floats.
 class DenseDataset : public LabelledDataset {
  public:
   // `values` is [labels.size(), features].
-  DenseDataset(std::vector<float> values, size_t features, std::vector<float> labels,
-               FeatureScale scale);
+  DenseDataset(SampleArray<float> values, size_t features, SampleArray<float> labels)
+      : LabelledDataset(std::move(labels)), values_(std::move(values)), features_(features) {}
 
   size_t features() const override { return features_; }
   void CopyFeatures(absl::Span<const uint32_t> samples, float* to) const override;
 
  private:
-  std::vector<float> values_;
+  const SampleArray<float> values_;
   const size_t features_;
 };
 
@@ -74,15 +75,15 @@ class DenseDataset : public LabelledDataset {
 class KeyedDataset : public DenseDataset {
  public:
   // `values` is [labels.size(), features], `keys` [labels.size(), fields].
-  KeyedDataset(std::vector<float> values, size_t features, std::vector<uint64_t> keys, size_t fields,
-               std::vector<float> labels, FeatureScale scale)
-      : DenseDataset(std::move(values), features, std::move(labels), scale), keys_(std::move(keys)), fields_(fields) {}
+  KeyedDataset(SampleArray<float> values, size_t features, SampleArray<uint64_t> keys, size_t fields,
+               SampleArray<float> labels)
+      : DenseDataset(std::move(values), features, std::move(labels)), keys_(std::move(keys)), fields_(fields) {}
 
   size_t fields() const override { return fields_; }
   void CopyKeys(absl::Span<const uint32_t> samples, uint64_t* to) const override;
 
  private:
-  const std::vector<uint64_t> keys_;
+  const SampleArray<uint64_t> keys_;
   const size_t fields_;
 };
 

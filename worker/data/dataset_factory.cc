@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <string>
 #include <utility>
@@ -29,9 +30,17 @@ namespace {
 // The epoch whose shuffle chooses what is held out; no training gets that far.
 constexpr uint64_t kHoldOutEpoch = std::numeric_limits<uint64_t>::max();
 
+// Where samples are kept in a file; empty: in memory.
+std::string Scratch(const Data& data) {
+  if (data.shuffle_buffer() == 0) return "";
+  if (!data.scratch().empty()) return data.scratch();
+  const char* const temporary = std::getenv("TMPDIR");
+  return temporary != nullptr && *temporary != '\0' ? temporary : "/var/tmp";
+}
+
 // Columns whose kinds the manifest says.
-absl::StatusOr<std::unique_ptr<Dataset>> ReadColumns(const Data& data, const std::string& path, FeatureScale scale,
-                                                     const LabelRule& rule) {
+absl::StatusOr<std::unique_ptr<Dataset>> ReadColumns(const Data& data, const std::vector<std::string>& files,
+                                                     FeatureScale scale, const LabelRule& rule) {
   TypedCsvOptions options;
   SYNCLINE_ASSIGN_OR_RETURN(options.columns, ParseColumns(data.columns()));
   if (data.has_label_above()) options.label_above = data.label_above();
@@ -39,8 +48,21 @@ absl::StatusOr<std::unique_ptr<Dataset>> ReadColumns(const Data& data, const std
   if (!data.separator().empty()) options.separator = data.separator()[0];
   options.scale = scale;
   options.rule = rule;
-  SYNCLINE_ASSIGN_OR_RETURN(const std::vector<std::string> files, DataFiles(path));
+  options.scratch = Scratch(data);
   return ReadTypedCsv(files, options);
+}
+
+// Those that are read line by line, from one or several files.
+absl::StatusOr<std::unique_ptr<Dataset>> ReadLines(const JobManifest& job, const std::string& path, FeatureScale scale,
+                                                   const LabelRule& rule) {
+  const Data& data = job.data();
+  const uint32_t features = job.model().input();
+  SYNCLINE_ASSIGN_OR_RETURN(const std::vector<std::string> files, DataFiles(path));
+  if (data.format() == CRITEO) return ReadCriteo(files, scale, rule, Scratch(data));
+  if (data.format() == LIBSVM) return ReadLibsvm(files, {features, data.entry_keys(), scale, rule, Scratch(data)});
+  if (!data.columns().empty()) return ReadColumns(data, files, scale, rule);
+  return ReadCsv(files, {features, data.label_column(), data.header(),
+                         data.separator().empty() ? ',' : data.separator()[0], scale, rule, Scratch(data)});
 }
 
 absl::StatusOr<std::unique_ptr<Dataset>> ReadOne(const JobManifest& job, const std::string& path,
@@ -53,15 +75,9 @@ absl::StatusOr<std::unique_ptr<Dataset>> ReadOne(const JobManifest& job, const s
     case IDX:
       return ReadIdx(path, labels, features, scale, rule);
     case CSV:
-      if (!data.columns().empty()) return ReadColumns(data, path, scale, rule);
-      return ReadCsv(path, {features, data.label_column(), data.header(),
-                            data.separator().empty() ? ',' : data.separator()[0], scale, rule});
     case LIBSVM:
-      return ReadLibsvm(path, features, scale, rule);
-    case CRITEO: {
-      SYNCLINE_ASSIGN_OR_RETURN(const std::vector<std::string> files, DataFiles(path));
-      return ReadCriteo(files, scale, rule);
-    }
+    case CRITEO:
+      return ReadLines(job, path, scale, rule);
     case RANDOM_LINEAR:
       return MakeRandomLinear(static_cast<uint32_t>(data.samples()), features, job.seed(), scale);
     default:
@@ -102,16 +118,21 @@ std::vector<uint32_t> HoldOutOrder(DataFormat format, uint32_t size, uint64_t se
   return order;
 }
 
-absl::StatusOr<TrainingData> HoldOut(std::shared_ptr<const Dataset> whole, DataFormat format, double fraction,
-                                     uint64_t seed) {
+absl::StatusOr<TrainingData> HoldOut(std::shared_ptr<const Dataset> whole, const Data& data, uint64_t seed) {
+  const double fraction = data.test_fraction();
   const uint32_t size = static_cast<uint32_t>(whole->size());
   const uint32_t held_out = static_cast<uint32_t>(std::floor(size * fraction));
   if (held_out == 0) {
     return absl::InvalidArgumentError(absl::StrCat("data.test_fraction: ", fraction, " of ", size,
                                                    " samples is none; raise it or set it to 0"));
   }
-  const std::vector<uint32_t> order = HoldOutOrder(format, size, seed);
+  std::vector<uint32_t> order = HoldOutOrder(data.format(), size, seed);
   const auto cut = order.begin() + held_out;
+  if (data.shuffle_buffer() > 0) {
+    // Blocks of samples are to be blocks of the file.
+    std::sort(order.begin(), cut);
+    std::sort(cut, order.end());
+  }
   return TrainingData{
       std::make_shared<DatasetSubset>(whole, std::vector<uint32_t>(cut, order.end())),
       std::make_shared<DatasetSubset>(whole, std::vector<uint32_t>(order.begin(), cut))};
@@ -129,7 +150,7 @@ absl::StatusOr<TrainingData> LoadTrainingData(const JobManifest& job) {
   }
   SYNCLINE_RETURN_IF_ERROR(CheckSize(*loaded.train, data.train()));
   if (data.test_fraction() > 0) {
-    return HoldOut(std::move(loaded.train), data.format(), data.test_fraction(), job.seed());
+    return HoldOut(std::move(loaded.train), data, job.seed());
   }
   if (!data.test().empty() && data.format() != TEXT) {
     SYNCLINE_ASSIGN_OR_RETURN(loaded.test, ReadOne(job, data.test(), data.test_labels()));

@@ -15,8 +15,8 @@ struct TrainingData {
   std::shared_ptr<const Dataset> test;
 };
 
-// Loads the data of a job (complete, as LoadManifest() returns it) into memory. All workers get the
-// same samples under the same numbers. Errors name the file, or the field to change.
+// Loads the data of a job (complete, as LoadManifest() returns it) into memory, or a file (data.shuffle_buffer). All
+// workers get the same samples under the same numbers. Errors name the file, or the field to change.
 absl::StatusOr<TrainingData> LoadTrainingData(const JobManifest& job);
 
 }  // namespace syncline

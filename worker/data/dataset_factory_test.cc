@@ -1,5 +1,7 @@
 #include "worker/data/dataset_factory.h"
 
+#include <algorithm>
+#include <cstdlib>
 #include <set>
 
 #include "common/status/status_matchers.h"
@@ -88,6 +90,32 @@ TEST(DatasetFactoryTest, LoadsColumnsOfSeveralFiles) {
   EXPECT_EQ(data.train->size(), 2u);
   EXPECT_EQ(data.test->size(), 2u);
   EXPECT_EQ(data.train->fields(), 1u);
+  EXPECT_EQ(data.train->features(), 0u);
+}
+
+// With a shuffle buffer samples are kept in a file, under the same numbers; what is left of a split keeps their order.
+TEST(DatasetFactoryTest, KeepsSamplesInAFile) {
+  JobManifest job = CsvJob();
+  job.mutable_data()->set_shuffle_buffer(4);
+  job.mutable_data()->set_scratch(std::getenv("TEST_TMPDIR"));
+  SYNCLINE_ASSERT_OK_AND_ASSIGN(const TrainingData all, LoadTrainingData(job));
+  EXPECT_THAT(TargetsOf(*all.train, {0, 9, 5}), testing::ElementsAre(0, 9, 5));
+  job.mutable_data()->set_test_fraction(0.3);
+  SYNCLINE_ASSERT_OK_AND_ASSIGN(const TrainingData split, LoadTrainingData(job));
+  const std::vector<float> train = TargetsOf(*split.train, {0, 1, 2, 3, 4, 5, 6});
+  EXPECT_TRUE(std::is_sorted(train.begin(), train.end()));
+  job.mutable_data()->set_scratch("/nowhere");
+  EXPECT_THAT(LoadTrainingData(job), StatusIs(absl::StatusCode::kNotFound, HasSubstr("data.scratch: /nowhere")));
+}
+
+TEST(DatasetFactoryTest, LoadsKeysOfLibsvm) {
+  JobManifest job = CsvJob();
+  job.mutable_model()->set_loss(LOGISTIC);
+  job.mutable_data()->set_format(LIBSVM);
+  job.mutable_data()->set_entry_keys(2);
+  job.mutable_data()->set_train(TestFile("keys.svm", "1 7:1\n0 7:1 9:1\n"));
+  SYNCLINE_ASSERT_OK_AND_ASSIGN(const TrainingData data, LoadTrainingData(job));
+  EXPECT_EQ(data.train->fields(), 2u);
   EXPECT_EQ(data.train->features(), 0u);
 }
 

@@ -8,44 +8,43 @@
 #include "absl/status/status.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/types/optional.h"
+#include "common/hash/feature_key.h"
 #include "common/status/status_macros.h"
 #include "worker/data/data_file.h"
+#include "worker/data/sample_table.h"
 #include "worker/data/table_text.h"
 
 namespace syncline {
 namespace {
 
-// Compressed rows: the entries of sample i are [begin[i], begin[i + 1]).
-struct SparseRows {
-  std::vector<size_t> begin = {0};
-  std::vector<uint32_t> columns;
-  std::vector<float> values;
-};
-
+// Features of sample i are [begin[i], begin[i + 1]).
 class SparseDataset : public LabelledDataset {
  public:
-  SparseDataset(SparseRows rows, size_t features, std::vector<float> labels, FeatureScale scale)
+  SparseDataset(SampleArray<uint64_t> begin, SampleArray<uint32_t> columns, SampleArray<float> values,
+                SampleArray<float> labels, size_t features, float zero)
       : LabelledDataset(std::move(labels)),
-        rows_(std::move(rows)),
+        begin_(std::move(begin)),
+        columns_(std::move(columns)),
+        values_(std::move(values)),
         features_(features),
-        zero_(static_cast<float>(-scale.mean / scale.std)) {
-    for (float& v : rows_.values) v = static_cast<float>((v - scale.mean) / scale.std);
-  }
+        zero_(zero) {}
 
   size_t features() const override { return features_; }
 
   void CopyFeatures(absl::Span<const uint32_t> samples, float* to) const override {
     for (const uint32_t sample : samples) {
       std::fill(to, to + features_, zero_);
-      for (size_t i = rows_.begin[sample]; i < rows_.begin[sample + 1]; ++i) {
-        to[rows_.columns[i]] = rows_.values[i];
-      }
+      const uint64_t end = begin_[sample + 1];
+      for (uint64_t i = begin_[sample]; i < end; ++i) to[columns_[i]] = values_[i];
       to += features_;
     }
   }
 
  private:
-  SparseRows rows_;
+  const SampleArray<uint64_t> begin_;
+  const SampleArray<uint32_t> columns_;
+  const SampleArray<float> values_;
   const size_t features_;
   const float zero_;  // what an entry left out is after scaling
 };
@@ -60,80 +59,163 @@ absl::string_view NextWord(absl::string_view* rest) {
   return word;
 }
 
+struct Entry {
+  uint64_t index = 0;
+  float value = 0;
+};
+
+// What becomes of the lines.
+class Samples {
+ public:
+  virtual ~Samples() = default;
+
+  // Of each line first its label, then its entries, then its end. The text that comes back says what is wrong with an
+  // entry; empty: nothing.
+  virtual void AddLabel(float label) = 0;
+  virtual std::string AddEntry(const Entry& entry) = 0;
+  virtual absl::Status EndLine() = 0;
+  virtual size_t size() const = 0;
+  virtual absl::StatusOr<std::unique_ptr<Dataset>> Finish() = 0;
+};
+
+class SparseSamples : public Samples {
+ public:
+  explicit SparseSamples(const LibsvmOptions& options)
+      : options_(options),
+        begin_(options.scratch),
+        columns_(options.scratch),
+        values_(options.scratch),
+        labels_(options.scratch) {
+    begin_.push_back(0);
+  }
+
+  void AddLabel(float label) override { labels_.push_back(label); }
+  std::string AddEntry(const Entry& entry) override {
+    if (entry.index < 1 || entry.index > options_.features) {
+      return absl::StrCat("index ", entry.index, " is not in [1, ", options_.features, "], where model.input ends");
+    }
+    columns_.push_back(static_cast<uint32_t>(entry.index - 1));
+    values_.push_back(Scaled(entry.value));
+    return "";
+  }
+  absl::Status EndLine() override {
+    begin_.push_back(values_.size());
+    return values_.status();
+  }
+  size_t size() const override { return labels_.size(); }
+  absl::StatusOr<std::unique_ptr<Dataset>> Finish() override {
+    SYNCLINE_ASSIGN_OR_RETURN(auto begin, begin_.Finish());
+    SYNCLINE_ASSIGN_OR_RETURN(auto columns, columns_.Finish());
+    SYNCLINE_ASSIGN_OR_RETURN(auto values, values_.Finish());
+    SYNCLINE_ASSIGN_OR_RETURN(auto labels, labels_.Finish());
+    return std::make_unique<SparseDataset>(std::move(begin), std::move(columns), std::move(values), std::move(labels),
+                                           options_.features, Scaled(0));
+  }
+
+ private:
+  float Scaled(float value) const { return static_cast<float>((value - options_.scale.mean) / options_.scale.std); }
+
+  const LibsvmOptions& options_;
+  GrowingArray<uint64_t> begin_;
+  GrowingArray<uint32_t> columns_;
+  GrowingArray<float> values_;
+  GrowingArray<float> labels_;
+};
+
+class KeyedSamples : public Samples {
+ public:
+  explicit KeyedSamples(const LibsvmOptions& options)
+      : keys_(options.keys), table_(0, options.keys, {}, options.scratch) {}
+
+  void AddLabel(float label) override { table_.AddLabel(label); }
+  std::string AddEntry(const Entry& entry) override {
+    if (entry.value == 0) return "";
+    if (entry.value != 1) {
+      return absl::StrCat("the value is ", entry.value, ", not 1 (or 0), as keys (data.entry_keys) have no weight");
+    }
+    if (count_ == keys_) {
+      return absl::StrCat("the line has more than ", keys_, " entries; raise data.entry_keys to the most that one has");
+    }
+    table_.AddKey(index_.Key(absl::StrCat(entry.index)));
+    ++count_;
+    return "";
+  }
+  absl::Status EndLine() override {
+    for (; count_ < keys_; ++count_) table_.AddKey(kNoKey);
+    count_ = 0;
+    return table_.status();
+  }
+  size_t size() const override { return table_.samples(); }
+  absl::StatusOr<std::unique_ptr<Dataset>> Finish() override { return table_.Finish(); }
+
+ private:
+  const size_t keys_;
+  const FieldKeys index_{"index"};
+  SampleTable table_;
+  size_t count_ = 0;  // of this line
+};
+
 class Parser {
  public:
-  Parser(const std::string& path, size_t features, const LabelRule& rule)
-      : path_(path), features_(features), rule_(rule) {}
+  Parser(const LabelRule& rule, Samples* samples) : rule_(rule), samples_(*samples) {}
 
-  absl::Status AddLine(const LineReader& at) {
+  absl::Status AddLine(const std::string& path, const LineReader& at) {
     absl::string_view rest = at.line().substr(0, at.line().find('#'));
     const absl::string_view label = NextWord(&rest);
     if (label.empty()) return absl::OkStatus();  // only a comment
     float value;
     if (!ParseFloat(label, &value) || !rule_.Accept(&value)) {
-      return TextError(path_, at, label,
+      return TextError(path, at, label,
                        absl::StrCat("the label is ", ShownText(label), ", not ", rule_.Accepted()));
     }
-    labels_.push_back(value);
-    uint32_t previous = 0;
+    samples_.AddLabel(value);
+    absl::optional<uint64_t> previous;
     while (true) {
       const absl::string_view entry = NextWord(&rest);
-      if (entry.empty()) break;
-      SYNCLINE_RETURN_IF_ERROR(AddEntry(at, entry, &previous));
+      if (entry.empty()) return samples_.EndLine();
+      SYNCLINE_RETURN_IF_ERROR(AddEntry(path, at, entry, &previous));
     }
-    rows_.begin.push_back(rows_.values.size());
-    return absl::OkStatus();
-  }
-
-  absl::StatusOr<std::unique_ptr<Dataset>> Finish(FeatureScale scale) {
-    if (labels_.empty()) {
-      return absl::InvalidArgumentError(absl::StrCat(path_, ": the file holds no samples"));
-    }
-    return std::make_unique<SparseDataset>(std::move(rows_), features_, std::move(labels_), scale);
   }
 
  private:
-  absl::Status AddEntry(const LineReader& at, absl::string_view entry, uint32_t* previous) {
-    const size_t colon = entry.find(':');
-    uint32_t index;
-    float value;
-    if (colon == absl::string_view::npos || !absl::SimpleAtoi(entry.substr(0, colon), &index) ||
-        !ParseFloat(entry.substr(colon + 1), &value)) {
-      return TextError(path_, at, entry,
-                       absl::StrCat(ShownText(entry), " is not INDEX:VALUE with a finite number"));
+  absl::Status AddEntry(const std::string& path, const LineReader& at, absl::string_view text,
+                        absl::optional<uint64_t>* previous) {
+    const size_t colon = text.find(':');
+    Entry entry;
+    if (colon == absl::string_view::npos || !absl::SimpleAtoi(text.substr(0, colon), &entry.index) ||
+        !ParseFloat(text.substr(colon + 1), &entry.value)) {
+      return TextError(path, at, text,
+                       absl::StrCat(ShownText(text), " is not INDEX:VALUE with a finite number"));
     }
-    if (index < 1 || index > features_) {
-      return TextError(
-          path_, at, entry,
-          absl::StrCat("index ", index, " is not in [1, ", features_, "], where model.input ends"));
+    if (*previous && entry.index <= **previous) {
+      return TextError(path, at, text,
+                       absl::StrCat("index ", entry.index, " comes after ", **previous, "; indices ascend in a line"));
     }
-    if (index <= *previous) {
-      return TextError(
-          path_, at, entry,
-          absl::StrCat("index ", index, " comes after ", *previous, "; indices ascend in a line"));
-    }
-    *previous = index;
-    rows_.columns.push_back(index - 1);
-    rows_.values.push_back(value);
-    return absl::OkStatus();
+    *previous = entry.index;
+    const std::string wrong = samples_.AddEntry(entry);
+    return wrong.empty() ? absl::OkStatus() : TextError(path, at, text, wrong);
   }
 
-  const std::string& path_;
-  const size_t features_;
   const LabelRule& rule_;
-  SparseRows rows_;
-  std::vector<float> labels_;
+  Samples& samples_;
 };
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Dataset>> ReadLibsvm(const std::string& path, size_t features,
-                                                    FeatureScale scale, const LabelRule& rule) {
-  SYNCLINE_ASSIGN_OR_RETURN(const std::string text, ReadDataFile(path));
-  Parser parser(path, features, rule);
-  LineReader lines(text);
-  while (lines.Next()) SYNCLINE_RETURN_IF_ERROR(parser.AddLine(lines));
-  return parser.Finish(scale);
+absl::StatusOr<std::unique_ptr<Dataset>> ReadLibsvm(const std::vector<std::string>& paths,
+                                                    const LibsvmOptions& options) {
+  std::unique_ptr<Samples> samples;
+  if (options.keys > 0) {
+    samples = std::make_unique<KeyedSamples>(options);
+  } else {
+    samples = std::make_unique<SparseSamples>(options);
+  }
+  Parser parser(options.rule, samples.get());
+  for (const std::string& path : paths) {
+    SYNCLINE_RETURN_IF_ERROR(ForEachLine(path, [&](const LineReader& at) { return parser.AddLine(path, at); }));
+    if (samples->size() == 0) return absl::InvalidArgumentError(absl::StrCat(path, ": the file holds no samples"));
+  }
+  return samples->Finish();
 }
 
 }  // namespace syncline

@@ -8,8 +8,12 @@
 //   index   := whole number from 1 to model.input, ascending in a line
 //   value   := number; what a line leaves out is 0
 
+// With `keys` above 0 entries are keys of rows in place of features: that of index i is FeatureKey("index", "i"), i is
+// any whole number, and a line has at most `keys` of them, of value 1 (or 0: none), as rows are not weighted.
+
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "worker/data/dataset.h"
@@ -17,10 +21,19 @@
 
 namespace syncline {
 
-// Reads a file, gzipped or not. It stays sparse in memory and becomes dense in a batch. Errors name
-// file, line, column and what is accepted.
-absl::StatusOr<std::unique_ptr<Dataset>> ReadLibsvm(const std::string& path, size_t features,
-                                                    FeatureScale scale, const LabelRule& rule);
+struct LibsvmOptions {
+  size_t features = 0;
+  size_t keys = 0;
+  FeatureScale scale = {};
+  LabelRule rule = {};
+  // See SampleTable.
+  std::string scratch = "";
+};
+
+// Reads files one after the other, packed or not. Features stay sparse and become dense in a batch. Errors name file,
+// line, column and what is accepted.
+absl::StatusOr<std::unique_ptr<Dataset>> ReadLibsvm(const std::vector<std::string>& paths,
+                                                    const LibsvmOptions& options);
 
 }  // namespace syncline
 

@@ -11,13 +11,17 @@ namespace syncline {
 // The order in which an epoch visits the samples: position p of the epoch is sample
 // EpochPermutation(...)[p]. A Fisher-Yates shuffle from (seed, epoch), the same on every worker, so
 // that leases can name positions.
-std::vector<uint32_t> EpochPermutation(uint32_t samples, uint64_t seed, uint64_t epoch);
+// With a `buffer` below `samples` (data.shuffle_buffer) it is made of blocks of samples that follow each other: the
+// blocks are shuffled, and then the samples of each kBlocksTogether of them, at most `buffer`. So who goes through an
+// epoch looks at few places of the data at a time. 0: no limit.
+std::vector<uint32_t> EpochPermutation(uint32_t samples, uint64_t seed, uint64_t epoch, uint32_t buffer = 0);
+constexpr uint32_t kBlocksTogether = 32;
 
 // Looks positions up, keeping the permutations of the last two epochs asked for: in the looser sync
 // modes leases of neighbouring epochs mix. Not thread-safe.
 class EpochOrder {
  public:
-  EpochOrder(uint32_t samples, uint64_t seed) : samples_(samples), seed_(seed) {}
+  EpochOrder(uint32_t samples, uint64_t seed, uint32_t buffer = 0) : samples_(samples), seed_(seed), buffer_(buffer) {}
 
   // The samples at positions [begin, begin + count) of an epoch, cut where the epoch ends. Valid
   // until two other epochs have been asked for.
@@ -32,6 +36,7 @@ class EpochOrder {
 
   const uint32_t samples_;
   const uint64_t seed_;
+  const uint32_t buffer_;
   Epoch latest_;
   Epoch previous_;
 };

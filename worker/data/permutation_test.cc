@@ -12,6 +12,8 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::ElementsAreArray;
 
+std::set<uint32_t> SetOf(const std::vector<uint32_t>& order) { return {order.begin(), order.end()}; }
+
 TEST(PermutationTest, HoldsEverySampleOnce) {
   const std::vector<uint32_t> order = EpochPermutation(1000, 1, 0);
   EXPECT_EQ(std::set<uint32_t>(order.begin(), order.end()).size(), 1000u);
@@ -29,6 +31,29 @@ TEST(PermutationTest, IsUniform) {
   int first[3] = {};
   for (uint64_t epoch = 0; epoch < 3000; ++epoch) ++first[EpochPermutation(3, 5, epoch)[0]];
   for (const int count : first) EXPECT_NEAR(count, 1000, 120);
+}
+
+TEST(PermutationTest, InBlocksEverySampleComesOnceAndFewPlacesAreLookedAtTogether) {
+  constexpr uint32_t kSamples = 10007, kBuffer = 640, kBlock = kBuffer / kBlocksTogether;
+  const std::vector<uint32_t> order = EpochPermutation(kSamples, 1, 3, kBuffer);
+  EXPECT_EQ(std::set<uint32_t>(order.begin(), order.end()).size(), kSamples);
+  ASSERT_EQ(order.size(), kSamples);
+  for (uint32_t begin = 0; begin < 5 * kBuffer; begin += kBuffer) {
+    std::set<uint32_t> blocks;
+    for (uint32_t i = begin; i < begin + kBuffer; ++i) blocks.insert(order[i] / kBlock);
+    // One block is shorter, so what comes after it begins earlier.
+    EXPECT_LE(blocks.size(), 2 * kBlocksTogether);
+    EXPECT_GT(*blocks.rbegin() - *blocks.begin(), kSamples / kBlock / 2);
+  }
+  EXPECT_NE(order, EpochPermutation(kSamples, 1, 4, kBuffer));
+  EXPECT_EQ(order, EpochPermutation(kSamples, 1, 3, kBuffer));
+  EXPECT_EQ(EpochPermutation(100, 1, 0, 100), EpochPermutation(100, 1, 0));
+}
+
+// As above, these figures never change.
+TEST(PermutationTest, InBlocksIsTheSameForEver) {
+  EXPECT_THAT(EpochPermutation(8, 1, 0, 3), ElementsAre(3, 7, 0, 4, 2, 1, 5, 6));
+  for (const uint32_t buffer : {1, 2, 7}) EXPECT_EQ(SetOf(EpochPermutation(8, 1, 0, buffer)).size(), 8u) << buffer;
 }
 
 TEST(EpochOrderTest, LooksPositionsUp) {

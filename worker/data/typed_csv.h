@@ -28,6 +28,8 @@ struct TypedCsvOptions {
   char separator = ',';
   FeatureScale scale = {};
   LabelRule rule = {};
+  // See SampleTable.
+  std::string scratch = "";
 };
 
 // Reads files one after the other, packed or not; with a header, each has one. Columns of numbers are features in

@@ -61,8 +61,8 @@ TEST(TypedCsvTest, EachOfSeveralFilesHasAHeader) {
 
 TEST(TypedCsvTest, RefusesBadRows) {
   const TypedCsvOptions options = Options("label, float, category");
-  EXPECT_THAT(Read("1,2\n", options), Refused("t.csv:1:3: the row has only 2 columns; data.columns names 3"));
-  EXPECT_THAT(Read("1,2,3,4\n", options), Refused("t.csv:1:5: the row has more than 3 columns"));
+  EXPECT_THAT(Read("1,2\n", options), Refused("t.csv:1:1: the row has 2 columns, not 3: what data.columns names"));
+  EXPECT_THAT(Read("1,2,3,4\n", options), Refused("t.csv:1:1: the row has 4 columns, not 3"));
   EXPECT_THAT(Read("1,,a\n", options), Refused("t.csv:1:3: column 1 is \"\", not a finite number"));
   EXPECT_THAT(Read("7,1,a\n", options), Refused("t.csv:1:1: the label is \"7\", not 0 (or -1) or 1"));
   EXPECT_THAT(Read("1,1,\"a\n", options), Refused("t.csv:1:5: the quotes of column 2 do not end it"));

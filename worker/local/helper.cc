@@ -90,7 +90,8 @@ absl::Status Helper::Prepare(int weights) {
   }
   SYNCLINE_ASSIGN_OR_RETURN(loader_, BatchLoader::Create(device_.get(), data_.train,
                                                          LossOf(options_.job.model()), rows));
-  order_.emplace(static_cast<uint32_t>(data_.train->size()), options_.job.seed());
+  order_.emplace(static_cast<uint32_t>(data_.train->size()), options_.job.seed(),
+                 options_.job.data().shuffle_buffer());
   HostMessage lend;
   lend.kind = HostMessage::kGradients;
   return Send(*options_.leader, lend, gradients_->fd());

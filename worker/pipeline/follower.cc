@@ -94,7 +94,7 @@ absl::Status Follower::BuildStage(const std::string& layers) {
   for (size_t p = 0; p < network_->parameters().size(); ++p) values_.push_back(network_->value(p));
   if (stage_->last() && train_ == nullptr) {
     SYNCLINE_ASSIGN_OR_RETURN(data_, LoadTrainingData(job));
-    order_.emplace(static_cast<uint32_t>(data_.train->size()), job.seed());
+    order_.emplace(static_cast<uint32_t>(data_.train->size()), job.seed(), job.data().shuffle_buffer());
     const Loss loss = LossOf(job.model());
     SYNCLINE_ASSIGN_OR_RETURN(train_, BatchLoader::Create(device_.get(), data_.train, loss, batch));
     if (data_.test != nullptr) {

@@ -83,7 +83,7 @@ absl::Status TensorMember::BuildNetwork(const LayerRange& layers) {
 absl::Status TensorMember::LoadData() {
   const JobManifest& job = options_.job;
   SYNCLINE_ASSIGN_OR_RETURN(data_, LoadTrainingData(job));
-  order_.emplace(static_cast<uint32_t>(data_.train->size()), job.seed());
+  order_.emplace(static_cast<uint32_t>(data_.train->size()), job.seed(), job.data().shuffle_buffer());
   const Loss loss = LossOf(job.model());
   const int batch = static_cast<int>(job.batch_size());
   SYNCLINE_ASSIGN_OR_RETURN(train_, BatchLoader::Create(options_.device, data_.train, loss, batch));

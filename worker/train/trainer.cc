@@ -31,7 +31,7 @@ Trainer::Trainer(Options options)
       job_(options_.client->job()),
       clips_(job_.optimizer().clip_norm() > 0 && job_.sync_mode() != SYNC),
       classifies_(LossOf(job_.model()) != MEAN_SQUARED_ERROR),
-      order_(static_cast<uint32_t>(options_.data.train->size()), job_.seed()),
+      order_(static_cast<uint32_t>(options_.data.train->size()), job_.seed(), job_.data().shuffle_buffer()),
       source_(options_.client, options_.data.train->size(), options_.stop),
       communication_(std::make_shared<BusyTime>()),
       pushes_(options_.client, Sizes(options_.network->parameters()), communication_) {}

@@ -43,6 +43,7 @@ class Rank {
 
   // Parts of odd sizes, each for another rank in turn; whole numbers, so that sums are exact.
   void SumAndCopy(int round) {
+    if (!failure_.empty()) return;
     const auto own = [round](int rank, size_t i) { return static_cast<float>((i % 13 + round) * (rank + 1)); };
     std::vector<BackendGroupPart> parts;
     for (const size_t floats : {size_t{1}, size_t{1000}, size_t{4099}, size_t{300001}}) {
@@ -121,7 +122,8 @@ class Rank {
   }
   float* Upload(const std::vector<float>& values) {
     void* memory = nullptr;
-    if (!Check(backend_.allocate(device_, values.size() * sizeof(float), &memory), "allocate")) return nullptr;
+    Check(backend_.allocate(device_, values.size() * sizeof(float), &memory), "allocate");
+    if (memory == nullptr) return nullptr;
     memory_.push_back(memory);
     Check(backend_.copy(device_, kComputeStream, memory, values.data(), values.size() * sizeof(float)), "copy");
     Check(backend_.record_event(device_, event_, kComputeStream), "record_event");

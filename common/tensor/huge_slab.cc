@@ -18,6 +18,7 @@ HugeSlab::Page* HugeSlab::Grow() {
   Page& page = pages_[reinterpret_cast<uintptr_t>(memory)];
   page.memory.reset(memory);
   for (size_t i = kHugePage / block_; i-- > 0;) page.free.push_back(static_cast<uint16_t>(i));
+  free_ += kHugePage / block_;
   Open(&page);
   return &page;
 }
@@ -38,6 +39,7 @@ char* HugeSlab::Allocate() {
   Page* const page = open_.empty() ? Grow() : open_.back();
   const size_t number = page->free.back();
   page->free.pop_back();
+  --free_;
   if (page->free.empty()) Close(page);
   return page->memory.get() + number * block_;
 }
@@ -49,7 +51,14 @@ void HugeSlab::Free(char* block) {
   Page& page = pages_.at(start);
   if (page.free.empty()) Open(&page);
   page.free.push_back(static_cast<uint16_t>((address - start) / block_));
-  if (page.free.size() < kHugePage / block_) return;
+  ++free_;
+  const size_t blocks = kHugePage / block_;
+  if (page.free.size() < blocks) {
+    // Of no use to anybody, though the page is a huge one no more.
+    if (free_ > pages_.size() * blocks / 8) madvise(block, block_, MADV_DONTNEED);
+    return;
+  }
+  free_ -= blocks;
   Close(&page);
   pages_.erase(start);
 }

@@ -14,7 +14,8 @@ namespace syncline {
 
 // Blocks of one size, cut from huge pages: so that a program which looks here and there into
 // gigabytes of small blocks does not wait for the translation of their addresses as well. A huge
-// page goes back to the system when all its blocks are free. Thread-safe.
+// page goes back to the system when all its blocks are free; blocks that are free beyond an eighth of all go
+// back by themselves. Thread-safe.
 class HugeSlab {
  public:
   static constexpr size_t kHugePage = size_t{2} << 20;
@@ -49,6 +50,7 @@ class HugeSlab {
   mutable absl::Mutex mutex_;
   std::unordered_map<uintptr_t, Page> pages_ ABSL_GUARDED_BY(mutex_);  // by address
   std::vector<Page*> open_ ABSL_GUARDED_BY(mutex_);                    // with free blocks
+  size_t free_ ABSL_GUARDED_BY(mutex_) = 0;                            // blocks
 };
 
 }  // namespace syncline

@@ -1,6 +1,7 @@
 #include "common/tensor/huge_slab.h"
 
 #include <cstring>
+#include <fstream>
 #include <random>
 #include <set>
 #include <vector>
@@ -46,6 +47,35 @@ TEST(HugeSlabTest, NoTwoUsersShareABlock) {
   }
   EXPECT_GE(slab.pages() * kBlocks, held.size());
   for (char* block : held) slab.Free(block);
+  EXPECT_EQ(slab.pages(), 0u);
+}
+
+// Bytes of memory that this process has.
+size_t Resident() {
+  std::ifstream file("/proc/self/statm");
+  size_t size = 0, resident = 0;
+  file >> size >> resident;
+  return resident * 4096;
+}
+
+TEST(HugeSlabTest, MemoryOfPagesThatAreNearlyEmptyGoesBack) {
+  HugeSlab slab(kBlock);
+  constexpr size_t kPages = 40;
+  std::vector<char*> blocks;
+  for (size_t i = 0; i < kPages * kBlocks; ++i) {
+    blocks.push_back(slab.Allocate());
+    std::memset(blocks.back(), 1, kBlock);
+  }
+  const size_t before = Resident();
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    if (i % kBlocks != 0) slab.Free(blocks[i]);
+  }
+  EXPECT_EQ(slab.pages(), kPages);
+  EXPECT_LT(Resident() + kPages * HugeSlab::kHugePage * 3 / 4, before);
+  for (size_t i = 0; i < blocks.size(); i += kBlocks) {
+    EXPECT_EQ(blocks[i][kBlock - 1], 1);
+    slab.Free(blocks[i]);
+  }
   EXPECT_EQ(slab.pages(), 0u);
 }
 

@@ -134,7 +134,7 @@ TEST(StatusTableTest, ShowsRowsThatAreOnDisk) {
   rows->set_memory_bytes(1 << 20);
   rows->set_asked(1000);
   rows->set_fetched(25);
-  EXPECT_THAT(StatusTable(status), AllOf(HasSubstr("5000  4000     1.0 MiB  -"), HasSubstr("97.50 %")));
+  EXPECT_THAT(StatusTable(status), AllOf(HasSubstr("5000     4000  1.0 MiB   -"), HasSubstr("97.50 %")));
 }
 
 TEST(StatusTableTest, ShowsLoadAndRows) {

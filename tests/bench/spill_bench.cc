@@ -3,7 +3,8 @@
 //
 //   spill_bench [ROWS] [FOLDER]
 //
-// ROWS of dim 16, a million unless told, and half as many of dim 64. FOLDER is for what does not fit, on a local disk.
+// ROWS of dim 16, 4 million unless told (fewer leave little beside the pages that each of 256 slots appends to), and half
+// as many of dim 64. FOLDER is for what does not fit, on a local disk.
 
 #include <algorithm>
 #include <cstdio>
@@ -103,11 +104,12 @@ int main(int argc, char** argv) {
   using namespace syncline;
   // As the daemons do (common/daemon).
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
-  const uint64_t rows = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 1000000;
+  const uint64_t rows = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 4000000;
   const std::string folder = argc > 2 ? argv[2] : "spill_bench_rows";
   if (rows < 200000) Die("ROWS must be at least 200000");
-  TableProcesses narrow(16, ROW_OPTIMIZER_ADAGRAD, 0, folder), narrow_tenth(16, ROW_OPTIMIZER_ADAGRAD, TableBytes(rows, 16) / 10, folder);
-  TableProcesses wide(64, ROW_OPTIMIZER_ADAGRAD, 0, folder), wide_tenth(64, ROW_OPTIMIZER_ADAGRAD, TableBytes(rows / 2, 64) / 10, folder);
+  const RowOptimizerKind adagrad = ROW_OPTIMIZER_ADAGRAD;
+  TableProcesses narrow(16, adagrad, 0, folder), narrow_tenth(16, adagrad, TableBytes(rows, 16) / 10, folder);
+  TableProcesses wide(64, adagrad, 0, folder), wide_tenth(64, adagrad, TableBytes(rows / 2, 64) / 10, folder);
   Compare(rows, 16, &narrow, &narrow_tenth);
   Compare(rows / 2, 64, &wide, &wide_tenth);
   return 0;

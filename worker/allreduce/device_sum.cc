@@ -1,5 +1,6 @@
 #include "worker/allreduce/device_sum.h"
 
+#include <numeric>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -50,7 +51,9 @@ void DeviceSum::Append(const std::vector<uint32_t>& chunks, bool gradients, size
 }
 
 absl::Status DeviceSum::Plan() {
-  const std::vector<SumBucket> buckets = CutBuckets(options_.chunks, options_.processes);
+  std::vector<size_t> all(options_.processes);
+  std::iota(all.begin(), all.end(), size_t{0});
+  const std::vector<SumBucket> buckets = CutBuckets(options_.chunks, all, all.size());
   batch_of_.resize(options_.sums.size());
   size_t floats = 0;
   for (const SumBucket& bucket : buckets) {

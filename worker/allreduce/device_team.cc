@@ -36,6 +36,11 @@ bool DeviceTeam::Propose(TeamStep* step) {
                                   : absl::StrCat(view.processes[view.place].name(), " ", lacking_));
     return false;
   }
+  for (const uint32_t place : view.places()) {
+    if (view.processes[place].host() == view.processes[view.place].host()) continue;
+    InHostMemory(absl::StrCat(view.processes[place].name(), " is on another host"));
+    return false;
+  }
   if (refused_in_ == view.generation) return false;
   step->mutable_devices()->set_generation(sum_ == nullptr ? 0 : since_.generation);
   step->mutable_devices()->set_attempt(sum_ == nullptr ? 0 : since_.number);

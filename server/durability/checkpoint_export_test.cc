@@ -52,12 +52,15 @@ std::string WriteWithTable(FileSystem& files) {
     for (const uint32_t id : OwnedChunks(map, shard)) {
       const ChunkInfo info = Chunks(map)[id];
       if (info.rows) {
-        snapshot.chunks.push_back({id, 1, Rows(map.tensors(2).table(), info.begin), {}, {}});
+        ChunkSnapshot& slot = snapshot.chunks.emplace_back();
+        slot.chunk = id;
+        slot.version = 1;
+        slot.weights = Rows(map.tensors(2).table(), info.begin);
       } else {
         snapshot.chunks.push_back(SampleChunk(info));
       }
     }
-    const auto written = WriteShardSnapshot(files, PartialCheckpointFolder("/c", 42), shard, map, snapshot);
+    const auto written = ShardCheckpoints(&files).Write({PartialCheckpointFolder("/c", 42), "", shard, map}, snapshot);
     SYNCLINE_EXPECT_OK(written.status());
     for (const CheckpointFile& file : *written) *manifest.add_files() = file;
   }

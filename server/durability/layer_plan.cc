@@ -12,7 +12,7 @@
 namespace syncline {
 namespace {
 
-using Part = ChunkPart::Part;
+using Part = PlannedChunk::Part;
 
 uint64_t BytesOf(const ChunkSnapshot& chunk) {
   uint64_t bytes = chunk.weights.size();
@@ -20,7 +20,7 @@ uint64_t BytesOf(const ChunkSnapshot& chunk) {
   return bytes;
 }
 
-uint64_t BytesOf(const ChunkPart& part) {
+uint64_t BytesOf(const PlannedChunk& part) {
   if (part.part == Part::kNone) return 0;
   if (part.part == Part::kAll) return BytesOf(*part.chunk);
   return BytesOf(*part.chunk) - part.chunk->weights.size() + part.changed * part.stride +
@@ -28,7 +28,7 @@ uint64_t BytesOf(const ChunkPart& part) {
 }
 
 // The last 8 bytes of the counts; 0 where nothing is counted.
-uint64_t CountedIn(const ChunkPart& part) {
+uint64_t CountedIn(const PlannedChunk& part) {
   uint64_t counted = 0;
   if (part.stride == 0 || part.chunk->state.empty()) return counted;
   const Fragments::Piece& end = part.chunk->state[0].pieces().back();
@@ -36,7 +36,7 @@ uint64_t CountedIn(const ChunkPart& part) {
   return counted;
 }
 
-size_t RowsChangedAfter(uint64_t version, const ChunkPart& part) {
+size_t RowsChangedAfter(uint64_t version, const PlannedChunk& part) {
   size_t changed = 0;
   ForEachRow(part.chunk->weights, part.stride, [&](const char* row) {
     changed += RowFormat::ChangedAfter(version, row);
@@ -46,7 +46,7 @@ size_t RowsChangedAfter(uint64_t version, const ChunkPart& part) {
 }
 
 // What of a chunk has to be written if `known` is in other files.
-void LeaveOut(const Layers::Content& known, ChunkPart* part) {
+void LeaveOut(const Layers::Content& known, PlannedChunk* part) {
   const ChunkSnapshot& chunk = *part->chunk;
   const bool counted = CountedIn(*part) != known.counted;
   if (chunk.version == known.version && !counted) {
@@ -69,11 +69,11 @@ void LeaveOut(const Layers::Content& known, ChunkPart* part) {
 
 }  // namespace
 
-LayerPlan PlanLayer(const Layers& last, std::vector<ChunkPart> parts) {
+LayerPlan PlanLayer(const Layers& last, std::vector<PlannedChunk> parts) {
   LayerPlan plan;
   std::set<uint32_t> needed;
   uint64_t all = 0, bytes = 0;
-  for (ChunkPart& part : parts) {
+  for (PlannedChunk& part : parts) {
     const auto known = last.chunks.find(part.chunk->chunk);
     if (known != last.chunks.end()) LeaveOut(known->second, &part);
     if (part.part != Part::kAll) needed.insert(known->second.layers.begin(), known->second.layers.end());
@@ -89,7 +89,7 @@ LayerPlan PlanLayer(const Layers& last, std::vector<ChunkPart> parts) {
   plan.parts = std::move(parts);
   if (plan.kept.size() < kMostLayers && bytes <= kMostBytes * all + kSlack) return plan;
   LayerPlan everything;
-  for (const ChunkPart& part : plan.parts) {
+  for (const PlannedChunk& part : plan.parts) {
     everything.parts.push_back({});
     everything.parts.back().chunk = part.chunk;
     everything.parts.back().stride = part.stride;
@@ -101,7 +101,7 @@ Layers LayersAfter(const Layers& last, const LayerPlan& plan, const CheckpointFi
   Layers after;
   after.layers = plan.kept;
   after.layers.push_back({plan.number, file});
-  for (const ChunkPart& part : plan.parts) {
+  for (const PlannedChunk& part : plan.parts) {
     Layers::Content& content = after.chunks[part.chunk->chunk];
     if (part.part != Part::kAll) content.layers = last.chunks.at(part.chunk->chunk).layers;
     if (part.part != Part::kNone) content.layers.push_back(plan.number);

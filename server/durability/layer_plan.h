@@ -33,7 +33,7 @@ struct Layers {
 };
 
 // What of one chunk goes into the new layer.
-struct ChunkPart {
+struct PlannedChunk {
   enum class Part { kNone, kChanged, kAll };
 
   const ChunkSnapshot* chunk = nullptr;
@@ -51,7 +51,7 @@ struct ChunkPart {
 struct LayerPlan {
   uint32_t number = 0;
   // In the order given.
-  std::vector<ChunkPart> parts;
+  std::vector<PlannedChunk> parts;
   // Earlier layers that are still needed, ascending.
   std::vector<Layers::Layer> kept;
 };
@@ -65,7 +65,7 @@ inline constexpr uint64_t kSlack = 1 << 20;
 // Chunks that are in `last` and did not change since are left out; of a slot of which some rows changed those are
 // written; half of a slot's bytes or more: the slot. Where that would break one of the bounds above, everything is.
 // Goes over all rows.
-LayerPlan PlanLayer(const Layers& last, std::vector<ChunkPart> parts);
+LayerPlan PlanLayer(const Layers& last, std::vector<PlannedChunk> parts);
 
 // What is in the checkpoint once the plan's layer is written as `file`.
 Layers LayersAfter(const Layers& last, const LayerPlan& plan, const CheckpointFile& file);

@@ -11,7 +11,7 @@ namespace syncline {
 namespace {
 
 using testing::ElementsAre;
-using Part = ChunkPart::Part;
+using Part = PlannedChunk::Part;
 
 constexpr size_t kStride = 20;
 
@@ -27,8 +27,8 @@ ChunkSnapshot Slot(uint32_t id, size_t changed) {
   return slot;
 }
 
-ChunkPart Whole(const ChunkSnapshot& chunk, size_t stride = kStride) {
-  ChunkPart part;
+PlannedChunk Whole(const ChunkSnapshot& chunk, size_t stride = kStride) {
+  PlannedChunk part;
   part.chunk = &chunk;
   part.stride = stride;
   return part;

@@ -27,13 +27,13 @@ bool IsAmong(const CheckpointManifest& manifest, const CheckpointFile& file) {
 }
 
 // The snapshot's chunks that lie in files of this kind, each with all of it to be written.
-absl::StatusOr<std::vector<ChunkPart>> PartsOf(FileKind kind, const ShardMap& map, const ShardSnapshot& snapshot) {
+absl::StatusOr<std::vector<PlannedChunk>> PartsOf(FileKind kind, const ShardMap& map, const ShardSnapshot& snapshot) {
   const std::vector<ChunkInfo> infos = Chunks(map);
-  std::vector<ChunkPart> parts;
+  std::vector<PlannedChunk> parts;
   for (const ChunkSnapshot& chunk : snapshot.chunks) {
     const ChunkInfo& info = infos[chunk.chunk];
     if (info.rows != (kind == FileKind::kRows)) continue;
-    ChunkPart& part = parts.emplace_back();
+    PlannedChunk& part = parts.emplace_back();
     part.chunk = &chunk;
     if (!info.rows) continue;
     SYNCLINE_ASSIGN_OR_RETURN(const RowFormat format, FormatOf(map.tensors(static_cast<int>(info.tensor)).table()));
@@ -105,7 +105,7 @@ bool ShardCheckpoints::Link(const Target& target, FileKind kind, const LayerPlan
 
 absl::Status ShardCheckpoints::WriteKind(FileKind kind, const Layers& last, const Target& target,
                                          const ShardSnapshot& snapshot, Written* written) {
-  SYNCLINE_ASSIGN_OR_RETURN(const std::vector<ChunkPart> parts, PartsOf(kind, target.map, snapshot));
+  SYNCLINE_ASSIGN_OR_RETURN(const std::vector<PlannedChunk> parts, PartsOf(kind, target.map, snapshot));
   if (parts.empty() && kind == FileKind::kRows) return absl::OkStatus();
   LayerPlan plan = PlanLayer(last, parts);
   if (!Link(target, kind, plan)) {

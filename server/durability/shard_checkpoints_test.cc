@@ -89,14 +89,13 @@ class Model {
     ShardSnapshot snapshot;
     for (const uint32_t id : OwnedChunks(map, shard)) {
       ChunkContent content = chunks_[id]->content();
-      ChunkSnapshot chunk;
+      ChunkSnapshot& chunk = snapshot.chunks.emplace_back();
       chunk.chunk = id;
       chunk.version = chunks_[id]->version();
       chunk.weights = std::move(content.weights);
       chunk.state = std::move(content.state);
       chunk.applied = {{0, 1, chunk.version}};
       chunk.erased = std::move(content.erased);
-      snapshot.chunks.push_back(std::move(chunk));
     }
     return snapshot;
   }

@@ -13,7 +13,7 @@
 namespace syncline {
 namespace {
 
-using Part = ChunkPart::Part;
+using Part = PlannedChunk::Part;
 
 // Rows that changed are gathered in as many bytes before they are written.
 constexpr size_t kGatherBytes = 256 << 10;
@@ -21,10 +21,10 @@ constexpr size_t kGatherBytes = 256 << 10;
 // The tensors of a file and what they hold. The bytes are those of the snapshot, of the plan, or of the tables here.
 class Contents {
  public:
-  Contents(const ShardMap& map, const std::vector<ChunkPart>& parts,
+  Contents(const ShardMap& map, const std::vector<PlannedChunk>& parts,
            const std::vector<std::shared_ptr<const WorkerState>>& workers)
       : map_(map), infos_(Chunks(map)) {
-    for (const ChunkPart& part : parts) Add(part);
+    for (const PlannedChunk& part : parts) Add(part);
     for (const auto& worker : workers) Add(*worker);
     AddTable(kChunksTensor, chunks_, 2);
     AddTable(kAppliedTensor, applied_, 4);
@@ -42,10 +42,10 @@ class Contents {
   struct Source {
     Fragments bytes;
     // The rows of it that changed, in place of `bytes`.
-    const ChunkPart* changed = nullptr;
+    const PlannedChunk* changed = nullptr;
   };
 
-  void Add(const ChunkPart& part) {
+  void Add(const PlannedChunk& part) {
     const ChunkSnapshot& chunk = *part.chunk;
     const std::string id = ChunkId(map_, infos_[chunk.chunk]);
     chunks_.insert(chunks_.end(), {chunk.chunk, chunk.version});
@@ -64,7 +64,7 @@ class Contents {
     }
   }
 
-  void AddRows(const ChunkPart& part, const std::string& id) {
+  void AddRows(const PlannedChunk& part, const std::string& id) {
     const ChunkSnapshot& chunk = *part.chunk;
     if (part.part == Part::kAll) {
       AddBytes(absl::StrCat(kRows, "/", id), chunk.weights);
@@ -110,7 +110,7 @@ class Contents {
     return absl::OkStatus();
   }
 
-  static absl::Status WriteChanged(const ChunkPart& part, SafetensorsWriter* writer) {
+  static absl::Status WriteChanged(const PlannedChunk& part, SafetensorsWriter* writer) {
     std::string gathered;
     SYNCLINE_RETURN_IF_ERROR(ForEachRow(part.chunk->weights, part.stride, [&](const char* row) {
       if (!RowFormat::ChangedAfter(part.since, row)) return absl::OkStatus();
@@ -133,7 +133,7 @@ class Contents {
 }  // namespace
 
 absl::StatusOr<CheckpointFile> WriteShardFile(FileSystem& files, const std::string& folder, const ShardFileId& id,
-                                              const ShardMap& map, uint64_t step, const std::vector<ChunkPart>& parts,
+                                              const ShardMap& map, uint64_t step, const std::vector<PlannedChunk>& parts,
                                               const std::vector<std::shared_ptr<const WorkerState>>& workers) {
   const Contents contents(map, parts, workers);
   const SafetensorsMetadata metadata = {{"format", absl::StrCat("syncline-checkpoint-", kCheckpointFormat)},

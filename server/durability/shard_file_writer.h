@@ -19,7 +19,7 @@ namespace syncline {
 // folder is synced. Rows are written where they lie, those that changed by way of a small buffer. Blocks. `folder` must
 // have no file of that name.
 absl::StatusOr<CheckpointFile> WriteShardFile(FileSystem& files, const std::string& folder, const ShardFileId& id,
-                                              const ShardMap& map, uint64_t step, const std::vector<ChunkPart>& parts,
+                                              const ShardMap& map, uint64_t step, const std::vector<PlannedChunk>& parts,
                                               const std::vector<std::shared_ptr<const WorkerState>>& workers);
 
 }  // namespace syncline

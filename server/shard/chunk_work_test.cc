@@ -63,13 +63,13 @@ Sender Worker() {
 
 void PushRows(ChunkTable* table, Clock clock, const std::vector<uint64_t>& keys) {
   const std::vector<float> gradients(keys.size() * kDim, 1.0f);
-  table->Apply(Worker(), clock, {2, 0, Bytes(gradients), CODEC_NONE, Bytes(keys)}, 1);
+  SYNCLINE_EXPECT_OK(table->Apply(Worker(), clock, {2, 0, Bytes(gradients), CODEC_NONE, Bytes(keys)}, {}, 1));
 }
 
 TEST(ChunkWorkTest, CountsBytesTakenAndRead) {
   const auto table = MakeTable();
   EXPECT_TRUE(table->Work().empty());
-  table->Apply(Worker(), 0, {0, 0, Bytes<float>({1, 2, 3}), CODEC_NONE, {}}, 1);
+  SYNCLINE_EXPECT_OK(table->Apply(Worker(), 0, {0, 0, Bytes<float>({1, 2, 3}), CODEC_NONE, {}}, {}, 1));
   SYNCLINE_EXPECT_OK(table->Read({0, 1}, {}).status());
   SYNCLINE_EXPECT_OK(table->Read({0}, {2}).status());  // it is held already
   PushRows(table.get(), 0, {5, 6});

@@ -57,7 +57,7 @@ class CopiesOfSlotsTest : public testing::Test {
     ChunkGradient gradient;
     gradient.data = Fragments::Of(ones.data(), ones.size() * sizeof(float));
     gradient.keys = Fragments::Of(keys.data(), keys.size() * sizeof(uint64_t));
-    tables_[0]->Apply(sender, clock_++, gradient, 1);
+    SYNCLINE_EXPECT_OK(tables_[0]->Apply(sender, clock_++, gradient, {}, 1));
   }
   // As the copy would be sent, `held` being what it was last heard to be like.
   std::vector<ChunkSnapshot> Changes(std::optional<CopyState> held) { return tables_[0]->Copy({0}, {held}); }

@@ -108,13 +108,6 @@ absl::Status RowChunk::Restore(uint64_t version, const ChunkContent& content) {
   if (!content.state.empty()) RestoreCounts(content.state[0]);
   return absl::OkStatus();
 }
-namespace {
-
-// Changes that take more than one message do not travel as such.
-constexpr size_t kMostChanged = size_t{8} << 20;
-constexpr size_t kFewKeys = 4096;
-
-}  // namespace
 
 void RowChunk::Update(absl::Span<const Contribution> gradients, const UpdateSettings& settings) {
   std::deque<Keys> keys;

@@ -34,7 +34,7 @@ class RowChunkTest : public testing::Test {
   }
   static std::vector<float> Read(const RowChunk& chunk, const std::vector<uint64_t>& keys) {
     std::vector<float> rows(keys.size() * kDim);
-    chunk.Read(keys, rows.data());
+    chunk.Read(keys, RowTarget{rows.data()});
     return rows;
   }
 

@@ -22,7 +22,8 @@
 #include "common/hash/mix.h"
 #include "common/io/posix_file_system.h"
 #include "common/table/row_hash.h"
-#include "server/durability/checkpoint_writer.h"
+#include "server/durability/checkpoint_folders.h"
+#include "server/durability/shard_checkpoints.h"
 #include "server/read_only_server.h"
 #include "server/store/table_format.h"
 #include "tests/bench/child_process.h"
@@ -80,8 +81,8 @@ void WriteCheckpoint(const std::string& directory, uint64_t step, uint64_t rows)
   }
   FileSystem& files = PosixFileSystem();
   Must(BeginCheckpoint(files, directory, step));
-  for (const CheckpointFile& file :
-       Must(WriteShardSnapshot(files, PartialCheckpointFolder(directory, step), 0, manifest.map(), snapshot))) {
+  const std::string folder = PartialCheckpointFolder(directory, step);
+  for (const CheckpointFile& file : Must(ShardCheckpoints(&files).Write({folder, "", 0, manifest.map()}, snapshot))) {
     *manifest.add_files() = file;
   }
   Must(CommitCheckpoint(files, directory, manifest, 1));

@@ -17,7 +17,8 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/durability/checkpoint_reader.h"
-#include "server/durability/checkpoint_writer.h"
+#include "server/durability/checkpoint_folders.h"
+#include "server/durability/shard_checkpoints.h"
 #include "server/read_only_server.h"
 #include "server/store/table_format.h"
 #include "tests/integration/in_process_cluster.h"
@@ -99,7 +100,7 @@ absl::StatusOr<std::string> WriteCheckpoint(const std::string& directory, uint64
     }
     const std::string folder = PartialCheckpointFolder(directory, step);
     SYNCLINE_ASSIGN_OR_RETURN(const auto written,
-                              WriteShardSnapshot(files, folder, shard, manifest.map(), snapshot));
+                              ShardCheckpoints(&files).Write({folder, "", shard, manifest.map()}, snapshot));
     for (const CheckpointFile& file : written) *manifest.add_files() = file;
   }
   return CommitCheckpoint(files, directory, manifest, 3);

@@ -23,7 +23,7 @@ TEST(LossCurveTest, APointIsTheMeanLossSinceTheOneBefore) {
 TEST(LossCurveTest, AccuracyIsThereForWhatClassifies) {
   LossCurve curve;
   curve.Add(kStart + absl::Seconds(1), {100, 200, 10}, 0.1);
-  curve.Add(kStart + absl::Seconds(2), {200, 400, 85}, 0.2);
+  curve.Add(kStart + absl::Seconds(2), {200, 400, 150}, 0.2);
   ASSERT_EQ(curve.points().size(), 1u);
   EXPECT_DOUBLE_EQ(curve.points()[0].accuracy(), 0.75);
   LossCurve regression;

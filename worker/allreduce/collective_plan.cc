@@ -12,7 +12,7 @@ using Messages = std::vector<std::vector<FloatRun>>;
 using Kind = CollectiveAction::Kind;
 
 // A message is at least so long, if there is as much.
-constexpr size_t kMessageFloats = size_t{1} << 16;
+constexpr size_t kMessageFloats = size_t{1} << 18;
 // Below, fewer messages are worth more than fewer bytes.
 constexpr size_t kShortFloats = size_t{1} << 16;
 constexpr uint32_t kPartsARound = 1u << 16;

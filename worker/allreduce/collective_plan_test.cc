@@ -88,8 +88,8 @@ TEST(CollectivePlanOrderTest, WhatIsCodedGoesStraightToWhoeverSumsIt) {
 }
 
 TEST(CollectivePlanOrderTest, CodedMessagesLieOneAfterTheOther) {
-  PlanProcesses processes(2, 200000);
-  CollectivePlan plan = PlanReduceScatter(processes.Segments(0, {0, 1}, 100000, true, BF16), 0);
+  PlanProcesses processes(2, 600000);
+  CollectivePlan plan = PlanReduceScatter(processes.Segments(0, {0, 1}, 300000, true, BF16), 0);
   std::vector<char> memory(CodedBytes(plan));
   PlaceCoded(memory.data(), &plan);
   ASSERT_EQ(plan.size(), 4u);

@@ -272,6 +272,7 @@ absl::StatusOr<BatchResult> AllReduceMember::Try(const TeamStep& step, const Tea
   // Of a try before this one something may be under way still, which looks at the sums.
   SYNCLINE_RETURN_IF_ERROR(pushes_->Wait());
   SYNCLINE_RETURN_IF_ERROR(LayOut(view));
+  SYNCLINE_RETURN_IF_ERROR(devices_->Begin(step, attempt, view, client_->chunks()));
   Collective collective(options_.team, attempt, layout_->places, layout_->me,
                         Mix(Mix(options_.job.seed()) + step.clock()));
   SYNCLINE_RETURN_IF_ERROR(GetWeights(step, &collective));

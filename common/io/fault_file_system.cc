@@ -1,6 +1,6 @@
 #include "common/io/fault_file_system.h"
 
-#include <cstring>
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -27,7 +27,7 @@ class MemoryFile : public ReadableFile {
     if (offset > bytes_.size() || count > bytes_.size() - offset) {
       return absl::DataLossError("the file ends too early");
     }
-    std::memcpy(to, bytes_.data() + offset, count);
+    std::copy_n(bytes_.data() + offset, count, to);
     return absl::OkStatus();
   }
 

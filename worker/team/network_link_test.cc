@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/raw_call.h"
@@ -35,6 +37,12 @@ class Receiver {
     };
     runtime_ = *ServerRuntime::Start(options, {&service_});
   }
+  // A server ends when all its calls have been answered.
+  ~Receiver() {
+    absl::MutexLock lock(&mu_);
+    wanted_ = 0;
+    Answer();
+  }
 
   const std::string& address() const { return runtime_->address(); }
   std::vector<uint64_t> parts;  // of the messages that have come, once they are answered
@@ -42,15 +50,19 @@ class Receiver {
  private:
   // On the queue's thread.
   void Take(RawCall* call) {
+    absl::MutexLock lock(&mu_);
     parts.push_back(DecodeTeamMessage(call->request())->head.part());
     calls_.push_back(call);
-    if (parts.size() < wanted_) return;
+    if (parts.size() >= wanted_) Answer();
+  }
+  void Answer() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     for (RawCall* const waiting : calls_) waiting->Reply(EncodeMessage(TeamReply()));
     calls_.clear();
   }
 
-  const size_t wanted_;
-  std::vector<RawCall*> calls_;
+  absl::Mutex mu_;
+  size_t wanted_ ABSL_GUARDED_BY(mu_);
+  std::vector<RawCall*> calls_ ABSL_GUARDED_BY(mu_);
   TeamMessages::WithRawMethod_Deliver<TeamMessages::Service> service_;
   std::unique_ptr<ServerRuntime> runtime_;
 };

@@ -74,6 +74,13 @@ class NetworkLink::Call final : public CompletionEvent {
   void Replied() {
     call_.reset();
     request_.Clear();
+    // The call goes with it, which may hold the message to try it again by itself.
+    std::shared_ptr<grpc::ClientContext> over;
+    {
+      absl::MutexLock lock(&link_->mu_);
+      over.swap(context_);
+    }
+    over.reset();
     const absl::Status delivered = FromGrpcStatus(status_);
     // The other one has read all of it, so nobody looks at the memory any more.
     if (delivered.ok()) return End(delivered);

@@ -8,42 +8,33 @@
 #include "common/tensor/buffer.h"
 #include "common/tensor/keys.h"
 #include "server/shard/chunk_table.h"
+#include "server/shard/first_error.h"
 #include "server/store/row_chunk.h"
 
 namespace syncline {
-namespace {
-
-absl::Status FirstError(const std::vector<absl::Status>& all) {
-  for (const absl::Status& one : all) SYNCLINE_RETURN_IF_ERROR(one);
-  return absl::OkStatus();
-}
-
-}  // namespace
 
 absl::StatusOr<std::vector<PulledChunk>> ChunkTable::ReadRows(absl::Span<const uint32_t> slots,
                                                               absl::Span<const Fragments> keys, bool with_state,
                                                               absl::Span<const RowTarget> to) {
   std::vector<PulledChunk> result(slots.size());
   std::vector<ColdReads> cold(slots.size());
-  std::vector<absl::Status> done(slots.size());
   const auto asked = [&](size_t i) { return RowsAsked{keys[i], with_state, to.empty() ? RowTarget() : to[i]}; };
   const size_t bytes = RowBytes(slots, keys);
-  ForEachOf(options_.parallel_for, bytes, slots.size(), [&](size_t i) {
-    done[i] = ReadRowsOf(Find(slots[i]), asked(i), nullptr, &cold[i], &result[i]);
-  });
-  SYNCLINE_RETURN_IF_ERROR(FirstError(done));
+  SYNCLINE_RETURN_IF_ERROR(FirstErrorOf(options_.parallel_for, bytes, slots.size(), [&](size_t i) {
+    return ReadRowsOf(Find(slots[i]), asked(i), nullptr, &cold[i], &result[i]);
+  }));
   std::vector<size_t> again;
   for (size_t i = 0; i < slots.size(); ++i) {
     if (!cold[i].empty()) again.push_back(i);
   }
   if (!again.empty()) {
     SYNCLINE_RETURN_IF_ERROR(ColdReads::Run(memory_->store.get(), absl::MakeSpan(cold)));
-    ForEachOf(options_.parallel_for, bytes, again.size(), [&](size_t k) {
+    SYNCLINE_RETURN_IF_ERROR(FirstErrorOf(options_.parallel_for, bytes, again.size(), [&](size_t k) {
       const size_t i = again[k];
-      done[i] = ReadRowsOf(Find(slots[i]), asked(i), &cold[i], nullptr, &result[i]);
+      const absl::Status read = ReadRowsOf(Find(slots[i]), asked(i), &cold[i], nullptr, &result[i]);
       MakeRoom();
-    });
-    SYNCLINE_RETURN_IF_ERROR(FirstError(done));
+      return read;
+    }));
   }
   size_t keys_bytes = 0;
   for (const Fragments& of_slot : keys) keys_bytes += of_slot.size();

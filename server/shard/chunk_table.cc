@@ -7,11 +7,11 @@
 #include <unordered_map>
 #include <utility>
 
-#include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "common/optimizer/schedule.h"
 #include "common/status/status_macros.h"
 #include "common/tensor/buffer.h"
+#include "server/shard/first_error.h"
 #include "server/store/row_chunk.h"
 
 namespace syncline {
@@ -32,15 +32,6 @@ void FillRowMemory(const TableMemory& memory, RowMemory* tables) {
   tables->set_written_bytes(disk.written);
   tables->set_reads(disk.reads);
   tables->set_writes(disk.writes);
-}
-
-// The error of the first body that has one. Spread over threads as by ForEachOf.
-absl::Status FirstErrorOf(const ParallelFor& spread, size_t bytes, size_t count,
-                          const std::function<absl::Status(size_t)>& body) {
-  absl::InlinedVector<absl::Status, 16> errors(count);
-  ForEachOf(spread, bytes, count, [&](size_t i) { errors[i] = body(i); });
-  for (const absl::Status& error : errors) SYNCLINE_RETURN_IF_ERROR(error);
-  return absl::OkStatus();
 }
 
 }  // namespace

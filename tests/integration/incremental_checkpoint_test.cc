@@ -15,6 +15,7 @@
 #include "gtest/gtest.h"
 #include "server/durability/checkpoint_reader.h"
 #include "tests/integration/in_process_cluster.h"
+#include "tests/integration/one_weight.h"
 #include "worker/client/client.h"
 
 namespace syncline {
@@ -52,15 +53,7 @@ std::vector<uint64_t> Keys(uint64_t begin, uint64_t end) {
 class Rows {
  public:
   explicit Rows(const InProcessCluster& cluster) {
-    ClientOptions options;
-    options.coordinator = cluster.coordinator();
-    client_ = *Client::Connect(options);
-    TensorSpec weight;
-    weight.set_name("weight");
-    weight.add_shape(1);
-    SYNCLINE_EXPECT_OK(client_->CreateTensors({weight}));
-    const auto lease = client_->Lease(100, 0, 0);
-    SYNCLINE_EXPECT_OK(lease.status());
+    client_ = ConnectWithOneWeight(cluster, 100);
   }
 
   // A gradient of 1 for each key.

@@ -13,6 +13,7 @@
 #include "common/table/row_hash.h"
 #include "gtest/gtest.h"
 #include "tests/integration/in_process_cluster.h"
+#include "tests/integration/one_weight.h"
 #include "worker/client/await.h"
 #include "worker/client/client.h"
 
@@ -45,14 +46,7 @@ JobManifest Job(SyncMode mode, uint32_t replicas) {
 class HotWorker {
  public:
   explicit HotWorker(InProcessCluster& cluster) : cluster_(cluster) {
-    ClientOptions options;
-    options.coordinator = cluster.coordinator();
-    client_ = *Client::Connect(options);
-    TensorSpec weight;
-    weight.set_name("weight");
-    weight.add_shape(1);
-    SYNCLINE_EXPECT_OK(client_->CreateTensors({weight}));
-    SYNCLINE_EXPECT_OK(client_->Lease(1000, 0, 0).status());
+    client_ = ConnectWithOneWeight(cluster, 1000);
     const ShardMap map = cluster.Status().map();
     for (uint64_t key = 1; keys_.size() < 40; ++key) {
       if (map.owner(static_cast<int>(1 + SlotOfKey(key, kSlots))) == 0) keys_.push_back(key);

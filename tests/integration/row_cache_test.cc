@@ -14,6 +14,7 @@
 #include "common/status/status_matchers.h"
 #include "gtest/gtest.h"
 #include "tests/integration/in_process_cluster.h"
+#include "tests/integration/one_weight.h"
 #include "worker/client/client.h"
 
 namespace syncline {
@@ -42,14 +43,7 @@ JobManifest CachedJob(SyncMode mode, RowOptimizerKind kind) {
 class CachingClient {
  public:
   explicit CachingClient(const InProcessCluster& cluster) {
-    ClientOptions options;
-    options.coordinator = cluster.coordinator();
-    client_ = *Client::Connect(options);
-    TensorSpec weight;
-    weight.set_name("weight");
-    weight.add_shape(1);
-    SYNCLINE_EXPECT_OK(client_->CreateTensors({weight}));
-    SYNCLINE_EXPECT_OK(client_->Lease(100, 0, 0).status());
+    client_ = ConnectWithOneWeight(cluster, 100);
   }
   Rows Pull(Clock clock, const Keys& keys) {
     Rows rows(keys.size() * kDim);

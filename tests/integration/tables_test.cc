@@ -23,6 +23,7 @@
 #include "gtest/gtest.h"
 #include "proto/parameter_server.grpc.pb.h"
 #include "tests/integration/in_process_cluster.h"
+#include "tests/integration/one_weight.h"
 #include "worker/client/client.h"
 
 namespace syncline {
@@ -63,14 +64,7 @@ std::vector<uint64_t> Keys(size_t count) {
 class TableClient {
  public:
   explicit TableClient(const InProcessCluster& cluster) {
-    ClientOptions options;
-    options.coordinator = cluster.coordinator();
-    client_ = *Client::Connect(options);
-    TensorSpec weight;
-    weight.set_name("weight");
-    weight.add_shape(1);
-    SYNCLINE_EXPECT_OK(client_->CreateTensors({weight}));
-    SYNCLINE_EXPECT_OK(client_->Lease(100, 0, 0).status());
+    client_ = ConnectWithOneWeight(cluster, 100);
   }
 
   absl::StatusOr<Rows> Pull(Clock clock, size_t table, const std::vector<uint64_t>& keys) {

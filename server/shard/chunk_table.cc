@@ -296,13 +296,16 @@ void ChunkTable::ForEach(size_t passes, const std::function<void(Slot*)>& body) 
 }
 
 StepNormsReply ChunkTable::MeanNorms(const SyncPolicy::ReadyStep& step) const {
+  const auto slots = owned();
   StepNormsReply reply;
-  for (const Slot* slot : *owned()) {
-    absl::MutexLock lock(&slot->mu);
-    const Mean mean = MeanOf(*slot, step);
-    reply.add_chunks(slot->info.id);
-    reply.add_squared_norms(mean.empty() ? 0 : slot->chunk->SquaredNorm(mean));
-  }
+  reply.mutable_squared_norms()->Resize(static_cast<int>(slots->size()), 0);
+  for (const Slot* slot : *slots) reply.add_chunks(slot->info.id);
+  ForEachOf(options_.parallel_for, bytes_, slots->size(), [&](size_t i) {
+    const Slot& slot = *(*slots)[i];
+    absl::MutexLock lock(&slot.mu);
+    const Mean mean = MeanOf(slot, step);
+    if (!mean.empty()) reply.set_squared_norms(static_cast<int>(i), slot.chunk->SquaredNorm(mean));
+  });
   return reply;
 }
 

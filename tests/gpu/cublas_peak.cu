@@ -8,9 +8,25 @@
 namespace syncline {
 namespace {
 
+// Of inputs, and what products may round them to.
+struct Format {
+  cudaDataType inputs;
+  cublasComputeType_t products;
+};
+
+Format FormatOf(Products products) {
+  switch (products) {
+    case Products::kTf32:
+      return {CUDA_R_32F, CUBLAS_COMPUTE_32F_FAST_TF32};
+    case Products::kBf16:
+      return {CUDA_R_16BF, CUBLAS_COMPUTE_32F};
+    default:
+      return {CUDA_R_32F, CUBLAS_COMPUTE_32F};
+  }
+}
+
 // Milliseconds of the fastest of several products.
-float BestTime(cublasHandle_t cublas, cublasComputeType_t type, int n, const float* a,
-               const float* b, float* c) {
+float BestTime(cublasHandle_t cublas, const Format& format, int n, const void* a, const void* b, float* c) {
   cudaEvent_t begin, end;
   cudaEventCreate(&begin);
   cudaEventCreate(&end);
@@ -19,8 +35,8 @@ float BestTime(cublasHandle_t cublas, cublasComputeType_t type, int n, const flo
     const float one = 1.0f, zero = 0.0f;
     cudaEventRecord(begin);
     const cublasStatus_t status =
-        cublasGemmEx(cublas, CUBLAS_OP_N, CUBLAS_OP_N, n, n, n, &one, a, CUDA_R_32F, n, b,
-                     CUDA_R_32F, n, &zero, c, CUDA_R_32F, n, type, CUBLAS_GEMM_DEFAULT);
+        cublasGemmEx(cublas, CUBLAS_OP_N, CUBLAS_OP_N, n, n, n, &one, a, format.inputs, n, b,
+                     format.inputs, n, &zero, c, CUDA_R_32F, n, format.products, CUBLAS_GEMM_DEFAULT);
     if (status != CUBLAS_STATUS_SUCCESS) return 0.0f;
     cudaEventRecord(end);
     cudaEventSynchronize(end);
@@ -33,17 +49,6 @@ float BestTime(cublasHandle_t cublas, cublasComputeType_t type, int n, const flo
   return best;
 }
 
-cublasComputeType_t TypeOf(Products products) {
-  switch (products) {
-    case Products::kTf32:
-      return CUBLAS_COMPUTE_32F_FAST_TF32;
-    case Products::kBf16:
-      return CUBLAS_COMPUTE_32F_FAST_16BF;
-    default:
-      return CUBLAS_COMPUTE_32F;
-  }
-}
-
 }  // namespace
 
 double CublasPeakGflops(int n, Products products) {
@@ -54,9 +59,9 @@ double CublasPeakGflops(int n, Products products) {
       cudaMalloc(&c, bytes) != cudaSuccess || cublasCreate(&cublas) != CUBLAS_STATUS_SUCCESS) {
     return 0.0;
   }
-  cudaMemset(a, 0x3c, bytes);  // bytes 0x3c make 0.0115: power is drawn as by real data, or nearly
+  cudaMemset(a, 0x3c, bytes);  // 0.0115 as a float, or two bfloat16s: power is drawn as by real data, or nearly
   cudaMemset(b, 0x3c, bytes);
-  const double seconds = BestTime(cublas, TypeOf(products), n, a, b, c) / 1e3;
+  const double seconds = BestTime(cublas, FormatOf(products), n, a, b, c) / 1e3;
   cublasDestroy(cublas);
   for (float* matrix : {a, b, c}) cudaFree(matrix);
   return seconds > 0 ? 2.0 * n * n * n / seconds / 1e9 : 0.0;

@@ -1,3 +1,4 @@
+#include <cstdint>
 #include <cstdio>
 
 #include "worker/backend/cuda/cuda_device.h"
@@ -31,8 +32,18 @@ int CheckCublas(cublasStatus_t status, const char* call) {
   return BackendFail(kBackendFailed, "%s: %s", call, cublasGetStatusString(status));
 }
 
+// What cudaMallocAsync took once it keeps, where the next call finds it.
+int KeepPool(const BackendDevice* device) {
+  cudaMemPool_t pool;
+  SYNCLINE_CUDA(cudaDeviceGetDefaultMemPool(&pool, device->ordinal));
+  uint64_t all = UINT64_MAX;
+  SYNCLINE_CUDA(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &all));
+  return kBackendOk;
+}
+
 int Fill(BackendDevice* device) {
   if (const int code = Use(device)) return code;
+  if (const int code = KeepPool(device)) return code;
   for (cudaStream_t& stream : device->streams) {
     SYNCLINE_CUDA(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
   }

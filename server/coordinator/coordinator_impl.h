@@ -25,7 +25,8 @@
 
 namespace syncline {
 
-// Members, leases and status are in coordinator.cc; checkpoints, and how training ends, in
+// How a job begins and what is due all along is in coordinator.cc; workers and their leases in
+// coordinator_workers.cc; status in coordinator_status.cc; checkpoints, and how training ends, in
 // coordinator_checkpoints.cc; how shards come and go in coordinator_rescale.cc, what they have to do, and what moves
 // because of that, in coordinator_load.cc, and what follows when one is lost in coordinator_takeover.cc; what is kept
 // for the next coordinator, and how that goes on, in coordinator_recovery.cc.

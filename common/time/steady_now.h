@@ -13,6 +13,8 @@ inline absl::Time SteadyNow() {
   return absl::UnixEpoch() + absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
 }
 
+inline double SecondsSince(absl::Time begin) { return absl::ToDoubleSeconds(SteadyNow() - begin); }
+
 }  // namespace syncline
 
 #endif  // SYNCLINE_COMMON_TIME_STEADY_NOW_H_

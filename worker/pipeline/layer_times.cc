@@ -40,7 +40,7 @@ absl::StatusOr<double> MeasureLayer(const Model& model, int layer, const Device*
     SYNCLINE_RETURN_IF_ERROR(network->Forward(batch));
     SYNCLINE_RETURN_IF_ERROR(network->Backward(nullptr, backward));
     SYNCLINE_RETURN_IF_ERROR(device->Run(&Backend::synchronize));
-    least = std::min(least, absl::ToDoubleSeconds(SteadyNow() - begin));
+    least = std::min(least, SecondsSince(begin));
   }
   return least;
 }

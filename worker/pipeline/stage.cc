@@ -119,7 +119,7 @@ absl::Status PipelineStage::Receive(TeamMessage::Kind kind, int stage, int m, fl
                                     size_t floats) {
   const absl::Time begin = SteadyNow();
   const auto message = options_.team->mailbox()->Take(kind, PlaceOf(stage), m);
-  idle_seconds_ += absl::ToDoubleSeconds(SteadyNow() - begin);
+  idle_seconds_ += SecondsSince(begin);
   SYNCLINE_RETURN_IF_ERROR(message.status());
   const size_t bytes = sizeof(float) * floats;
   if (message->data.size() != bytes) {
@@ -184,7 +184,7 @@ absl::StatusOr<BatchResult> PipelineStage::Run(const Batch& batch, const TeamAtt
   const auto timed = [&](size_t first, size_t count) {
     const absl::Time wait = SteadyNow();
     const absl::Status there = await(first, count);
-    waited += absl::ToDoubleSeconds(SteadyNow() - wait);
+    waited += SecondsSince(wait);
     return there;
   };
   for (const PipelineAction& action :
@@ -201,7 +201,7 @@ absl::StatusOr<BatchResult> PipelineStage::Run(const Batch& batch, const TeamAtt
     SYNCLINE_ASSIGN_OR_RETURN(const BatchResult part, options_.network->Result(slot));
     result += part;
   }
-  seconds_ += absl::ToDoubleSeconds(SteadyNow() - begin) - waited;
+  seconds_ += SecondsSince(begin) - waited;
   return result;
 }
 

@@ -48,7 +48,7 @@ absl::Status GroupExchange::Receive(int from, size_t bytes, const std::function<
   if (bytes == 0) return absl::OkStatus();
   const absl::Time begin = SteadyNow();
   const auto message = options_.team->mailbox()->Take(TeamMessage::SHARE, options_.first_place + from, round_);
-  idle_seconds_ += absl::ToDoubleSeconds(SteadyNow() - begin);
+  idle_seconds_ += SecondsSince(begin);
   SYNCLINE_RETURN_IF_ERROR(message.status());
   if (message->data.size() != bytes) {
     return absl::InternalError(absl::StrCat("part ", from, " of a stage sent ", message->data.size(),
@@ -64,7 +64,7 @@ void GroupExchange::Await(std::vector<std::shared_ptr<Delivery>>* sent) {
   const absl::Time begin = SteadyNow();
   for (const auto& delivery : *sent) delivery->Wait();
   sent->clear();
-  idle_seconds_ += absl::ToDoubleSeconds(SteadyNow() - begin);
+  idle_seconds_ += SecondsSince(begin);
 }
 
 void GroupExchange::AwaitSent() {

@@ -165,7 +165,7 @@ absl::Status TensorMember::Step(const TeamStep& step, const TeamAttempt& attempt
   SYNCLINE_RETURN_IF_ERROR(Push(step.clock()));
   // All parts of the last stage have made the same.
   if (group_->part() == 0) *result = made;
-  seconds_ += absl::ToDoubleSeconds(SteadyNow() - begin);
+  seconds_ += SecondsSince(begin);
   Report();
   return absl::OkStatus();
 }

@@ -46,6 +46,17 @@ struct Memory {
   std::vector<float*> places;
 };
 
+// What each push brings of tensors: they may be looked at until the next step begins.
+const std::vector<Client::Gradient>& Gradients() {
+  static Memory ones(-1);
+  static const std::vector<Client::Gradient> gradients = [] {
+    std::vector<Client::Gradient> all;
+    for (size_t t = 0; t < ones.places.size(); ++t) all.push_back({t, ones.places[t]});
+    return all;
+  }();
+  return gradients;
+}
+
 }  // namespace
 
 JobManifest OnesJob(SyncMode mode) {
@@ -94,14 +105,12 @@ void Ones::Begin(Clock steps) {
 }
 
 void Ones::Push(Client* client, Clock steps, uint64_t* pushed) {
-  Memory weights(0), ones(-1);
+  Memory weights(0);
   const std::vector<uint64_t> keys = RowKeys();
   std::vector<float> rows(kKeys * kDim), row_ones(kKeys * kDim, -1);
-  std::vector<Client::Gradient> gradients;
-  for (size_t t = 0; t < ones.places.size(); ++t) gradients.push_back({t, ones.places[t]});
   for (Clock clock = 0; clock < steps; ++clock) {
     SYNCLINE_ASSERT_OK(Wait([&](auto done) { client->Pull(clock, {weights.places}, done); }));
-    SYNCLINE_ASSERT_OK(Wait([&](auto done) { client->Push(clock, gradients, done); }));
+    SYNCLINE_ASSERT_OK(Wait([&](auto done) { client->Push(clock, Gradients(), done); }));
     if (client->job().tables_size() > 0) {
       // Whoever answers, owner or copy, has what anybody was told is applied.
       const auto least = static_cast<float>(pushed_rows_.load());
@@ -113,6 +122,29 @@ void Ones::Push(Client* client, Clock steps, uint64_t* pushed) {
     ++*pushed;
     SYNCLINE_ASSERT_OK(Wait([&](auto done) { client->Commit(clock, 1, {}, done); }));
   }
+}
+
+void Ones::Contribute(int worker, Clock clock) {
+  Client* const client = clients_[worker].get();
+  const std::vector<uint64_t> keys = RowKeys();
+  const std::vector<float> row_ones(kKeys * kDim, -1);
+  SYNCLINE_ASSERT_OK(Wait([&](auto done) { client->Push(clock, Gradients(), done); }));
+  SYNCLINE_ASSERT_OK(Wait([&](auto done) { client->PushRows(clock, {{0, keys, row_ones.data()}}, done); }));
+  std::vector<Rank> ranks;
+  for (const auto& each : clients_) ranks.push_back(each->rank());
+  SYNCLINE_ASSERT_OK(Wait([&](auto done) { client->Commit(clock, 1, ranks, done); }));
+}
+
+void Ones::ExpectPulled(int worker, Clock clock) {
+  Client* const client = clients_[worker].get();
+  Memory weights(-1);
+  const std::vector<uint64_t> keys = RowKeys();
+  std::vector<float> rows(kKeys * kDim);
+  SYNCLINE_ASSERT_OK(Wait([&](auto done) { client->Pull(clock, {weights.places}, done); }));
+  SYNCLINE_ASSERT_OK(Wait([&](auto done) { client->PullRows(clock, {{0, keys, rows.data()}}, done); }));
+  const auto steps = static_cast<float>(clock);
+  for (const auto& tensor : weights.tensors) EXPECT_THAT(tensor, testing::Each(steps));
+  EXPECT_THAT(rows, testing::Each(steps));
 }
 
 void Ones::ExpectAllCount() {

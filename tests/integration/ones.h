@@ -22,6 +22,10 @@ class Ones {
   Ones(InProcessCluster& cluster, int workers);
 
   void Begin(Clock steps);
+  // By hand instead, of one worker in sync: pushes its part of a step and commits it.
+  void Contribute(int worker, Clock clock);
+  // Expects that the worker can begin a step, with all that was made before: 1 of each step, as the mean of ones is 1.
+  void ExpectPulled(int worker, Clock clock);
   // Waits until all have ended, and expects that every push which was acknowledged counts, once.
   void ExpectAllCount();
 

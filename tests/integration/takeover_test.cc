@@ -73,6 +73,21 @@ TEST(TakeoverTest, SyncByTheNormsOfWholeTensors) {
   EXPECT_EQ(WeightsAfterLosses(job), UndisturbedWeights(job));
 }
 
+// One worker has pushed its part of a step and committed it when a shard dies, the other has not.
+TEST(TakeoverTest, WhatTheLostShardHadOfAStepIsPushedAgainWithItsRows) {
+  JobManifest job = OnesJobWithTable(SYNC);
+  job.set_shards(3);
+  job.set_replicas(2);
+  ProcessCluster cluster(job, absl::Seconds(1));
+  for (const char* name : {"ps-0", "ps-1", "ps-2"}) cluster.StartShard(name);
+  Ones ones(cluster, 2);
+  ones.Contribute(0, 0);
+  cluster.process("ps-1").Kill();
+  ones.Contribute(1, 0);
+  ones.ExpectPulled(0, 1);
+  ones.ExpectPulled(1, 1);
+}
+
 class TakeoverByMode : public testing::TestWithParam<SyncMode> {};
 
 TEST_P(TakeoverByMode, EveryAcknowledgedPushCountsOnce) {

@@ -47,7 +47,7 @@ void Router::Add(uint32_t chunk, uint32_t shard, size_t bytes, size_t message_by
                  std::vector<Group>* groups) const {
   Group& to = (*open)[shard];
   const bool full = to.bytes + bytes > message_bytes || to.chunks.size() == kMaxGroupChunks;
-  if (!to.chunks.empty() && full) {
+  if (!to.chunks.empty() && (full || chunks_[to.chunks.back()].rows != chunks_[chunk].rows)) {
     groups->push_back(std::move(to));
     to = Group();
   }

@@ -18,7 +18,8 @@ class Router {
  public:
   // So many chunks go into a message at most: those that only name places have room for no more.
   static constexpr size_t kMaxGroupChunks = 2048;
-  // Chunks of one shard of a map, of at most its message_bytes together (or a single chunk).
+  // Chunks of one shard of a map, of at most its message_bytes together (or a single chunk): slots of tables, which come
+  // with keys, or else none.
   struct Group {
     uint64_t map_epoch = 0;
     uint32_t shard = 0;
@@ -68,7 +69,7 @@ class Router {
 
  private:
   std::vector<Group> AllGroups(absl::Span<const size_t> held, Messages messages) const;
-  // Adds a chunk to the shard's open group, which goes to `groups` first if the chunk does not fit.
+  // Adds a chunk to the shard's open group, which goes to `groups` first if the chunk does not fit in.
   void Add(uint32_t chunk, uint32_t shard, size_t bytes, size_t message_bytes, std::vector<Group>* open,
            std::vector<Group>* groups) const;
   // Who of those that have the chunk has the fewest of `bytes`, by shard; the owner if it is among them.

@@ -70,6 +70,20 @@ TEST(RouterTest, MessagesKeepToTheirSize) {
   EXPECT_EQ(router.tensor_chunks(0), 3u);
 }
 
+TEST(RouterTest, SlotsOfTablesAndOtherChunksGoInMessagesOfTheirOwn) {
+  std::vector<TensorSpec> tensors(2);
+  tensors[0].set_name("w");
+  tensors[0].add_shape(2048);
+  tensors[1].set_name("rows");
+  tensors[1].mutable_table()->set_dim(3);
+  tensors[1].mutable_table()->set_slots(2);
+  const Router router(*MakeShardMap(tensors, {"h:1"}, 4096, false), {size_t{1} << 20});
+  const auto groups = router.GroupsOfChunks({0, 1, 2, 3});
+  ASSERT_EQ(groups.size(), 2u);
+  EXPECT_THAT(groups[0].chunks, ElementsAre(0, 1));
+  EXPECT_THAT(groups[1].chunks, ElementsAre(2, 3));
+}
+
 TEST(RouterTest, AMessageHasRoomForSoManyChunks) {
   TensorSpec tensor;
   tensor.set_name("w");

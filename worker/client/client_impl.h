@@ -171,6 +171,9 @@ class ClientImpl final : public Client {
   absl::StatusOr<size_t> TableTensor(size_t table, absl::Span<const uint64_t> keys, const void* rows) const;
   enum class Slots { kAll, kWithRows, kWithRowsOrCopies };
   std::vector<Group> GroupsOfRows(const Route& route, const RowsOf& rows, Slots slots) const;
+  // Some chunks, by shard; a message of slots is as large as their rows.
+  std::vector<Group> GroupsWithRows(const Route& route, absl::Span<const uint32_t> chunks, const RowsOf& rows,
+                                    bool copies) const;
   bool IsLent(const SlotRows& rows) const;
   // How a table's rows are put in order, in memory that shards on this host see if there are any.
   SlotRows::Options RowOptions(size_t table);
@@ -199,7 +202,8 @@ class ClientImpl final : public Client {
   void WhenReplayed(std::function<void()> then);
   void GiveUpLost(const RouteTable::Ptr& newest);
   void CommitAgain(const RouteTable::Ptr& newest);
-  void Replayed();
+  // With an error nobody can make the step any more: the membership is over.
+  void Replayed(const absl::Status& status);
   void Hint(uint64_t epoch) {
     if (routed_) routes_->Hint(epoch);
   }

@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <string>
 #include <utility>
 
 #include "common/time/steady_notification.h"
+#include "spdlog/spdlog.h"
 #include "worker/client/client_impl.h"
 
 namespace syncline {
@@ -80,8 +82,11 @@ void ClientImpl::GiveUpLost(const RouteTable::Ptr& newest) {
     clock = pushed_.clock;
   }
   out.route = newest;
-  out.groups = newest->router.GroupsOfChunks(chunks, MessagesNow());
-  SendPushes(clock, out, [this, newest](const absl::Status&) { CommitAgain(newest); });
+  out.groups = GroupsWithRows(*newest, chunks, out.from.rows, false);
+  SendPushes(clock, out, [this, newest](const absl::Status& pushed) {
+    if (!pushed.ok()) return Replayed(pushed);
+    CommitAgain(newest);
+  });
 }
 
 // Whoever took the chunks over says what is missing, if anything is.
@@ -91,11 +96,19 @@ void ClientImpl::CommitAgain(const RouteTable::Ptr& newest) {
     absl::MutexLock lock(&mu_);
     commit = last_commit_;
   }
-  if (!commit.has_sender()) return Replayed();
-  CommitTo(newest, commit, [this](const absl::StatusOr<bool>&) { Replayed(); });
+  if (!commit.has_sender()) return Replayed(absl::OkStatus());
+  CommitTo(newest, commit, [this](const absl::StatusOr<bool>& accepted) {
+    // The map is not the newest any more: then the commit is not awaited, or by that one it is said again.
+    Replayed(absl::IsAborted(accepted.status()) ? absl::OkStatus() : accepted.status());
+  });
 }
 
-void ClientImpl::Replayed() {
+void ClientImpl::Replayed(const absl::Status& status) {
+  if (!status.ok() && !absl::IsCancelled(status)) {
+    spdlog::error("what this worker had pushed to a shard that is lost could not be pushed again: {}",
+                  std::string(status.message()));
+    if (heartbeat_ != nullptr) heartbeat_->GiveUp();
+  }
   std::vector<std::function<void()>> then;
   {
     absl::MutexLock lock(&mu_);

@@ -47,8 +47,14 @@ std::vector<Router::Group> ClientImpl::GroupsOfRows(const Route& route, const Ro
       if (slots == Slots::kAll || rows[tensor]->count(slot) > 0) chunks.push_back(first + slot);
     }
   }
+  return GroupsWithRows(route, chunks, rows, slots == Slots::kWithRowsOrCopies);
+}
+
+std::vector<Router::Group> ClientImpl::GroupsWithRows(const Route& route, absl::Span<const uint32_t> chunks,
+                                                      const RowsOf& rows, bool copies) const {
   const auto bytes = [&](uint32_t chunk) {
     const ChunkInfo& info = route.router.chunks()[chunk];
+    if (!info.rows) return info.elements * sizeof(float);
     const SlotRows& of = *rows[info.tensor];
     return of.count(static_cast<uint32_t>(info.begin)) * (sizeof(uint64_t) + of.dim() * sizeof(float));
   };
@@ -57,8 +63,7 @@ std::vector<Router::Group> ClientImpl::GroupsOfRows(const Route& route, const Ro
   const bool placed =
       std::all_of(shards.begin(), shards.end(), [](auto* shard) { return shard->has_link(); }) &&
       std::all_of(rows.begin(), rows.end(), [this](const auto& of) { return of == nullptr || IsLent(*of); });
-  const Router::Parts parts{bytes, placed ? kLentBytes : options_.message_bytes,
-                            slots == Slots::kWithRowsOrCopies};
+  const Router::Parts parts{bytes, placed ? kLentBytes : options_.message_bytes, copies};
   return route.router.GroupsOfChunks(chunks, MessagesNow(), &parts);
 }
 

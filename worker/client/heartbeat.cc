@@ -28,8 +28,13 @@ void Heartbeat::Report(const WorkerProgress& progress) {
   *request_.mutable_progress() = progress;
 }
 
+void Heartbeat::End() {
+  if (!expelled_.exchange(true)) told_.given_up();
+}
+
 void Heartbeat::Run(absl::Duration period) {
   while (!closing_.WaitForNotificationWithTimeout(period)) {
+    if (gives_up_) return End();
     HeartbeatRequest request;
     {
       absl::MutexLock lock(&mu_);
@@ -39,7 +44,7 @@ void Heartbeat::Run(absl::Duration period) {
     const auto reply = Call<HeartbeatReply>(*coordinator_, &Coordinator::Stub::Heartbeat, request,
                                             std::max(period, absl::Seconds(1)));
     if (!reply.ok()) continue;
-    if (reply->expelled() && !expelled_.exchange(true)) told_.given_up();
+    if (reply->expelled()) End();
     if (reply->map_epoch() > 0) told_.map_epoch(reply->map_epoch());
     if (reply->stopping()) stopping_ = true;
     stand_in_wanted_ = reply->stand_in();

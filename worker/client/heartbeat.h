@@ -19,7 +19,7 @@ namespace syncline {
 class Heartbeat {
  public:
   struct Told {
-    // Once, if the cluster has given this incarnation up.
+    // Once, if the cluster has given this incarnation up, or it has given up itself.
     std::function<void()> given_up;
     // The epoch of the shard map in force, time and again.
     std::function<void(uint64_t)> map_epoch;
@@ -31,17 +31,21 @@ class Heartbeat {
   ~Heartbeat();
 
   void Report(const WorkerProgress& progress);
+  // Lets the membership end, at the next beat: there is none any more. Never blocks.
+  void GiveUp() { gives_up_ = true; }
   bool expelled() const { return expelled_; }
   bool stopping() const { return stopping_; }
   bool stand_in_wanted() const { return stand_in_wanted_; }
 
  private:
   void Run(absl::Duration period);
+  void End();
 
   Coordinator::Stub* const coordinator_;
   const Told told_;
   absl::Mutex mu_;
   HeartbeatRequest request_ ABSL_GUARDED_BY(mu_);
+  std::atomic<bool> gives_up_{false};
   std::atomic<bool> expelled_{false};
   std::atomic<bool> stopping_{false};
   std::atomic<bool> stand_in_wanted_{false};

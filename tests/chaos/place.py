@@ -35,12 +35,19 @@ class Loopback:
         pass
 
 
+def _free_network():
+    """The first half of its addresses: of one that nobody here uses, such as another run of this."""
+    used = subprocess.run(["ip", "-o", "-4", "address"], check=True, text=True, stdout=subprocess.PIPE).stdout
+    networks = (f"10.{(os.getpid() + n) % 200 + 30}" for n in range(200))
+    return next(network for network in networks if f" {network}." not in used)
+
+
 class Namespaces:
     apart = True
 
     def __init__(self):
         self._tag = f"sl{os.getpid()}"
-        self._net = f"10.{os.getpid() % 200 + 30}"
+        self._net = _free_network()
         self._made = []
         self.host = f"{self._net}.0.1"
         try:

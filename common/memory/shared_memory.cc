@@ -7,11 +7,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "common/status/status_macros.h"
 
 namespace syncline {
 namespace {
+
+constexpr size_t kPiece = size_t{1} << 20;
 
 constexpr int kSizeSeals = F_SEAL_SHRINK | F_SEAL_GROW;
 
@@ -59,6 +63,9 @@ absl::StatusOr<std::shared_ptr<SharedMemory>> SharedMemory::Adopt(int fd) {
   return Map(fd, static_cast<size_t>(info.st_size));
 }
 
+SharedMemory::SharedMemory(int fd, char* data, size_t size)
+    : fd_(fd), data_(data), size_(size), touched_((size - 1) / kPiece + 1) {}
+
 SharedMemory::~SharedMemory() {
   munmap(data_, size_);
   close(fd_);
@@ -68,6 +75,16 @@ std::optional<uint64_t> SharedMemory::OffsetOf(const void* from, size_t bytes) c
   const auto begin = reinterpret_cast<uintptr_t>(from), here = reinterpret_cast<uintptr_t>(data_);
   if (begin < here || begin - here > size_ || bytes > size_ - (begin - here)) return std::nullopt;
   return begin - here;
+}
+
+void SharedMemory::Touch(uint64_t offset, size_t bytes) const {
+  for (size_t piece = offset / kPiece; piece * kPiece < offset + bytes; ++piece) {
+    if (touched_[piece].exchange(true, std::memory_order_relaxed)) continue;
+    const size_t begin = piece * kPiece;
+    // Pages that are read come with their neighbours, and may be written to. Where the kernel knows no such advice
+    // (before 5.14) they come one by one, later.
+    madvise(data_ + begin, std::min(kPiece, size_ - begin), MADV_POPULATE_READ);
+  }
 }
 
 char* SharedMemory::At(uint64_t offset, size_t bytes) const {

@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <string>
 
 #include "common/status/status_matchers.h"
@@ -48,6 +50,24 @@ TEST(SharedMemoryTest, AdoptRefusesWhatCouldShrink) {
   const int no_memory = open("/dev/null", O_RDWR);
   EXPECT_THAT(SharedMemory::Adopt(no_memory).status(),
               StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
+TEST(SharedMemoryTest, TouchedBytesCostNoFaultAPage) {
+  constexpr size_t kPages = 600, kPage = 4096;
+  const auto mine = Make(kPages * kPage);
+  std::fill_n(mine->data(), mine->size(), 'a');
+  SYNCLINE_ASSERT_OK_AND_ASSIGN(const auto theirs, SharedMemory::Adopt(dup(mine->fd())));
+  const auto faults = [] {
+    rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_minflt;
+  };
+  theirs->Touch(kPage, (kPages - 1) * kPage);
+  theirs->Touch(mine->size(), 0);
+  const auto before = faults();
+  for (size_t page = 1; page < kPages; ++page) theirs->data()[page * kPage] = 'b';
+  EXPECT_LT(faults() - before, kPages / 4);
+  EXPECT_EQ(mine->data()[kPage - 1], 'a') << "nothing is changed";
 }
 
 TEST(SharedMemoryTest, OffsetsAreWithinTheBlock) {

@@ -49,6 +49,7 @@ absl::StatusOr<Fragments> WorkerLink::Read(uint64_t segment, uint64_t offset, si
 
 absl::Status WorkerLink::Write(uint64_t segment, const std::vector<Part>& parts,
                                const ParallelFor& parallel_for) const {
+  if (parts.empty()) return absl::OkStatus();
   size_t bytes = 0;
   std::vector<char*> to;
   for (const Part& part : parts) {
@@ -56,7 +57,13 @@ absl::Status WorkerLink::Write(uint64_t segment, const std::vector<Part>& parts,
     to.push_back(at);
     bytes += part.data.size();
   }
+  std::shared_ptr<const SharedMemory> block;
+  {
+    absl::MutexLock lock(&mu_);
+    block = blocks_[segment - 1];
+  }
   ForEachOf(parallel_for, bytes, parts.size(), [&](size_t i) {
+    block->Touch(parts[i].offset, parts[i].data.size());
     FloatReader(parts[i].data).Copy(parts[i].data.size(), to[i]);
   });
   return absl::OkStatus();

@@ -18,8 +18,9 @@ absl::Status ChunkTable::Slot::SetContent(const ChunkSnapshot& from, const Chunk
     return absl::OkStatus();
   }
   if (from.since) return chunk->Merge(from.version, {from.weights, from.gone});
-  if (!chunk) chunk = maker.Make(info);
-  return chunk->Restore(from.version, {from.weights, from.state});
+  if (chunk) return chunk->Restore(from.version, {from.weights, from.state});
+  SYNCLINE_ASSIGN_OR_RETURN(chunk, maker.MakeFrom(info, from.version, {from.weights, from.state}));
+  return absl::OkStatus();
 }
 
 absl::StatusOr<bool> ChunkTable::Slot::Set(uint64_t epoch, const ChunkSnapshot& from, const ChunkMaker& maker) {

@@ -67,9 +67,7 @@ absl::StatusOr<std::unique_ptr<Chunk>> ChunkParts::Finish() {
     }
   }
   SYNCLINE_RETURN_IF_ERROR(maker_->Check(info_, content));
-  auto chunk = maker_->Make(info_);
-  SYNCLINE_RETURN_IF_ERROR(chunk->Restore(version_, content));
-  return chunk;
+  return maker_->MakeFrom(info_, version_, content);
 }
 
 }  // namespace syncline

@@ -99,6 +99,15 @@ std::unique_ptr<Chunk> ChunkMaker::Make(const ChunkInfo& info) const {
   return chunk;
 }
 
+// A dense chunk's first values would take longer to make than those that replace them take to copy.
+absl::StatusOr<std::unique_ptr<Chunk>> ChunkMaker::MakeFrom(const ChunkInfo& info, uint64_t version,
+                                                            const ChunkContent& content) const {
+  if (!info.rows) return std::make_unique<DenseChunk>(rule_.get(), version, content);
+  std::unique_ptr<Chunk> chunk = Make(info);
+  SYNCLINE_RETURN_IF_ERROR(chunk->Restore(version, content));
+  return chunk;
+}
+
 double ChunkMaker::base_rate(const ChunkInfo& info) const {
   const auto& table = tables_[info.tensor];
   return table == nullptr ? base_rate_ : table->base_rate;

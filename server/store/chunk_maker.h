@@ -27,6 +27,9 @@ class ChunkMaker {
   ~ChunkMaker();
 
   std::unique_ptr<Chunk> Make(const ChunkInfo& info) const;
+  // One that goes on from where another was; `content` must fit (Check), errors are Chunk::Restore's.
+  absl::StatusOr<std::unique_ptr<Chunk>> MakeFrom(const ChunkInfo& info, uint64_t version,
+                                                  const ChunkContent& content) const;
   // Whether a chunk can be restored from `content`; INVALID_ARGUMENT says what is wrong with it.
   absl::Status Check(const ChunkInfo& info, const ChunkContent& content) const;
 

@@ -1,6 +1,7 @@
 #include "server/store/chunk_maker.h"
 
 #include <string>
+#include <vector>
 
 #include "common/status/status_matchers.h"
 #include "gmock/gmock.h"
@@ -52,6 +53,29 @@ TEST(ChunkMakerTest, MakesChunksAsTheyBegin) {
   EXPECT_LT(row[0], 2);
   EXPECT_NE(row[0], row[1]);
   EXPECT_EQ(maker->base_rate(infos[2]), 0.25);
+}
+
+TEST(ChunkMakerTest, MakesChunksThatGoOnFromOthers) {
+  const ShardMap map = Map();
+  JobManifest job;
+  job.mutable_optimizer()->set_kind(MOMENTUM);
+  SYNCLINE_ASSERT_OK_AND_ASSIGN(const auto maker, ChunkMaker::Create(job, map));
+  const auto infos = Chunks(map);
+  const std::vector<float> weights(8, 5), state(8, 6);
+  const auto bytes = [](const std::vector<float>& floats) {
+    return Fragments::Of(reinterpret_cast<const char*>(floats.data()), floats.size() * sizeof(float));
+  };
+  SYNCLINE_ASSERT_OK_AND_ASSIGN(const auto dense, maker->MakeFrom(infos[0], 9, {bytes(weights), {bytes(state)}}));
+  EXPECT_EQ(dense->version(), 9u);
+  float first;
+  EXPECT_EQ(*FloatReader(dense->weights()).Next(1, &first), 5);
+  ASSERT_EQ(dense->content().state.size(), 1u);
+  EXPECT_EQ(*FloatReader(dense->content().state[0]).Next(1, &first), 6);
+
+  const auto slot = maker->Make(infos[1]);
+  SYNCLINE_ASSERT_OK_AND_ASSIGN(const auto other, maker->MakeFrom(infos[1], 4, slot->content()));
+  EXPECT_EQ(other->version(), 4u);
+  EXPECT_NE(other->rows(), nullptr);
 }
 
 TEST(ChunkMakerTest, ChecksWhatChunksAreRestoredFrom) {

@@ -94,6 +94,11 @@ DenseChunk::DenseChunk(const UpdateRule* rule, size_t elements)
   }
 }
 
+DenseChunk::DenseChunk(const UpdateRule* rule, uint64_t version, const ChunkContent& content)
+    : rule_(rule), elements_(content.weights.size() / sizeof(float)) {
+  Take(version, content);
+}
+
 ChunkContent DenseChunk::content() const {
   ChunkContent content{weights(), {}};
   for (int slot = 0; slot < rule_->state_slots(); ++slot) content.state.push_back(state(slot));
@@ -101,10 +106,14 @@ ChunkContent DenseChunk::content() const {
 }
 
 absl::Status DenseChunk::Restore(uint64_t version, const ChunkContent& content) {
+  Take(version, content);
+  return absl::OkStatus();
+}
+
+void DenseChunk::Take(uint64_t version, const ChunkContent& content) {
   version_ = version;
   weights_ = Buffer::CopyOf(content.weights);
   for (size_t slot = 0; slot < content.state.size(); ++slot) state_[slot] = Buffer::CopyOf(content.state[slot]);
-  return absl::OkStatus();
 }
 
 absl::InlinedVector<DenseChunk::Write, kMaxStateSlots> DenseChunk::WriteState() {

@@ -23,6 +23,8 @@ class DenseChunk final : public Chunk {
  public:
   // `rule` must outlive the chunk. Weights are 0 and the state is the rule's initial one.
   DenseChunk(const UpdateRule* rule, size_t elements);
+  // One that goes on from where another was; `content` has all of the rule's slots.
+  DenseChunk(const UpdateRule* rule, uint64_t version, const ChunkContent& content);
 
   size_t elements() const { return elements_; }
   Fragments state(int slot) const { return state_[slot].Share(); }
@@ -52,6 +54,7 @@ class DenseChunk final : public Chunk {
     float* out;
   };
 
+  void Take(uint64_t version, const ChunkContent& content);
   absl::InlinedVector<Write, kMaxStateSlots> WriteState();
   UpdateStep Step(const UpdateSettings& settings) const;
 

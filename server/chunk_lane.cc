@@ -20,7 +20,8 @@
 namespace syncline {
 namespace {
 
-constexpr size_t kBlockBytes = size_t{5} << 20;
+// Little more than most messages: each page of a new block takes longer than copying it a few times.
+constexpr size_t kBlockBytes = size_t{5} << 18;
 constexpr absl::Duration kAttachTimeout = absl::Seconds(2);
 // From an attempt to make a link, whatever came of it, to the next.
 constexpr absl::Duration kAttachPause = absl::Seconds(5);
@@ -58,7 +59,7 @@ void ChunkLane::Attach(size_t bytes) {
   block_.reset();
   if (!options_.shared_memory || (!grows && SteadyNow() < attach_after_)) return;
   attach_after_ = SteadyNow() + kAttachPause;
-  auto block = SharedMemory::Create(std::max(kBlockBytes, bytes));
+  auto block = SharedMemory::Create(std::max(kBlockBytes, bytes + bytes / 4));
   if (!block.ok()) return;
   // Why there is no link does not matter: the network is there.
   const auto ask = [this](const AttachMemoryRequest& request) {

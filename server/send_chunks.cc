@@ -9,6 +9,8 @@
 namespace syncline {
 namespace {
 
+// Of chunks that go together: what is written to lent memory is then still in the cache when it is read.
+constexpr size_t kRunBytes = size_t{1} << 20;
 constexpr size_t kMessageBytes = size_t{4} << 20;
 constexpr size_t kMessageChunks = 256;
 // Chunks up to this size are not cut.
@@ -38,7 +40,7 @@ std::vector<absl::Span<const ChunkSnapshot>> ChunkMessages(absl::Span<const Chun
   std::vector<absl::Span<const ChunkSnapshot>> messages;
   size_t begin = 0, bytes = 0;
   for (size_t i = 0; i < chunks.size(); ++i) {
-    if (i > begin && (bytes + Bytes(chunks[i]) > kMessageBytes || i - begin == kMessageChunks)) {
+    if (i > begin && (bytes + Bytes(chunks[i]) > kRunBytes || i - begin == kMessageChunks)) {
       messages.push_back(chunks.subspan(begin, i - begin));
       begin = i;
       bytes = 0;

@@ -13,7 +13,7 @@
 
 namespace syncline {
 
-// Runs of chunks that go together, in a message of about 4 MiB; a larger chunk goes alone. There is at least one run.
+// Runs of chunks that go together, in a message of about 1 MiB; a larger chunk goes alone. There is at least one run.
 std::vector<absl::Span<const ChunkSnapshot>> ChunkMessages(absl::Span<const ChunkSnapshot> chunks);
 
 // A chunk that is too large for one message, cut in several of about 4 MiB; else nothing.

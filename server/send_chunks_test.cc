@@ -20,7 +20,8 @@ ChunkSnapshot ChunkOf(size_t bytes) {
 }
 
 TEST(SendChunksTest, ChunksGoTogetherUpToSomeBytes) {
-  const std::vector<ChunkSnapshot> chunks = {ChunkOf(kMiB), ChunkOf(2 * kMiB), ChunkOf(2 * kMiB), ChunkOf(9 * kMiB)};
+  const std::vector<ChunkSnapshot> chunks = {ChunkOf(kMiB / 4), ChunkOf(kMiB / 2), ChunkOf(kMiB / 2),
+                                             ChunkOf(9 * kMiB)};
   const auto messages = ChunkMessages(chunks);
   ASSERT_EQ(messages.size(), 3u);
   EXPECT_EQ(messages[0].size(), 2u);

@@ -17,6 +17,9 @@ constexpr size_t kLanes = 2;
 // The ways to other shards are kept from batch to batch, until none has come for so long.
 constexpr absl::Duration kIdle = absl::Seconds(5);
 constexpr absl::Duration kAttempt = absl::Seconds(10);
+// Workers have their weights when no more were asked for in so long. If none are, chunks do not wait any longer either.
+constexpr absl::Duration kCalm = absl::Milliseconds(2);
+constexpr absl::Duration kLongest = absl::Milliseconds(30);
 
 }  // namespace
 
@@ -42,7 +45,7 @@ void HandOver::GiveUpBefore(uint64_t map_epoch) {
 void HandOver::Send(const ShardMap& map, std::vector<ChunkSnapshot> chunks) {
   {
     absl::MutexLock lock(&mu_);
-    batches_.push_back({map, std::move(chunks)});
+    batches_.push_back({map, std::move(chunks), answers_ != nullptr ? answers_->ended() : 0});
   }
   changed_.NotifyAll();
 }
@@ -66,6 +69,7 @@ void HandOver::Run() {
       lanes.clear();
       continue;
     }
+    if (answers_ != nullptr) answers_->Await(batch->answers, kCalm, kLongest);
     std::map<std::string, std::vector<ChunkSnapshot>> by_address;
     for (ChunkSnapshot& chunk : batch->chunks) {
       const uint32_t owner = batch->map.owner(static_cast<int>(chunk.chunk));

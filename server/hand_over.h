@@ -13,6 +13,7 @@
 #include "common/time/steady_condition.h"
 #include "proto/parameter_server.pb.h"
 #include "server/chunk_lane.h"
+#include "server/lull.h"
 #include "server/shard/shard_snapshot.h"
 
 namespace syncline {
@@ -22,7 +23,9 @@ namespace syncline {
 // it goes by other maps, as the job has begun anew. Thread-safe.
 class HandOver {
  public:
-  explicit HandOver(const ChunkLane::Options& lanes) : lanes_(lanes), thread_([this] { Run(); }) {}
+  // `answers`: what chunks wait for, where workers get their weights before they need the chunks (sync); or null.
+  HandOver(const ChunkLane::Options& lanes, std::shared_ptr<Lull> answers)
+      : lanes_(lanes), answers_(std::move(answers)), thread_([this] { Run(); }) {}
   // What has not arrived by now does not arrive.
   ~HandOver();
 
@@ -35,6 +38,7 @@ class HandOver {
   struct Batch {
     ShardMap map;
     std::vector<ChunkSnapshot> chunks;
+    uint64_t answers = 0;  // that had been given by then
   };
 
   void Run();
@@ -50,6 +54,7 @@ class HandOver {
   bool GivenUp(uint64_t map_epoch) const;
 
   const ChunkLane::Options lanes_;
+  const std::shared_ptr<Lull> answers_;
   mutable absl::Mutex mu_;
   bool closing_ ABSL_GUARDED_BY(mu_) = false;
   uint64_t given_up_before_ ABSL_GUARDED_BY(mu_) = 0;

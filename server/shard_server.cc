@@ -24,6 +24,7 @@
 #include "server/durability/checkpoint_reader.h"
 #include "server/chunk_lane.h"
 #include "server/hand_over.h"
+#include "server/lull.h"
 #include "server/peer_norms.h"
 #include "server/replicator.h"
 #include "server/service/parameter_service.h"
@@ -213,7 +214,10 @@ absl::StatusOr<std::unique_ptr<Shard>> ShardServerImpl::MakeShard(const Configur
   }
   // With what an earlier attempt at the job had yet to send, that is forgotten.
   const ChunkLane::Options lanes{options_.security, request.job().shared_memory()};
-  hand_over_ = std::make_shared<HandOver>(lanes);
+  std::shared_ptr<Lull> answers;
+  if (request.job().sync_mode() == SYNC) answers = std::make_shared<Lull>();
+  hand_over_ = std::make_shared<HandOver>(lanes, answers);
+  if (answers != nullptr) options.answering = [answers](bool begins) { begins ? answers->Begin() : answers->End(); };
   options.hand_over = [to = hand_over_](const ShardMap& map, std::vector<ChunkSnapshot> chunks) {
     to->Send(map, std::move(chunks));
   };

@@ -235,7 +235,10 @@ void ShardImpl::Deliver(const Waiting& pull, absl::StatusOr<PullResult> answer) 
     if (!read.ok()) return pull.done(read.status());
     answer->chunks = *std::move(read);
   }
+  const bool answering = granted && options_.answering;
+  if (answering) options_.answering(true);
   pull.done(std::move(answer));
+  if (answering) options_.answering(false);
 }
 
 void ShardImpl::RowsRead() {

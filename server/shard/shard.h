@@ -39,6 +39,8 @@ struct ShardOptions {
   // Takes chunks that are no longer this shard's to their owners by `map`, however long that takes; the
   // bytes stay as they are. Runs outside any lock. Null: there is no other shard.
   std::function<void(const ShardMap& map, std::vector<ChunkSnapshot> chunks)> hand_over;
+  // Told when weights begin to be given to a worker, and when that is done; outside any lock. May be null.
+  std::function<void(bool begins)> answering;
   // Sends copies of chunks to the shard at `to`, as owned by map `epoch`, and says whether they arrived,
   // on another thread. An attempt that fails is not made again at once. Null: nobody keeps copies.
   std::function<void(const std::string& to, uint64_t epoch, std::vector<ChunkSnapshot> chunks, CopiesSent done)>

@@ -102,6 +102,21 @@ TEST(Shard, SyncAppliesTheWeightedMeanAndThenAnswersThePull) {
   EXPECT_EQ(pulled, -7);
 }
 
+TEST(Shard, TellsWhileItGivesWeights) {
+  ShardOptions options = Options(SYNC);
+  int answering = 0;
+  options.answering = [&](bool begins) { answering += begins ? 1 : -1; };
+  const auto shard = *Shard::Create(std::move(options));
+  Admit(shard.get(), 1);
+  int during = 0;
+  shard->Pull(Worker(0), {0, {}, false, {}}, [&](auto) { during = answering; });
+  EXPECT_EQ(during, 1);
+  EXPECT_EQ(answering, 0);
+  EXPECT_NE(shard->Pull(Worker(0), {1, {}, false, {}}, [&](auto) { during = answering; }), 0u);
+  EXPECT_EQ(answering, 0) << "one that waits is not answered yet";
+  shard->Close();
+}
+
 TEST(Shard, ACommitNeedsThePushes) {
   const auto shard = Make(SYNC);
   EXPECT_THAT(shard->Commit(Worker(0), 0, 1, {0, 1}),

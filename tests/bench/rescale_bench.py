@@ -2,8 +2,10 @@
 """What it costs training that shards come and go: the time its worker waited for weights and acknowledgements
 while chunks moved, more than it waits otherwise, for each GB of weights moved; and the bytes moved, beside
 the fewest that balance the shards. One worker, a wide MLP, from 2 shards to 5 and back to 2, several times: a step's
-waits differ by more than one change costs. With arguments, only the ways that begin with one of them, say sync/memory.
+waits differ by more than one change costs, and what is usual is the mean of all the while that nothing moves. With
+arguments, only the ways that begin with one of them, say sync/memory.
 """
+import collections
 import json
 import os
 import subprocess
@@ -13,8 +15,8 @@ import time
 
 from bazel import built
 
-WINDOW = 5  # seconds; a worker reports about every second
-CHANGES = (5, 2, 5, 2)
+WINDOW = 4  # seconds; a worker reports about every second
+CHANGES = (5, 2, 5, 2, 5, 2)
 JOB = """
 name: rescale
 model:
@@ -91,22 +93,27 @@ def measure(name, flags):
         return
     with tempfile.TemporaryDirectory() as folder:
         job = Job(folder, flags)
-        stall = moved = least = 0
+        moved = least = 0
+        usual = collections.defaultdict(list)  # by how many shards
+        changes = []
         for shards in CHANGES:
-            steps, seconds = job.waited(lambda: None)
-            usual = seconds / max(steps, 1)
             before = job.bytes()
+            usual[len(before)].append(job.waited(lambda: None))
             steps, seconds = job.waited(lambda to=shards: job.scale(to))
+            changes.append((len(before), shards, steps, seconds))
             after = job.bytes()
-            stall += seconds - usual * steps
             # Those that came have what was moved; those that went had it.
             few, many = sorted((before, after), key=len)
             moved += sum(many) - sum(many[:len(few)])
             least += sum(many) * (1 - len(few) / len(many))
-        report(f"{name}: seconds waited for each GB", max(stall, 0), "s", moved / 1e9, 0.2)
-        report(f"{name}: bytes moved over the least", moved / 1e6, "MB", least / 1e6, 1.1)
         job.process.terminate()
         job.process.wait()
+    a_step = {shards: sum(s for _, s in windows) / sum(n for n, _ in windows)
+              for shards, windows in usual.items()}
+    stall = sum(seconds - steps * (a_step[before] + a_step[after]) / 2
+                for before, after, steps, seconds in changes)
+    report(f"{name}: seconds waited for each GB", max(stall, 0), "s", moved / 1e9, 0.2)
+    report(f"{name}: bytes moved over the least", moved / 1e6, "MB", least / 1e6, 1.1)
 
 
 for policy in ("sync", "bounded"):

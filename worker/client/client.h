@@ -150,9 +150,10 @@ class Client {
     size_t tensor = 0;
     const float* data = nullptr;
   };
-  // Starts sending gradients under `clock`. They must stay as they are until `done` (but see Lend),
-  // which comes when all their shards have acknowledged them. A message holds what fits of one call,
-  // so small tensors are better pushed together. Each tensor at most once a clock.
+  // Starts sending gradients under `clock`. They must stay as they are until `done`, which comes when all their shards
+  // have acknowledged them; in sync with replicas until a pull for a later step is done, as they are pushed again if a
+  // shard is lost meanwhile (and see Lend). A message holds what fits of one call, so small tensors are better pushed
+  // together. Each tensor at most once a clock.
   virtual void Push(Clock clock, absl::Span<const Gradient> gradients, Done done) = 0;
   // Ends the step. All its pushes must be done. `samples`: how many the gradient is the mean of.
   virtual void Commit(Clock clock, uint64_t samples, const std::vector<Rank>& contributors,

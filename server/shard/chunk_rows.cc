@@ -149,7 +149,6 @@ absl::StatusOr<bool> ChunkTable::MoveOut(Slot* slot) {
     absl::MutexLock lock(&slot->mu);
     if (!slot->chunk) return false;
     RowChunk* const rows = slot->chunk->rows();
-    rows->Compact().IgnoreError();  // rows that cannot be read are there as before
     leaving = rows->Leave();
     page_bytes = rows->page_bytes();
   }

@@ -88,12 +88,6 @@ void RowChunk::Left(const RowPages::Leaving& pages, absl::Span<const uint64_t> p
   Account();
 }
 
-absl::Status RowChunk::Compact() {
-  const absl::Status compacted = slot_.Compact();
-  Account();
-  return compacted;
-}
-
 ChunkContent RowChunk::content() const {
   ChunkContent content{slot_.Snapshot(), {}, slot_.erased()};
   if (Fragments counts = slot_.AdmissionState(); !counts.empty()) content.state.push_back(std::move(counts));

@@ -41,10 +41,9 @@ class RowChunk final : public Chunk {
   absl::Status Fetch(absl::Span<const uint64_t> keys, const ColdReads& reads);
   absl::Status Fetch(absl::Span<const Contribution> gradients, const ColdReads& reads);
 
-  // What makes room in memory (RowSlot). At most an eighth of the pages leave at a time.
+  // What makes room in memory (RowSlot). An eighth of the pages leave at a time.
   RowPages::Leaving Leave();
   void Left(const RowPages::Leaving& pages, absl::Span<const uint64_t> places);
-  absl::Status Compact();
 
   size_t page_bytes() const { return slot_.page_bytes(); }
   size_t row_count() const { return slot_.rows(); }

@@ -67,7 +67,7 @@ char* RowPages::Mutable(uint32_t row) {
 
 void RowPages::NewTail() {
   if (tail_ != kNone) {
-    pages_[tail_].notes.seen = now_;
+    pages_[tail_].notes.filled = now_;
     order_.push_back(tail_);
   }
   if (unused_.empty()) {
@@ -83,6 +83,7 @@ void RowPages::NewTail() {
     ++in_memory_;
   }
   starts_[tail_] = spare_.data();
+  pages_[tail_].notes.begun = now_;
   pages_[tail_].memory = std::exchange(spare_, Buffer());
 }
 
@@ -133,6 +134,7 @@ void RowPages::Drop(uint32_t page) {
   PageState& state = pages_[page];
   in_memory_ -= starts_[page] != nullptr;
   marked_ -= state.marks != nullptr;
+  if (state.sparse) sparse_.erase(std::find(sparse_.begin(), sparse_.end(), page));
   state = PageState();
   starts_[page] = nullptr;
   unused_.push_back(page);
@@ -248,19 +250,24 @@ void RowPages::Remove(uint32_t row) {
   --cold_;
   if (state.live == 0) {
     Drop(page);
-  } else if (!state.sparse && state.live < rows_per_page_ / 4) {
+  } else if (!state.sparse && state.live <= rows_per_page_ / 2) {
     state.sparse = true;
     sparse_.push_back(page);
   }
 }
 
-std::vector<uint32_t> RowPages::TakeSparse() {
-  std::vector<uint32_t> pages;
-  // Some have gone since, or came again under the same number.
-  for (const uint32_t page : std::exchange(sparse_, {})) {
-    if (std::exchange(pages_[page].sparse, false)) pages.push_back(page);
+std::vector<uint32_t> RowPages::SparseRows(size_t most) const {
+  size_t live = 0;
+  for (const uint32_t page : sparse_) live += pages_[page].live;
+  live = std::min(live, most) / rows_per_page_ * rows_per_page_;
+  std::vector<uint32_t> rows;
+  for (size_t i = 0; i < sparse_.size() && rows.size() < live; ++i) {
+    const PageState& page = pages_[sparse_[i]];
+    for (uint32_t row = First(sparse_[i]); row < First(sparse_[i]) + page.end && rows.size() < live; ++row) {
+      if (MarkOf(page, row) != 0) rows.push_back(row);
+    }
   }
-  return pages;
+  return rows;
 }
 
 }  // namespace syncline

@@ -1,12 +1,14 @@
 #ifndef SYNCLINE_SERVER_STORE_ROW_PAGES_H_
 #define SYNCLINE_SERVER_STORE_ROW_PAGES_H_
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "common/tensor/buffer.h"
@@ -63,6 +65,8 @@ class RowPages {
 
   // A row in memory, to be written to. Holds until the next snapshot.
   char* Mutable(uint32_t row);
+  // What two rows in memory hold changes places.
+  void Exchange(uint32_t a, uint32_t b) { std::swap_ranges(Mutable(a), Mutable(a) + stride_, Mutable(b)); }
   // A new row, with undefined contents.
   char* Append(uint32_t* row = nullptr);
   // The number of the row that RemoveLast removes; kNone: there is none in memory but those of pages that leave it.
@@ -83,19 +87,26 @@ class RowPages {
 
   // Numbers that who uses the pages keeps of each.
   struct Notes {
-    uint32_t seen = 0;    // when it was filled or last looked at
+    uint32_t begun = 0;   // when its first row came
+    uint32_t filled = 0;  // and its last
     uint32_t oldest = 0;  // of a cold one
     uint32_t newest = 0;
   };
   Notes& notes(uint32_t page) { return pages_[page].notes; }
   const Notes& notes(uint32_t page) const { return pages_[page].notes; }
 
-  // The pages in memory in the order in which they were filled or kept, less the one that is appended to.
+  // The page that is appended to, or kNone.
+  uint32_t tail() const { return tail_; }
+  // Rows are appended to this page from now on, to a new one if it is kNone. What was the tail is out of the order then,
+  // and must become the tail again, be kept, or leave.
+  uint32_t ExchangeTail(uint32_t page) { return std::exchange(tail_, page); }
+  size_t rows_per_page() const { return rows_per_page_; }
+  // The pages in memory in the order in which they were filled or kept, less the tail.
   size_t waiting() const { return order_.size(); }
   // The first of them, which is out of the order then, and must be kept, or leave.
   uint32_t TakeOldest();
   void Keep(uint32_t page);
-  // What notes().seen of a page is when it is full.
+  // What notes() of pages that are begun and filled have from now on.
   void set_time(uint32_t now) { now_ = now; }
 
   // Pages on their way out of memory: they can be read and written to meanwhile, and then stay.
@@ -133,8 +144,8 @@ class RowPages {
     const PageState& page = pages_[Page(row)];
     return page.cold == nullptr && !page.leaving;
   }
-  // Cold pages that are empty to three quarters, each said once.
-  std::vector<uint32_t> TakeSparse();
+  // Rows of cold pages that are half empty or more: as many as fill whole pages, `most` at most.
+  std::vector<uint32_t> SparseRows(size_t most) const;
 
  private:
   // Snapshots that are still there.

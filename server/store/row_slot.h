@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -82,15 +83,13 @@ class RowSlot {
   // all is as it was.
   absl::StatusOr<size_t> Fetch(absl::Span<const uint64_t> keys, const ColdReads& reads);
 
-  // Takes `most` pages at most to be written to disk, those first whose rows were not touched for the longest time, and
-  // rows that were touched lately out of them.
+  // Takes pages to be written to disk, about `most` of them: of rows that come seldom, and of what is left on cold pages
+  // that are half empty.
   RowPages::Leaving Leave(size_t most);
   size_t pages_in_memory() const { return pages_.waiting(); }
   size_t page_bytes() const { return pages_.page_bytes(); }
   // They have been written there; or not, if there are no places.
   void Left(const RowPages::Leaving& pages, absl::Span<const uint64_t> places);
-  // Takes what is left of cold pages that are mostly empty out of them.
-  absl::Status Compact();
 
   // One update with the sum of the pushes, which may be none or have no keys. Stores rows of the
   // new keys that are admitted, and drops the gradients of those that are not.
@@ -129,6 +128,11 @@ class RowSlot {
   // The number of a row, cold or not, by looking at those that may be it.
   uint32_t FindAnywhere(uint64_t key) const;
   void Move(uint64_t key, const char* row, uint32_t number);
+  void Exchange(uint32_t a, uint32_t b);
+  // Pages of rows that leave.
+  std::vector<uint32_t> ColdestPages(size_t most);
+  absl::StatusOr<std::vector<uint32_t>> CompactedPages();
+  void NoteAges(uint32_t page);
   void LoadRow(const char* row, size_t place, Scratch* scratch) const;
   void StoreRow(const Scratch& scratch, size_t place, char* row) const;
   void ReadRow(uint64_t key, uint32_t number, float* out) const;

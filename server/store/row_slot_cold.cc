@@ -2,13 +2,25 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <utility>
 #include <vector>
 
 #include "common/status/status_macros.h"
+#include "server/store/page_cleaning.h"
 #include "server/store/row_slot.h"
 
 namespace syncline {
+namespace {
+
+// Pages that are looked at for each that leaves, and at least.
+constexpr size_t kPagesForOne = 4, kFewestPages = 8;
+// How many updates a row that was pulled is kept for, for its own to be among them: workers that are at it at a time.
+constexpr uint32_t kAwaited = 16;
+// Pages at a time that are made of half empty ones.
+constexpr size_t kMostCompacted = 4;
+
+}  // namespace
 
 bool RowSlot::FindCold(uint64_t key, ColdReads* cold) const {
   bool found = false;
@@ -65,62 +77,101 @@ void RowSlot::Move(uint64_t key, const char* row, uint32_t number) {
   pages_.Remove(number);
 }
 
-// Second chance (Corbato 1968), a page at a time and with the numbers of updates in place of bits. A row was touched
-// lately if it was in the later half of the time since its page was filled or last looked at: one that came to be
-// touched once is not.
+void RowSlot::Exchange(uint32_t a, uint32_t b) {
+  const uint64_t key_of_a = RowFormat::Key(At(a)), key_of_b = RowFormat::Key(At(b));
+  pages_.Exchange(a, b);
+  // Through a number that neither has, as both may lie side by side in the index.
+  index_.Renumber(key_of_a, a, RowIndex::kNoRow);
+  index_.Renumber(key_of_b, b, a);
+  index_.Renumber(key_of_a, RowIndex::kNoRow, b);
+}
+
 RowPages::Leaving RowSlot::Leave(size_t most) {
-  std::vector<uint32_t> leaving;
-  const auto now = static_cast<uint32_t>(version_);
-  std::vector<std::pair<uint32_t, const char*>> lately;
-  for (size_t left = pages_.waiting(); left > 0 && leaving.size() < most; --left) {
-    const uint32_t page = pages_.TakeOldest();
-    RowPages::Notes& notes = pages_.notes(page);
-    const uint32_t half = (now - notes.seen) / 2;
-    uint32_t least = 0xffffffffu, greatest = 0;  // ages
-    lately.clear();
-    pages_.ForEachRow(page, [&](uint32_t number, const char* row) {
-      const uint32_t age = now - RowFormat::Changed(row);
-      if (age < half) {
-        lately.emplace_back(number, row);
-        return;
-      }
-      least = std::min(least, age);
-      greatest = std::max(greatest, age);
-    });
-    notes = {now, now - greatest, now - least};
-    if (2 * lately.size() >= pages_.rows(page)) {
-      pages_.Keep(page);
-      continue;
-    }
-    for (const auto& [number, row] : lately) Move(RowFormat::Key(row), row, number);
-    leaving.push_back(page);
+  std::vector<uint32_t> leaving = ColdestPages(most);
+  // Rows that cannot be read are there as before.
+  if (const auto compacted = CompactedPages(); compacted.ok()) {
+    leaving.insert(leaving.end(), compacted->begin(), compacted->end());
   }
   return pages_.Leave(std::move(leaving));
+}
+
+std::vector<uint32_t> RowSlot::ColdestPages(size_t most) {
+  std::vector<uint32_t> pages, numbers;
+  std::vector<PageOfRows> places;
+  std::vector<float> worths;
+  const auto now = static_cast<uint32_t>(version_);
+  const auto look_at = [&](uint32_t page, uint32_t filled, bool stays) {
+    const uint32_t begun = pages_.notes(page).begun;
+    pages.push_back(page);
+    places.push_back({numbers.size(), 0, stays});
+    pages_.ForEachRow(page, [&](uint32_t number, const char* row) {
+      const uint32_t changed = RowFormat::Changed(row);
+      // It came to this page and was not updated since: it was pulled, and is about to be pushed.
+      const bool awaited = static_cast<int32_t>(changed - begun) < 0 && now - filled < kAwaited;
+      numbers.push_back(number);
+      worths.push_back(awaited ? std::numeric_limits<float>::infinity()
+                               : RowWorth(RowFormat::Updates(row), now - changed));
+    });
+    places.back().end = numbers.size();
+  };
+  const size_t looked_at = std::min(pages_.waiting(), std::max(kFewestPages, kPagesForOne * most));
+  for (size_t i = 0; i < looked_at; ++i) {
+    const uint32_t page = pages_.TakeOldest();
+    look_at(page, pages_.notes(page).filled, false);
+  }
+  if (pages_.tail() != RowPages::kNone) look_at(pages_.tail(), now, true);
+  const PageCleaning cleaning = CleanPages(places, worths, most);
+  for (const auto& [hot, cold] : cleaning.exchanged) Exchange(numbers[hot], numbers[cold]);
+  std::vector<uint32_t> leaving;
+  for (size_t i = 0; i < looked_at; ++i) {
+    const bool leaves = leaving.size() < cleaning.leaving.size() && cleaning.leaving[leaving.size()] == i;
+    if (leaves) {
+      leaving.push_back(pages[i]);
+    } else {
+      pages_.Keep(pages[i]);
+    }
+  }
+  for (const uint32_t page : leaving) NoteAges(page);
+  return leaving;
+}
+
+void RowSlot::NoteAges(uint32_t page) {
+  const auto now = static_cast<uint32_t>(version_);
+  uint32_t least = 0xffffffffu, greatest = 0;
+  pages_.ForEachRow(page, [&](uint32_t, const char* row) {
+    const uint32_t age = now - RowFormat::Changed(row);
+    least = std::min(least, age);
+    greatest = std::max(greatest, age);
+  });
+  pages_.notes(page).oldest = now - greatest;
+  pages_.notes(page).newest = now - least;
+}
+
+absl::StatusOr<std::vector<uint32_t>> RowSlot::CompactedPages() {
+  ColdReads reads;
+  const std::vector<uint32_t> numbers = pages_.SparseRows(kMostCompacted * pages_.rows_per_page());
+  for (const uint32_t number : numbers) {
+    const RowPages::ColdRow row = pages_.Cold(number);
+    reads.Add(row.page, row.offset, format_.stride());
+  }
+  std::vector<uint32_t> filled;
+  if (numbers.empty()) return filled;
+  SYNCLINE_RETURN_IF_ERROR(reads.Run(pages_.store().get()));
+  const uint32_t tail = pages_.ExchangeTail(RowPages::kNone);
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    const RowPages::ColdRow cold = pages_.Cold(numbers[i]);
+    const char* const row = reads.Find(cold.page.get(), cold.offset);
+    Move(RowFormat::Key(row), row, numbers[i]);
+    if ((i + 1) % pages_.rows_per_page() == 0) filled.push_back(pages_.ExchangeTail(RowPages::kNone));
+  }
+  pages_.ExchangeTail(tail);
+  for (const uint32_t page : filled) NoteAges(page);
+  return filled;
 }
 
 void RowSlot::Left(const RowPages::Leaving& pages, absl::Span<const uint64_t> places) {
   if (places.empty()) return pages_.Stay(pages);
   pages_.MakeCold(pages, places, [](const char* row) { return RowIndex::MarkOf(RowFormat::Key(row)); });
-}
-
-absl::Status RowSlot::Compact() {
-  ColdReads reads;
-  std::vector<uint32_t> numbers;
-  for (const uint32_t page : pages_.TakeSparse()) {
-    pages_.ForEachRow(page, [&](uint32_t number, const char*) {
-      const RowPages::ColdRow row = pages_.Cold(number);
-      reads.Add(row.page, row.offset, format_.stride());
-      numbers.push_back(number);
-    });
-  }
-  if (numbers.empty()) return absl::OkStatus();
-  SYNCLINE_RETURN_IF_ERROR(reads.Run(pages_.store().get()));
-  for (const uint32_t number : numbers) {
-    const RowPages::ColdRow cold = pages_.Cold(number);
-    const char* const row = reads.Find(cold.page.get(), cold.offset);
-    Move(RowFormat::Key(row), row, number);
-  }
-  return absl::OkStatus();
 }
 
 uint32_t RowSlot::FindAnywhere(uint64_t key) const {

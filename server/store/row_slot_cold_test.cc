@@ -121,9 +121,6 @@ TEST_P(ColdRows, AreTheRowsThatWouldHaveStayed) {
     SYNCLINE_ASSERT_OK(slots.Update(slots.SomeKeys(1 + slots.random_() % 60)));
     if (round % 3 == 0) slots.Leave(1 + slots.random_() % 8);
     if (round % 5 == 0) slots.ExpectReads(slots.SomeKeys(50));
-    if (round % 7 == 0) {
-      SYNCLINE_ASSERT_OK(slots.slot_.Compact());
-    }
     if (round % 11 == 0) {
       const std::vector<uint64_t> keys = slots.SomeKeys(20);
       ASSERT_EQ(slots.slot_.Erase(keys), slots.plain_.Erase(keys));

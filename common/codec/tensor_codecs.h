@@ -16,8 +16,12 @@ struct TensorCodecs {
   Codec pull = CODEC_NONE;
 };
 
-// Of each tensor: what the job's tensor_codecs say of it, else push_codec and pull_codec.
-// INVALID_ARGUMENT if tensor_codecs names a tensor the model does not have.
+// Of a table's rows: what the job's tensor_codecs say of it, else push_codec and pull_codec where rows have them (not topk
+// and onebit) and become shorter (not single floats in int8).
+TensorCodecs CodecsOfRows(const JobManifest& job, const Table& table);
+
+// Of each tensor: what the job's tensor_codecs say of it, else push_codec and pull_codec; of tables as above.
+// INVALID_ARGUMENT if tensor_codecs names a tensor that neither the model nor the job's tables have.
 absl::StatusOr<std::vector<TensorCodecs>> CodecsOf(const JobManifest& job,
                                                    absl::Span<const TensorSpec> tensors);
 

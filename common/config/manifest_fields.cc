@@ -185,7 +185,7 @@ constexpr ManifestField kFields[] = {
      "through the network."},
     {"pull_codec", "none", Any(), false, "How weights are sent: none, fp16, bf16 or int8."},
     {"tensor_codecs", nullptr, Any(), false,
-     "Tensors with codecs of their own, as a YAML list: [{tensor: 0.linear.weight, push: topk}, ...]."},
+     "Tensors and tables with codecs of their own, as a YAML list: [{tensor: 0.linear.weight, push: topk}, ...]."},
     {"local_steps", "1", In(1, 100000), false,
      "sync: steps a worker takes on its own between two exchanges with the shards (DiLoCo)."},
     {"aggregation", "ps", Any(), false,

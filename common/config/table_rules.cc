@@ -7,6 +7,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "common/cluster/team_size.h"
+#include "common/codec/tensor_codecs.h"
 #include "common/config/data_columns.h"
 #include "common/config/model_shape.h"
 
@@ -45,6 +46,16 @@ const Table* FindTable(const JobManifest& job, const std::string& name) {
   return nullptr;
 }
 
+// Rows have no codecs that need error feedback: it would lie with whichever worker a row came to last.
+void CheckCodecs(const JobManifest& job, FieldLog* log) {
+  for (int i = 0; i < job.tensor_codecs_size(); ++i) {
+    const TensorCodec& own = job.tensor_codecs(i);
+    if (FindTable(job, own.tensor()) == nullptr || (own.push() != TOPK && own.push() != ONEBIT)) continue;
+    log->AddProblem(absl::StrCat("tensor_codecs[", i, "].push"),
+                    absl::StrCat(own.tensor(), " is a table, whose rows go as none, fp16, bf16 or int8"));
+  }
+}
+
 // A worker brings the rows that it keeps up to date by itself, so it must be able to do all that shards do to them.
 void CheckCache(const JobManifest& job, const Table& table, const std::string& path, FieldLog* log) {
   if (table.cache().rows() == 0) return;
@@ -60,6 +71,10 @@ void CheckCache(const JobManifest& job, const Table& table, const std::string& p
   needs(schedule.kind() <= CONSTANT && schedule.warmup_steps() == 0,
         "optimizer.schedule constant, without warmup_steps");
   needs(!job.staleness_scaled_lr(), "staleness_scaled_lr false");
+  const TensorCodecs codecs = CodecsOfRows(job, table);
+  needs(codecs.push <= CODEC_NONE && codecs.pull <= CODEC_NONE,
+        absl::StrCat("rows as they are, which push_codec and pull_codec change: give the table its own in tensor_codecs, "
+                     "{tensor: ", absl::CHexEscape(table.name()), ", push: none, pull: none}"));
   if (job.sync_mode() == BOUNDED && table.cache().max_age_steps() > job.staleness() + 1) {
     log->AddProblem(path + ".max_age_steps", absl::StrCat(table.cache().max_age_steps(), " is above staleness + 1, ",
                                                           job.staleness() + 1, ": it must be from 1 to that"));
@@ -170,6 +185,7 @@ void CheckTables(const JobManifest& job, FieldLog* log) {
   for (int i = 0; i < job.tables_size(); ++i) {
     CheckTable(job, job.tables(i), absl::StrCat("tables[", i, "]"), log);
   }
+  CheckCodecs(job, log);
   for (int i = 0; i < job.model().sparse_size(); ++i) CheckSparse(job, i, log);
   CheckLayerVectors(job.model(), job.model().layers(), "model.layers", ShapeBefore(job.model(), 0), log);
   CheckBranches(job, log);

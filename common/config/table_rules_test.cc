@@ -114,6 +114,20 @@ TEST(TableRulesTest, ChecksLayersOfVectors) {
   });
 }
 
+TEST(TableRulesTest, ChecksCodecsOfRows) {
+  const auto own = [](JobManifest* j, Codec push) {
+    TensorCodec* const codec = j->add_tensor_codecs();
+    codec->set_tensor("weights");
+    codec->set_push(push);
+  };
+  JobManifest job = GoodJob();
+  job.set_push_codec(TOPK);
+  own(&job, INT8);
+  SYNCLINE_EXPECT_OK(Check(job));
+  ExpectErrors({{"tensor_codecs[0].push: weights is a table, whose rows go as none, fp16, bf16 or int8",
+                 [&](JobManifest* j) { own(j, TOPK); }}});
+}
+
 TEST(TableRulesTest, ChecksCaches) {
   using Change = std::function<void(JobManifest*)>;
   const auto cached = [](SyncMode mode, const Change& change = [](JobManifest*) {}) -> Change {
@@ -136,6 +150,8 @@ TEST(TableRulesTest, ChecksCaches) {
       {"tables[1].cache: needs sync_mode bounded or async", cached(SYNC)},
       {"tables[1].cache.max_age_steps: 4 is above staleness + 1, 3",
        cached(BOUNDED, [](JobManifest* j) { j->mutable_tables(1)->mutable_cache()->set_max_age_steps(4); })},
+      {"tables[1].cache: needs rows as they are, which push_codec and pull_codec change",
+       cached(ASYNC, [](JobManifest* j) { j->set_pull_codec(FP16); })},
       {"tables[1].cache: needs storage fp32",
        cached(ASYNC, [](JobManifest* j) { j->mutable_tables(1)->set_storage(ROW_STORAGE_FP16); })},
       {"tables[1].cache: needs another optimizer than adam",

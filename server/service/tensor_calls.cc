@@ -1,7 +1,9 @@
 #include "server/service/tensor_calls.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
-#include "common/codec/codec.h"
+#include "common/codec/row_codec.h"
 #include "common/status/status_macros.h"
 #include "common/table/packed_keys.h"
 #include "common/tensor/buffer.h"
@@ -18,14 +20,16 @@ absl::Status CheckPeer(const Sender& sender, const WorkerLink* link) {
   return link == nullptr ? absl::OkStatus() : link->CheckSender(sender);
 }
 
-WireChunk EncodeChunk(const PulledChunk& pulled, Codec codec) {
+// `rows`: how many they are, or 0 if it is no slot of a table.
+WireChunk EncodeChunk(const PulledChunk& pulled, Codec codec, size_t rows) {
   if (codec <= CODEC_NONE || pulled.data.empty()) return {pulled.chunk, pulled.version, pulled.data};
   const size_t elements = pulled.data.size() / sizeof(float);
-  Buffer encoded = Buffer::Allocate(EncodedBytes(codec, elements));
   // A chunk's weights lie in one piece (server/store/dense_chunk), and so do rows that were read.
   const auto* const weights = reinterpret_cast<const float*>(pulled.data.pieces()[0].data);
   const uint64_t seed = pulled.version << 32 ^ pulled.chunk;
-  EncodeFloats(codec, weights, elements, seed, encoded.data());
+  const size_t width = rows > 0 ? elements / rows : elements;
+  Buffer encoded = Buffer::Allocate(std::max<size_t>(rows, 1) * EncodedRowBytes(codec, width));
+  EncodeRows(codec, weights, std::max<size_t>(rows, 1), width, seed, encoded.data());
   return {pulled.chunk, pulled.version, encoded.Share(), 0, codec};
 }
 
@@ -263,6 +267,7 @@ std::function<void()> TensorCalls::Pull(PullRequest pull, PullReply head,
   } else {
     auto keys = KeysOf(pull, **shard);
     if (!keys.ok()) return failed(keys.status());
+    for (const Fragments& of : *keys) place.counts.push_back(of.size() / sizeof(uint64_t));
     spec.keys = *std::move(keys);
   }
   head.set_life(options_.life);
@@ -293,7 +298,7 @@ absl::StatusOr<grpc::ByteBuffer> TensorCalls::ReplyTo(const Shard::PullResult& r
     chunks[i].unchanged = c.unchanged;
     if (c.unchanged || place.rows) continue;
     if (!head.placed()) {
-      chunks[i] = EncodeChunk(c, place.codecs[i % place.codecs.size()]);
+      chunks[i] = EncodeChunk(c, place.codecs[i % place.codecs.size()], place.counts.empty() ? 0 : place.counts[i]);
       continue;
     }
     parts.push_back({place.offsets[i], c.data});

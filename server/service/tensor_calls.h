@@ -76,6 +76,7 @@ class TensorCalls {
     uint64_t segment = 0;
     std::vector<uint64_t> offsets;
     std::vector<Codec> codecs;  // by chunk in turn
+    std::vector<size_t> counts{};  // of rows, by chunk, or none
     // Rows of tables, which are there by now.
     bool rows = false;
     uint64_t row_bytes = 0;

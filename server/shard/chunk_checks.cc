@@ -6,6 +6,7 @@
 #include "common/table/row_hash.h"
 #include "common/cluster/tables.h"
 #include "common/codec/codec.h"
+#include "common/codec/row_codec.h"
 #include "common/optimizer/kernels.h"
 #include "common/status/status_macros.h"
 #include "common/tensor/keys.h"
@@ -77,7 +78,9 @@ absl::Status CheckGradient(const TensorSpec& tensor, const ChunkInfo& info, cons
     return absl::InvalidArgumentError(absl::StrCat("codec: gradients of ", Named(tensor, info),
                                                    " come as none, fp16, bf16 or int8, and nothing else"));
   }
-  const size_t bytes = EncodedBytes(gradient.codec, elements);
+  const size_t bytes = IsTable(tensor) ? gradient.keys.size() / sizeof(uint64_t) *
+                                             EncodedRowBytes(gradient.codec, tensor.table().dim())
+                                       : EncodedBytes(gradient.codec, elements);
   if (gradient.data.size() != bytes) {
     return absl::InvalidArgumentError(absl::StrCat(Named(tensor, info), " has ", bytes, " bytes, the push ",
                                                    gradient.data.size()));
@@ -87,13 +90,17 @@ absl::Status CheckGradient(const TensorSpec& tensor, const ChunkInfo& info, cons
                                                  " places do not ascend within the block"));
 }
 
-bool IsFinite(const ChunkGradient& gradient, size_t elements) {
+bool IsFinite(const TensorSpec& tensor, const ChunkInfo& info, const ChunkGradient& gradient) {
   if (gradient.codec <= CODEC_NONE) return IsFinite(gradient.data);
   FloatDecoder decoder(gradient.codec, gradient.data);
   alignas(64) float block[FloatDecoder::kMaxBlock];
-  for (size_t begin = 0; begin < elements; begin += FloatDecoder::kMaxBlock) {
-    const size_t count = std::min(FloatDecoder::kMaxBlock, elements - begin);
+  const size_t elements = GradientElements(tensor, info, gradient);
+  // What is coded by itself.
+  const size_t unit = IsTable(tensor) ? tensor.table().dim() : elements;
+  for (size_t begin = 0; begin < elements;) {
+    const size_t count = std::min(FloatDecoder::kMaxBlock, unit - begin % unit);
     if (!AllFinite(decoder.Next(count, block), count)) return false;
+    begin += count;
   }
   return true;
 }

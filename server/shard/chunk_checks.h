@@ -33,7 +33,7 @@ absl::Status CheckGradient(const TensorSpec& tensor, const ChunkInfo& info, cons
 // Floats of a gradient that CheckGradient found right.
 size_t GradientElements(const TensorSpec& tensor, const ChunkInfo& info, const ChunkGradient& gradient);
 // Neither NaN nor infinity among them.
-bool IsFinite(const ChunkGradient& gradient, size_t elements);
+bool IsFinite(const TensorSpec& tensor, const ChunkInfo& info, const ChunkGradient& gradient);
 
 }  // namespace syncline
 

@@ -74,6 +74,18 @@ TEST(ChunkChecksTest, GradientsHaveARowForEachKey) {
   gradient.data = Fragments::Of(floats.data(), EncodedBytes(FP16, 6));
   gradient.codec = FP16;
   SYNCLINE_EXPECT_OK(CheckGradient(Rows(), kRowChunk, gradient));
+  // In int8 each row has a scale.
+  const std::vector<float> coded(5);
+  gradient.data = Fragments::Of(coded.data(), 3 * (4 + 2));
+  gradient.codec = INT8;
+  SYNCLINE_EXPECT_OK(CheckGradient(Rows(), kRowChunk, gradient));
+  EXPECT_TRUE(IsFinite(Rows(), kRowChunk, gradient));
+  const std::vector<float> odd = {0, 0, 0, std::nanf(""), 0};
+  Fragments last;
+  last.Append(odd.data(), 12);
+  last.Append(odd.data() + 3, 6);
+  gradient.data = last;
+  EXPECT_FALSE(IsFinite(Rows(), kRowChunk, gradient)) << "the last row's scale";
   gradient.codec = TOPK;
   EXPECT_THAT(CheckGradient(Rows(), kRowChunk, gradient),
               StatusIs(StatusCode::kInvalidArgument, HasSubstr("none, fp16, bf16 or int8")));
@@ -81,6 +93,9 @@ TEST(ChunkChecksTest, GradientsHaveARowForEachKey) {
 
 // Wherever the network has cut the floats.
 TEST(ChunkChecksTest, FindsWhatIsNotFinite) {
+  TensorSpec tensor;
+  ChunkInfo chunk;
+  chunk.elements = 3;
   for (const float odd : {1.0f, std::nanf(""), INFINITY}) {
     const std::vector<float> floats = {0, 1, odd};
     const char* const bytes = reinterpret_cast<const char*>(floats.data());
@@ -88,7 +103,7 @@ TEST(ChunkChecksTest, FindsWhatIsNotFinite) {
       ChunkGradient gradient;
       gradient.data.Append(bytes, cut);
       gradient.data.Append(bytes + cut, 12 - cut);
-      EXPECT_EQ(IsFinite(gradient, 3), odd == 1) << odd << ", cut at " << cut;
+      EXPECT_EQ(IsFinite(tensor, chunk, gradient), odd == 1) << odd << ", cut at " << cut;
     }
   }
 }

@@ -154,7 +154,7 @@ absl::Status ChunkTable::Check(absl::Span<const ChunkGradient> gradients,
   absl::InlinedVector<char, 16> finite(gradients.size());
   ForEachOf(options_.parallel_for, bytes, gradients.size(), [&](size_t i) {
     const ChunkInfo& info = Find(gradients[i].chunk)->info;
-    finite[i] = IsFinite(gradients[i], GradientElements(TensorOf(info), info, gradients[i]));
+    finite[i] = IsFinite(TensorOf(info), info, gradients[i]);
   });
   for (size_t i = 0; i < gradients.size(); ++i) {
     if (finite[i]) continue;

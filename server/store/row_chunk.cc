@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "common/codec/codec.h"
+#include "common/codec/row_codec.h"
 #include "common/status/status_macros.h"
 #include "common/tensor/buffer.h"
 #include "common/tensor/keys.h"
@@ -112,9 +112,8 @@ void RowChunk::Update(absl::Span<const Contribution> gradients, const UpdateSett
     memory_->asked += keys.back().size();
     const Fragments* rows = contribution.gradient;
     if (contribution.codec > CODEC_NONE && !rows->empty()) {
-      const size_t elements = keys.back().size() * slot_.format().dim();
-      Buffer floats = Buffer::Allocate(elements * sizeof(float));
-      DecodeFloats(contribution.codec, *rows, elements, floats.floats());
+      Buffer floats = Buffer::Allocate(keys.back().size() * slot_.format().dim() * sizeof(float));
+      DecodeRows(contribution.codec, *rows, keys.back().size(), slot_.format().dim(), floats.floats());
       rows = &decoded.emplace_back(floats.Share());
     }
     pushes.push_back({keys.back().get(), rows, contribution.weight});

@@ -84,12 +84,11 @@ absl::Status ClientImpl::CheckTrains() const {
 absl::Status ClientImpl::CreateTensors(absl::Span<const TensorSpec> dense) {
   SYNCLINE_RETURN_IF_ERROR(CheckTrains());
   std::vector<TensorSpec> tensors(dense.begin(), dense.end());
-  SYNCLINE_ASSIGN_OR_RETURN(auto codecs, CodecsOf(job(), tensors));
   for (const Table& table : job().tables()) {
     tensors.emplace_back().set_name(table.name());
     *tensors.back().mutable_table() = table;
-    codecs.push_back({CODEC_NONE, CODEC_NONE});
   }
+  SYNCLINE_ASSIGN_OR_RETURN(auto codecs, CodecsOf(job(), tensors));
   SYNCLINE_RETURN_IF_ERROR(ValidateTensors(tensors));
   CreateTensorsRequest request;
   for (const TensorSpec& tensor : tensors) *request.add_tensors() = tensor;
@@ -135,6 +134,7 @@ absl::Status ClientImpl::StartRoutes(const ShardMap& map, std::vector<TensorCode
   for (size_t t = 0; t < tensors_.size(); ++t) {
     if (IsTable(tensors_[t])) {
       table_tensors_.push_back(t);
+      codes_rows_ = codes_rows_ || codecs[t].push > CODEC_NONE || codecs[t].pull > CODEC_NONE;
     } else if (!options_.holds || options_.holds(tensors_[t].name())) {
       held_tensors_.push_back(t);
     }

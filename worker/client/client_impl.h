@@ -258,6 +258,7 @@ class ClientImpl final : public Client {
   RouteTable::Ptr first_;  // what is the same by all maps is looked up here
   std::vector<size_t> held_tensors_;   // dense ones, as the caller counts them
   std::vector<size_t> table_tensors_;  // by table of the job
+  bool codes_rows_ = false;            // of some table: they go through the network
   std::unique_ptr<ChunkVersions> versions_;
   std::unique_ptr<HeldWeights> held_;
   std::unique_ptr<TensorRequests> requests_;

@@ -61,6 +61,7 @@ std::vector<Router::Group> ClientImpl::GroupsWithRows(const Route& route, absl::
   // Rows that stay where they are go in longer messages, which a shard spreads over its cores.
   const auto& shards = route.shards;
   const bool placed =
+      !codes_rows_ &&
       std::all_of(shards.begin(), shards.end(), [](auto* shard) { return shard->has_link(); }) &&
       std::all_of(rows.begin(), rows.end(), [this](const auto& of) { return of == nullptr || IsLent(*of); });
   const Router::Parts parts{bytes, placed ? kLentBytes : options_.message_bytes, copies};

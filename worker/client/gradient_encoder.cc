@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "common/codec/codec.h"
+#include "common/codec/row_codec.h"
 #include "common/tensor/buffer.h"
 
 namespace syncline {
@@ -23,13 +23,20 @@ bool GradientEncoder::remembers(uint32_t chunk) const { return NeedsFeedback(cod
 Fragments GradientEncoder::Encode(uint32_t chunk, Clock clock, const float* gradient) {
   const size_t elements = chunks_[chunk].elements;
   Buffer encoded = Buffer::Allocate(EncodedBytes(codec(chunk), elements));
-  const uint64_t seed = seed_ ^ (clock << 24) ^ chunk;
+  const uint64_t seed = SeedOf(chunk, clock);
   if (remembers(chunk)) {
     EncodeWithFeedback(codec(chunk), gradient, elements, seed, held_back_[chunk].data(),
                        encoded.data());
   } else {
     EncodeFloats(codec(chunk), gradient, elements, seed, encoded.data());
   }
+  return encoded.Share();
+}
+
+Fragments GradientEncoder::EncodeRows(uint32_t chunk, Clock clock, const float* gradients, size_t count,
+                                      size_t dim) const {
+  Buffer encoded = Buffer::Allocate(count * EncodedRowBytes(codec(chunk), dim));
+  syncline::EncodeRows(codec(chunk), gradients, count, dim, SeedOf(chunk, clock), encoded.data());
   return encoded.Share();
 }
 

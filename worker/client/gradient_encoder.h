@@ -33,8 +33,12 @@ class GradientEncoder {
 
   // `gradient` of a coded chunk: the same bytes for the same clock, unless it remembers.
   Fragments Encode(uint32_t chunk, Clock clock, const float* gradient);
+  // Of a table's slot: gradients [count, dim], each row by itself. Any number of threads.
+  Fragments EncodeRows(uint32_t chunk, Clock clock, const float* gradients, size_t count, size_t dim) const;
 
  private:
+  uint64_t SeedOf(uint32_t chunk, Clock clock) const { return seed_ ^ (clock << 24) ^ chunk; }
+
   const std::vector<TensorCodecs> codecs_;
   const std::vector<ChunkInfo> chunks_;
   const uint64_t seed_;

@@ -76,7 +76,7 @@ absl::Status PullOperation::Accept(const WireChunk& chunk, const PullReply& head
   if (info.rows) {
     if (versions_ != nullptr) (*versions_)[chunk.chunk] = chunk.version;
     if (head.placed()) return absl::OkStatus();
-    return rows_[info.tensor]->Scatter(static_cast<uint32_t>(info.begin), chunk.data);
+    return rows_[info.tensor]->Scatter(static_cast<uint32_t>(info.begin), chunk.data, chunk.codec);
   }
   const float* const place = to_[info.tensor] + info.begin;
   if (chunk.unchanged) {

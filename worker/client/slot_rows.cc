@@ -64,11 +64,17 @@ Fragments SlotRows::Gradients(uint32_t slot) const {
   return Fragments::Of(At<char>(gradients_at(slot)), count(slot) * dim_ * sizeof(float), shared_from_this());
 }
 
-absl::Status SlotRows::Scatter(uint32_t slot, const Fragments& rows) const {
+absl::Status SlotRows::Scatter(uint32_t slot, const Fragments& rows, Codec codec) const {
   const size_t row_bytes = dim_ * sizeof(float);
-  if (rows.size() != count(slot) * row_bytes) {
-    return absl::InternalError(absl::StrCat("slot ", slot, " came with ", rows.size(), " bytes instead of ",
-                                            count(slot) * row_bytes));
+  const size_t bytes = CodesRows(codec) ? count(slot) * EncodedRowBytes(codec, dim_) : 0;
+  if (rows.size() != bytes) {
+    return absl::InternalError(absl::StrCat("slot ", slot, " came with ", rows.size(), " bytes of ", Codec_Name(codec),
+                                            " instead of ", bytes));
+  }
+  if (codec > CODEC_NONE) {
+    Buffer floats = Buffer::Allocate(count(slot) * row_bytes);
+    DecodeRows(codec, rows, count(slot), dim_, floats.floats());
+    return Scatter(slot, floats.Share());
   }
   FloatReader reader(rows);
   const uint32_t* const places = At<uint32_t>(places_at(slot));

@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
+#include "common/codec/row_codec.h"
 #include "common/table/packed_keys.h"
 #include "common/table/slot_order.h"
 #include "common/tensor/fragments.h"
@@ -43,9 +44,9 @@ class SlotRows : public std::enable_shared_from_this<SlotRows> {
   std::string PackedKeys(uint32_t slot) const { return PackKeys(Keys(slot), slot, order_.slots()); }
   // Float32 [count(slot), dim]. Of rows to push.
   Fragments Gradients(uint32_t slot) const;
-  // Puts the rows of a slot, float32 [count(slot), dim], to their places. Slots may come on several threads.
-  // INTERNAL if their size is another.
-  absl::Status Scatter(uint32_t slot, const Fragments& rows) const;
+  // Puts the rows of a slot, [count(slot), dim] as `codec` writes them, to their places. Slots may come on several threads.
+  // INTERNAL if their size is another, or rows have no such codec.
+  absl::Status Scatter(uint32_t slot, const Fragments& rows, Codec codec = CODEC_NONE) const;
 
   // Where it all lies: the keys by slot, and by them the gradients of rows to push, or of rows to pull their places in
   // to(), uint32 each.

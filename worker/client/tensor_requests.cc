@@ -109,7 +109,7 @@ std::optional<std::vector<WireChunk>> TensorRequests::Place(
   std::vector<WireChunk> sent = gradients.chunks;
   if (sent.empty()) return sent;
   if (link != nullptr && !gradients.rows.empty()) {
-    if (!PlaceRows(gradients.rows, *link, header->mutable_rows())) return std::nullopt;
+    if (gradients.coded || !PlaceRows(gradients.rows, *link, header->mutable_rows())) return std::nullopt;
     return sent;
   }
   if (link != nullptr) {
@@ -124,6 +124,10 @@ std::optional<std::vector<WireChunk>> TensorRequests::Place(
     const auto packed = std::make_shared<const std::string>(slot.rows->PackedKeys(slot.slot));
     sent[i].keys = Fragments::Of(packed->data(), packed->size(), packed);
     sent[i].data = slot.rows->Gradients(slot.slot);
+    if (sent[i].codec <= CODEC_NONE || sent[i].data.empty()) continue;
+    const auto* const floats = reinterpret_cast<const float*>(sent[i].data.pieces()[0].data);
+    sent[i].data = encoder_.EncodeRows(sent[i].chunk, header->clock(), floats, slot.rows->count(slot.slot),
+                                       slot.rows->dim());
   }
   if (!gradients.rows.empty()) return sent;
   for (size_t i = 0; i < sent.size(); ++i) {
@@ -168,7 +172,7 @@ TensorRequests::Weights TensorRequests::WeightsOf(const PullTo& pull,
 std::optional<PullRequest> TensorRequests::Place(const Weights& weights, const LocalLink* link) {
   if (link != nullptr && !weights.rows.empty()) {
     PullRequest placed = weights.request;
-    if (!PlaceRows(weights.rows, *link, placed.mutable_rows())) return std::nullopt;
+    if (placed.codecs_size() > 0 || !PlaceRows(weights.rows, *link, placed.mutable_rows())) return std::nullopt;
     return placed;
   }
   if (!weights.rows.empty()) {

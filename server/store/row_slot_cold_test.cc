@@ -191,6 +191,39 @@ TEST(RowSlotColdTest, WhatWasTouchedLatelyStays) {
   EXPECT_EQ(slots.store_->counters().reads, reads);
 }
 
+TEST(RowSlotColdTest, WhatComesOftenStaysThoughOthersCameLater) {
+  Slots slots;
+  std::vector<uint64_t> all(3000), hot(30), late(1000);
+  for (size_t i = 0; i < all.size(); ++i) all[i] = i;
+  for (size_t i = 0; i < hot.size(); ++i) hot[i] = i * 100;
+  for (size_t i = 0; i < late.size(); ++i) late[i] = 3 * i + 1;
+  SYNCLINE_ASSERT_OK(slots.Update(all));
+  for (int i = 0; i < 10; ++i) SYNCLINE_ASSERT_OK(slots.Update(hot));
+  SYNCLINE_ASSERT_OK(slots.Update(late));
+  slots.Leave();
+  EXPECT_GT(slots.slot_.cold_rows(), 2800u);
+  const size_t reads = slots.store_->counters().reads;
+  slots.ExpectReads(hot);
+  EXPECT_EQ(slots.store_->counters().reads, reads);
+}
+
+TEST(RowSlotColdTest, HalfEmptyPagesBecomeFullOnes) {
+  Slots slots;
+  std::vector<uint64_t> all(12800), most;
+  for (size_t i = 0; i < all.size(); ++i) all[i] = i;
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (i % 3 != 0) most.push_back(i);
+  }
+  SYNCLINE_ASSERT_OK(slots.Update(all));
+  slots.Leave();
+  SYNCLINE_ASSERT_OK(slots.Update(most));
+  for (int i = 0; i < 20; ++i) slots.Leave();
+  EXPECT_GT(slots.slot_.cold_rows(), 12600u);
+  // 128 rows a page.
+  EXPECT_LT(slots.store_->pages(), 105u);
+  slots.ExpectSame();
+}
+
 TEST(RowSlotColdTest, FailuresLoseNothing) {
   Slots slots;
   for (int i = 0; i < 50; ++i) SYNCLINE_ASSERT_OK(slots.Update(slots.SomeKeys(40)));

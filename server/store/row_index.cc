@@ -12,6 +12,62 @@ RowIndex::RowIndex() {
   }
 }
 
+inline void RowIndex::FindGroup(uint64_t key, Search* search) const {
+  search->hash = RowHash(key);
+  const Part& part = parts_[PartOf(search->hash)];
+  search->group = &part.groups[FirstGroup(PositionOf(search->hash), part.count)];
+  search->match = kUnread;
+  __builtin_prefetch(search->group);
+}
+
+inline void RowIndex::FindRow(const RowPages& rows, size_t row_bytes, Search* search) {
+  uint32_t match = search->match;
+  if (match == kUnread) match = Match(*search->group, TagOf(search->hash));
+  search->number = kNoRow;
+  search->row = nullptr;
+  search->match = match & (match - 1);
+  if (match == 0) return;
+  search->number = search->group->numbers[__builtin_ctz(match)];
+  search->row = rows.At(search->number);
+  if (search->row != nullptr) RowPages::Prefetch(search->row, row_bytes);
+}
+
+inline bool RowIndex::FindKey(uint64_t key, Search* search) const {
+  if (search->row != nullptr && KeyOf(search->row) == key) return true;
+  search->number = kNoRow;
+  if (search->match != 0) return false;
+  if (search->group->passed == 0) return true;
+  const Part& part = parts_[PartOf(search->hash)];
+  const Group* const next = search->group + 1;
+  search->group = next == &part.groups[part.count] ? &part.groups[0] : next;
+  search->match = kUnread;
+  __builtin_prefetch(search->group);
+  return false;
+}
+
+void RowIndex::FindAll(const RowPages& rows, absl::Span<const uint64_t> keys, size_t row_bytes,
+                       Search* searches) const {
+  for (size_t i = 0; i < keys.size(); ++i) FindGroup(keys[i], &searches[i]);
+  for (size_t i = 0; i < keys.size(); ++i) FindRow(rows, row_bytes, &searches[i]);
+  uint8_t going_on[kBatch];
+  size_t left = 0;
+  for (size_t i = 0; i < keys.size(); ++i) {
+    if (!FindKey(keys[i], &searches[i])) going_on[left++] = static_cast<uint8_t>(i);
+  }
+  for (int round = 0; left > 0 && round < kRounds; ++round) {
+    for (size_t j = 0; j < left; ++j) FindRow(rows, row_bytes, &searches[going_on[j]]);
+    const size_t searched = std::exchange(left, 0);
+    for (size_t j = 0; j < searched; ++j) {
+      const uint8_t i = going_on[j];
+      if (!FindKey(keys[i], &searches[i])) going_on[left++] = i;
+    }
+  }
+  for (size_t j = 0; j < left; ++j) {
+    Search& search = searches[going_on[j]];
+    search.number = FindOne(rows, keys[going_on[j]], search.hash);
+  }
+}
+
 uint32_t RowIndex::FindOne(const RowPages& rows, uint64_t key, uint64_t hash) const {
   const Part& part = parts_[PartOf(hash)];
   const uint8_t tag = TagOf(hash);

@@ -78,12 +78,15 @@ class RowIndex {
   // A key that is being looked for.
   struct Search {
     uint64_t hash;
-    const Group* group;  // the first it may be in
-    const char* row;     // with its tag there, or null
-    uint32_t number;
+    const Group* group;  // where it may be
+    uint32_t match;      // places of the group with its tag that were not looked at; kUnread: not known yet
+    uint32_t number;     // of the row that is looked at, or kNoRow
+    const char* row;     // null: none, or it is cold
   };
-  // Searches under way together.
-  static constexpr size_t kBatch = 64;
+  static constexpr uint32_t kUnread = 0xffffffffu;
+  // Searches under way together, and how often all that have not come to their end go a step on together.
+  static constexpr size_t kBatch = 240;
+  static constexpr int kRounds = 8;
 
   static size_t PartOf(uint64_t hash) { return hash >> 43 & (kParts - 1); }
   static uint8_t TagOf(uint64_t hash) {
@@ -108,10 +111,13 @@ class RowIndex {
     return key;
   }
 
-  // The three steps of a search, between which what they ask for is on its way.
+  // The steps of a search, between which what they ask for is on its way. FindKey says whether it has come to its end;
+  // if not, FindRow is next.
   void FindGroup(uint64_t key, Search* search) const;
-  void FindRow(const RowPages& rows, size_t row_bytes, Search* search) const;
-  uint32_t FindKey(const RowPages& rows, uint64_t key, const Search& search) const;
+  static void FindRow(const RowPages& rows, size_t row_bytes, Search* search);
+  bool FindKey(uint64_t key, Search* search) const;
+  // Of kBatch keys at most.
+  void FindAll(const RowPages& rows, absl::Span<const uint64_t> keys, size_t row_bytes, Search* searches) const;
 
   uint32_t FindOne(const RowPages& rows, uint64_t key, uint64_t hash) const;
   // Where a row is: calls visit(group) for the groups before it.
@@ -122,31 +128,6 @@ class RowIndex {
 
   Part parts_[kParts];
 };
-
-inline void RowIndex::FindGroup(uint64_t key, Search* search) const {
-  search->hash = RowHash(key);
-  const Part& part = parts_[PartOf(search->hash)];
-  search->group = &part.groups[FirstGroup(PositionOf(search->hash), part.count)];
-  __builtin_prefetch(search->group);
-}
-
-// The first row whose tag fits is nearly always the right one.
-inline void RowIndex::FindRow(const RowPages& rows, size_t row_bytes, Search* search) const {
-  const uint32_t match = Match(*search->group, TagOf(search->hash));
-  search->row = nullptr;
-  search->number = kNoRow;
-  if (match == 0) return;
-  search->number = search->group->numbers[__builtin_ctz(match)];
-  search->row = rows.At(search->number);
-  if (search->row != nullptr) RowPages::Prefetch(search->row, row_bytes);
-}
-
-inline uint32_t RowIndex::FindKey(const RowPages& rows, uint64_t key, const Search& search) const {
-  if (search.row != nullptr ? KeyOf(search.row) == key : search.number == kNoRow && search.group->passed == 0) {
-    return search.number;
-  }
-  return FindOne(rows, key, search.hash);
-}
 
 template <typename Visit>
 void RowIndex::ForEachCold(const RowPages& rows, uint64_t key, const Visit& visit) const {
@@ -171,11 +152,8 @@ void RowIndex::ForEach(const RowPages& rows, absl::Span<const uint64_t> keys, si
   Search searches[kBatch];
   for (size_t begin = 0; begin < keys.size(); begin += kBatch) {
     const absl::Span<const uint64_t> batch = keys.subspan(begin, kBatch);
-    for (size_t i = 0; i < batch.size(); ++i) FindGroup(batch[i], &searches[i]);
-    for (size_t i = 0; i < batch.size(); ++i) FindRow(rows, row_bytes, &searches[i]);
-    for (size_t i = 0; i < batch.size(); ++i) {
-      visit(begin + i, FindKey(rows, batch[i], searches[i]));
-    }
+    FindAll(rows, batch, row_bytes, searches);
+    for (size_t i = 0; i < batch.size(); ++i) visit(begin + i, searches[i].number);
   }
 }
 

@@ -207,7 +207,7 @@ absl::StatusOr<std::unique_ptr<Shard>> ShardServerImpl::MakeShard(const Configur
   options.map = request.map();
   options.shard = request.shard();
   options.parallel_for = Spread();
-  options.seconds = [] { return static_cast<double>(absl::GetCurrentTimeNanos()) * 1e-9; };
+  options.seconds = [] { return absl::ToDoubleSeconds(SteadyNow() - absl::UnixEpoch()); };
   options.table_memory = std::make_shared<TableMemory>(options_.table_memory, spill_);
   if (!options_.coordinator.empty()) {
     options.counted_on = [this](uint64_t epoch) { return attendance_.CountedOn(epoch); };

@@ -26,6 +26,7 @@ inline std::vector<TableStatus> TablesOf(const ClusterStatusReply& status) {
       sum->set_admitted(sum->admitted() + part.admitted());
       sum->set_refused(sum->refused() + part.refused());
       sum->set_evicted(sum->evicted() + part.evicted());
+      sum->set_expired(sum->expired() + part.expired());
     }
   }
   return tables;

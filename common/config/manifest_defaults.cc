@@ -87,6 +87,7 @@ void FillTable(Table* table) {
   if (!admission->has_probability()) admission->set_probability(1);
   RowEviction* const eviction = table->mutable_eviction();
   if (!eviction->has_max_age_steps()) eviction->set_max_age_steps(0);
+  if (!eviction->has_max_age_seconds()) eviction->set_max_age_seconds(0);
   if (!eviction->has_order()) eviction->set_order(ROW_EVICTION_OLDEST);
   if (!eviction->has_min_norm()) eviction->set_min_norm(0);
 }

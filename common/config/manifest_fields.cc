@@ -232,6 +232,8 @@ constexpr ManifestField kFields[] = {
      "bounded, async: rows of the table that a worker keeps. Default 0: none."},
     {"tables.cache.max_age_steps", nullptr, In(1, 2147483648.0), false,
      "A worker pulls a row again after so many steps. Default 16 in async, staleness + 1, the most, in bounded."},
+    {"tables.eviction.max_age_seconds", nullptr, AtLeast(0), false,
+     "Rows that nobody pushed for so long are dropped. Default 0: none for that."},
     {"tables.eviction.min_norm", nullptr, AtLeast(0), false, "Rows of a smaller norm are dropped. Default 0."},
 };
 

@@ -69,6 +69,8 @@ TEST(ManifestRulesTest, ChecksRanges) {
        [](JobManifest* j) { j->mutable_model()->add_layers()->mutable_dropout()->set_rate(1.5); }},
       {"checkpoint.keep: 0 is not at least 1",
        [](JobManifest* j) { j->mutable_checkpoint()->set_keep(0); }},
+      {"tables[0].eviction.max_age_seconds: -1 is not at least 0",
+       [](JobManifest* j) { j->add_tables()->mutable_eviction()->set_max_age_seconds(-1); }},
   });
 }
 

@@ -38,6 +38,7 @@ void AddTable(const TableStatus& table, std::vector<Metric>* metrics) {
   add("admitted_total", "Rows stored for keys that had none.", Kind::kCounter, table.admitted());
   add("refused_total", "Pushes of keys that got no row.", Kind::kCounter, table.refused());
   add("evicted_total", "Rows evicted.", Kind::kCounter, table.evicted());
+  add("expired_total", "Of them, for their age in seconds.", Kind::kCounter, table.expired());
 }
 
 }  // namespace

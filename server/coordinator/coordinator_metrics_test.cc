@@ -51,7 +51,8 @@ TEST(CoordinatorMetricsTest, SumsTablesOverShards) {
       table->set_name(name);
       table->set_rows(rows);
       table->set_refused(10 * rows);
-      table->set_evicted(1);
+      table->set_evicted(2);
+      table->set_expired(1);
     }
     shard->mutable_tables(1)->set_rows(0);
     status.add_shard_load(100.0 * static_cast<double>(rows));
@@ -60,7 +61,8 @@ TEST(CoordinatorMetricsTest, SumsTablesOverShards) {
   EXPECT_EQ(values.at("syncline_table_rows,table=users"), 12);
   EXPECT_EQ(values.at("syncline_table_rows,table=items"), 0);
   EXPECT_EQ(values.at("syncline_table_refused_total,table=users"), 120);
-  EXPECT_EQ(values.at("syncline_table_evicted_total,table=items"), 2);
+  EXPECT_EQ(values.at("syncline_table_evicted_total,table=items"), 4);
+  EXPECT_EQ(values.at("syncline_table_expired_total,table=items"), 2);
   EXPECT_EQ(values.at("syncline_shard_load,shard=1"), 700);
 }
 

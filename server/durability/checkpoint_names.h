@@ -59,11 +59,12 @@ inline constexpr char kWorkersTensor[] = "workers";
 inline constexpr char kWeights[] = "weights";
 // A table's slot is "rows/TABLE@SLOT" instead, U8: its rows one after the other, as server/store/row_format lays them
 // out; or those that changed alone, and U64 [n] the keys of those erased first. Beside either what is counted of keys
-// that have no row (server/store/row_admission), U8.
+// that have no row (server/store/row_admission), and the ages of updates (server/store/update_times), U8.
 inline constexpr char kRows[] = "rows";
 inline constexpr char kChangedRows[] = "changed";
 inline constexpr char kErasedRows[] = "erased";
 inline constexpr char kAdmission[] = "admission";
+inline constexpr char kAges[] = "ages";
 std::string ChunkId(const ShardMap& map, const ChunkInfo& chunk);
 std::string StatePrefix(size_t slot);
 // What the worker of a rank carries is in "worker.R.K/ID", F32; K is 0 for what its codec holds back.

@@ -183,12 +183,16 @@ absl::Status CheckpointReader::ReadRows(const ShardFile* file, const Files& file
   std::vector<RowLayer> layers;
   while (true) {
     RowLayer layer;
-    Fragments counts;
+    Fragments counts, ages;
     SYNCLINE_ASSIGN_OR_RETURN(const bool all, file->Read(kRows, id, "U8", &layer.rows));
     SYNCLINE_ASSIGN_OR_RETURN(const bool changed, file->Read(kChangedRows, id, "U8", &layer.rows));
     SYNCLINE_RETURN_IF_ERROR(file->Read(kErasedRows, id, "U64", &layer.erased).status());
     SYNCLINE_ASSIGN_OR_RETURN(const bool counted, file->Read(kAdmission, id, "U8", &counts));
-    if (counted && with_state && chunk->state.empty()) chunk->state.push_back(std::move(counts));
+    SYNCLINE_ASSIGN_OR_RETURN(const bool aged, file->Read(kAges, id, "U8", &ages));
+    if ((counted || aged) && with_state && chunk->state.empty()) {
+      chunk->state.push_back(std::move(counts));
+      if (aged) chunk->state.push_back(std::move(ages));
+    }
     if (layer.rows.size() % format.stride() != 0) {
       return file->Damaged(
           absl::StrCat(id, " has ", layer.rows.size(), " bytes, which are no rows of ", format.stride()));

@@ -27,12 +27,17 @@ uint64_t BytesOf(const PlannedChunk& part) {
          part.erased.size() * sizeof(uint64_t);
 }
 
-// The last 8 bytes of the counts; 0 where nothing is counted.
+// The last 8 bytes of the counts and of the ages together, as both only grow; 0 where nothing is counted.
 uint64_t CountedIn(const PlannedChunk& part) {
   uint64_t counted = 0;
-  if (part.stride == 0 || part.chunk->state.empty()) return counted;
-  const Fragments::Piece& end = part.chunk->state[0].pieces().back();
-  if (end.size >= sizeof(counted)) std::memcpy(&counted, end.data + end.size - sizeof(counted), sizeof(counted));
+  if (part.stride == 0) return counted;
+  for (const Fragments& state : part.chunk->state) {
+    if (state.empty()) continue;
+    const Fragments::Piece& end = state.pieces().back();
+    uint64_t last = 0;
+    if (end.size >= sizeof(last)) std::memcpy(&last, end.data + end.size - sizeof(last), sizeof(last));
+    counted += last;
+  }
   return counted;
 }
 

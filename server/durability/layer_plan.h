@@ -23,7 +23,7 @@ struct Layers {
   };
   struct Content {
     uint64_t version = 0;
-    // Of pushes to keys without a row (KeyAdmission::State).
+    // Of pushes to keys without a row (KeyAdmission::State), and of updates (UpdateTimes::State).
     uint64_t counted = 0;
     // Which layers have it, ascending: all of it in the first, and in each other what changed since the one before.
     std::vector<uint32_t> layers;

@@ -5,6 +5,7 @@
 #include <map>
 #include <random>
 #include <string>
+#include <utility>
 
 #include "common/cluster/shard_map.h"
 #include "common/io/fault_file_system.h"
@@ -15,6 +16,7 @@
 #include "server/store/chunk_maker.h"
 #include "server/store/row_chunk.h"
 #include "server/store/row_stream.h"
+#include "server/store/update_times.h"
 
 namespace syncline {
 namespace {
@@ -37,7 +39,7 @@ std::string Bytes(const Fragments& fragments) {
 }
 
 // A dense tensor of three chunks, and a table that forgets old rows.
-ShardMap Map(size_t shards, uint32_t min_count = 1) {
+ShardMap Map(size_t shards, uint32_t min_count = 1, double max_age_seconds = 0) {
   TensorSpec dense, rows;
   dense.set_name("dense");
   dense.add_shape(3 * 1024);
@@ -50,6 +52,7 @@ ShardMap Map(size_t shards, uint32_t min_count = 1) {
   table->mutable_optimizer()->set_learning_rate(1);
   table->mutable_admission()->set_min_count(min_count);
   table->mutable_eviction()->set_max_age_steps(100);
+  table->mutable_eviction()->set_max_age_seconds(max_age_seconds);
   std::vector<std::string> addresses;
   for (size_t i = 0; i < shards; ++i) addresses.push_back("h:" + std::to_string(i + 1));
   return *MakeShardMap({dense, rows}, addresses, 4096, false);
@@ -58,10 +61,10 @@ ShardMap Map(size_t shards, uint32_t min_count = 1) {
 // The job's chunks as they are in the shards' memory.
 class Model {
  public:
-  explicit Model(const ShardMap& map) : infos_(Chunks(map)) {
+  explicit Model(const ShardMap& map, std::function<double()> seconds = nullptr) : infos_(Chunks(map)) {
     JobManifest job;
     job.mutable_optimizer()->set_kind(SGD);
-    maker_ = *ChunkMaker::Create(job, map);
+    maker_ = *ChunkMaker::Create(job, map, nullptr, std::move(seconds));
     for (const ChunkInfo& info : infos_) chunks_.push_back(maker_->Make(info));
   }
 
@@ -302,6 +305,33 @@ TEST_F(ShardCheckpointsTest, WhatWaitsForAdmissionIsKept) {
   SYNCLINE_ASSERT_OK(Take(3));
   EXPECT_LT(BytesThat(false), 3000u) << "nobody was counted";
   ExpectLatestIsTheModel();
+}
+
+TEST_F(ShardCheckpointsTest, AgesOfUpdatesAreKept) {
+  for (const uint32_t min_count : {1, 2}) {
+    double now = 0;
+    map_ = Map(1, min_count, 320);
+    model_ = Model(map_, [&now] { return now; });
+    Restart();
+    latest_.clear();
+    for (int update = 0; update < 3; ++update) {
+      model_.PushRows(Keys(0, 100));
+      SYNCLINE_ASSERT_OK(Take(10 * min_count + update));
+      ExpectLatestIsTheModel();
+      now += 100;
+    }
+    model_.PushRows({});
+    SYNCLINE_ASSERT_OK(Take(10 * min_count + 3));
+    EXPECT_LT(BytesThat(false), 4000 + (min_count - 1) * kSlots * (size_t{1} << 16)) << "no row has changed";
+    ExpectLatestIsTheModel();
+    SYNCLINE_ASSERT_OK_AND_ASSIGN(const auto stored, OpenStoredShard(files_, latest_, map_, 0));
+    SYNCLINE_ASSERT_OK_AND_ASSIGN(const ChunkSnapshot slot, stored.read(3));
+    ASSERT_EQ(slot.state.size(), 2u);
+    UpdateTimes times(320);
+    SYNCLINE_ASSERT_OK(times.Restore(slot.state[1], 0));
+    EXPECT_EQ(times.Expired(19), 0u);
+    EXPECT_EQ(times.Expired(20), 1u);
+  }
 }
 
 // Whichever change of the file system is the last before the power fails.

@@ -78,7 +78,8 @@ class Contents {
         sources_[erased].bytes = Fragments::Of(part.erased.data(), part.erased.size() * sizeof(uint64_t));
       }
     }
-    if (!chunk.state.empty()) AddBytes(absl::StrCat(kAdmission, "/", id), chunk.state[0]);
+    if (!chunk.state.empty() && !chunk.state[0].empty()) AddBytes(absl::StrCat(kAdmission, "/", id), chunk.state[0]);
+    if (chunk.state.size() > 1) AddBytes(absl::StrCat(kAges, "/", id), chunk.state[1]);
   }
 
   void Add(const WorkerState& worker) {

@@ -27,7 +27,8 @@ TEST(HandOverMessageTest, ChunksComeAsTheyWent) {
   std::vector<ChunkSnapshot> chunks(2);
   chunks[0] = {5, 9, Fragments::Of(weights.data(), 12), {Fragments::Of(slot.data(), 12)},
                {{0, 1, 7}, {3, 2, 8}}, 8, {0.5f, {0.25, 0.125}}};
-  chunks[1] = {6, 0, Fragments::Of(other.data(), 4), {Fragments::Of(other.data(), 4)}, {}, 0, {}};
+  // A table's slot that counts nothing, and has ages.
+  chunks[1] = {6, 0, Fragments::Of(other.data(), 4), {Fragments(), Fragments::Of(slot.data(), 12)}, {}, 0, {}};
   const auto handed = DecodeChunks(EncodeChunks(4, true, chunks));
   SYNCLINE_ASSERT_OK(handed.status());
   EXPECT_EQ(handed->map_epoch, 4u);
@@ -47,6 +48,9 @@ TEST(HandOverMessageTest, ChunksComeAsTheyWent) {
   EXPECT_EQ(first.last.sums.squared_weights, 0.25);
   EXPECT_EQ(first.last.sums.squared_update, 0.125);
   EXPECT_EQ(Floats(handed->chunks[1].weights), other);
+  ASSERT_EQ(handed->chunks[1].state.size(), 2u);
+  EXPECT_TRUE(handed->chunks[1].state[0].empty());
+  EXPECT_EQ(Floats(handed->chunks[1].state[1]), slot);
   EXPECT_FALSE(handed->chunks[1].last.gradient_scale);
 }
 

@@ -23,7 +23,7 @@ absl::Status ChunkParts::Add(uint64_t epoch, const ChunkSnapshot& part) {
                                                part.part.of, " is not the next one: send all of them again"));
   }
   const absl::Status added = AddBytes(part.weights);
-  if (added.ok() && info_.rows && !part.state.empty()) chunk_->rows()->RestoreCounts(part.state[0]);
+  if (added.ok() && info_.rows) chunk_->rows()->RestoreState(part.state);
   if (!added.ok()) Clear();
   next_ += added.ok() ? part.weights.size() : 0;
   return added;

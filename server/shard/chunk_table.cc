@@ -43,7 +43,7 @@ absl::Status ChunkTable::NotHere(uint32_t chunk) {
 absl::StatusOr<std::unique_ptr<ChunkTable>> ChunkTable::Create(Options options) {
   SYNCLINE_RETURN_IF_ERROR(ValidateShardMap(options.map));
   auto memory = options.table_memory != nullptr ? options.table_memory : std::make_shared<TableMemory>();
-  SYNCLINE_ASSIGN_OR_RETURN(auto maker, ChunkMaker::Create(options.job, options.map, memory));
+  SYNCLINE_ASSIGN_OR_RETURN(auto maker, ChunkMaker::Create(options.job, options.map, memory, options.seconds));
   return std::unique_ptr<ChunkTable>(new ChunkTable(std::move(options), std::move(memory), std::move(maker)));
 }
 

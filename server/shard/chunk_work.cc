@@ -12,6 +12,7 @@ void Add(const RowSlot::Counters& counts, RowSlot::Counters* to) {
   to->admitted += counts.admitted;
   to->refused += counts.refused;
   to->erased += counts.erased;
+  to->expired += counts.expired;
 }
 
 }  // namespace
@@ -60,6 +61,7 @@ void ChunkTable::FillTables(ShardStatusReply* reply) const {
     table.set_admitted(counts[tensor].admitted);
     table.set_refused(counts[tensor].refused);
     table.set_evicted(counts[tensor].erased);
+    table.set_expired(counts[tensor].expired);
     *reply->add_tables() = std::move(table);
   }
 }

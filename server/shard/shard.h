@@ -53,7 +53,8 @@ struct ShardOptions {
   // Whether the coordinator cannot have given up a shard that goes by map `epoch`: no push is acknowledged that the copies
   // here lack. Must not block. Null: it never does.
   std::function<bool(uint64_t epoch)> counted_on;
-  // Seconds since some moment, to say how long updates take. Null: nobody asks.
+  // Seconds since some moment, by a clock that nobody sets: how long updates take, and since when nobody has pushed a row.
+  // Null: no time passes.
   std::function<double()> seconds;
   // What the rows of tables may take. Null: as much as they like.
   std::shared_ptr<TableMemory> table_memory{};

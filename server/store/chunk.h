@@ -33,7 +33,7 @@ struct Contribution {
 struct ChunkContent {
   Fragments weights;
   // The optimizer's slots, in its own order. Rows have theirs among the weights, and here what was counted of keys that
-  // have no row yet, if the table counts (KeyAdmission::State).
+  // have no row yet, if the table counts (KeyAdmission::State), and the ages of updates (UpdateTimes::State).
   std::vector<Fragments> state;
   // Of rows: what was erased lately. Restoring looks at it no more.
   std::shared_ptr<const ErasedRows> erased{};

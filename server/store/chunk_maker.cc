@@ -36,6 +36,7 @@ AdmissionPolicy AdmissionOf(const Table& table) {
 EvictionPolicy EvictionOf(const Table& table) {
   EvictionPolicy policy;
   policy.max_age = table.eviction().max_age_steps();
+  policy.max_age_seconds = table.eviction().max_age_seconds();
   policy.min_norm = table.eviction().min_norm();
   // A slot's share; by hash all have about as many rows.
   policy.capacity = (table.capacity() + table.slots() - 1) / table.slots();
@@ -65,21 +66,23 @@ struct ChunkMaker::TableMaker {
 };
 
 ChunkMaker::ChunkMaker(const JobManifest& job, const ShardMap& map, std::unique_ptr<const UpdateRule> rule,
-                       std::shared_ptr<TableMemory> memory)
+                       std::shared_ptr<TableMemory> memory, std::function<double()> seconds)
     : seed_(job.seed()),
       copied_(map.replicas() > 1),
       base_rate_(BaseLearningRate(job.optimizer())),
       tensors_(map.tensors().begin(), map.tensors().end()),
       rule_(std::move(rule)),
       memory_(std::move(memory)),
+      seconds_(std::move(seconds)),
       tables_(tensors_.size()) {}
 
 ChunkMaker::~ChunkMaker() = default;
 
 absl::StatusOr<std::unique_ptr<const ChunkMaker>> ChunkMaker::Create(const JobManifest& job, const ShardMap& map,
-                                                                       std::shared_ptr<TableMemory> memory) {
+                                                                     std::shared_ptr<TableMemory> memory,
+                                                                     std::function<double()> seconds) {
   SYNCLINE_ASSIGN_OR_RETURN(auto rule, MakeUpdateRule(job.optimizer()));
-  std::unique_ptr<ChunkMaker> maker(new ChunkMaker(job, map, std::move(rule), std::move(memory)));
+  std::unique_ptr<ChunkMaker> maker(new ChunkMaker(job, map, std::move(rule), std::move(memory), std::move(seconds)));
   for (size_t t = 0; t < maker->tensors_.size(); ++t) {
     if (!IsTable(maker->tensors_[t])) continue;
     const Table& table = maker->tensors_[t].table();
@@ -92,7 +95,7 @@ absl::StatusOr<std::unique_ptr<const ChunkMaker>> ChunkMaker::Create(const JobMa
 std::unique_ptr<Chunk> ChunkMaker::Make(const ChunkInfo& info) const {
   if (const auto& table = tables_[info.tensor]; table != nullptr) {
     return std::make_unique<RowChunk>(table->format, table->rule.get(), table->values, table->admission,
-                                      table->eviction, memory_, copied_);
+                                      table->eviction, memory_, copied_, seconds_);
   }
   auto chunk = std::make_unique<DenseChunk>(rule_.get(), info.elements);
   Initialize(tensors_[info.tensor], seed_, info.begin, info.elements, chunk->initial_weights());
@@ -121,7 +124,7 @@ size_t ChunkMaker::RowWidth(const ChunkInfo& info) const {
 absl::Status ChunkMaker::Check(const ChunkInfo& info, const ChunkContent& content) const {
   if (const auto& table = tables_[info.tensor]; table != nullptr) {
     const size_t stride = table->format.stride();
-    if (content.state.size() <= 1 && content.weights.size() % stride == 0) return absl::OkStatus();
+    if (content.state.size() <= 2 && content.weights.size() % stride == 0) return absl::OkStatus();
     return absl::InvalidArgumentError(
         absl::StrCat("slot ", info.begin, " of table ", tensors_[info.tensor].name(), " has ", content.weights.size(),
                      " bytes of rows, which take ", stride, " each: restore with the table they were written by"));

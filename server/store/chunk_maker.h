@@ -1,6 +1,7 @@
 #ifndef SYNCLINE_SERVER_STORE_CHUNK_MAKER_H_
 #define SYNCLINE_SERVER_STORE_CHUNK_MAKER_H_
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -22,8 +23,10 @@ namespace syncline {
 class ChunkMaker {
  public:
   // INVALID_ARGUMENT for an optimizer out of range, naming the field. `memory` is what the tables share; null: no limit.
+  // `seconds`: RowChunk.
   static absl::StatusOr<std::unique_ptr<const ChunkMaker>> Create(const JobManifest& job, const ShardMap& map,
-                                                                  std::shared_ptr<TableMemory> memory = nullptr);
+                                                                  std::shared_ptr<TableMemory> memory = nullptr,
+                                                                  std::function<double()> seconds = nullptr);
   ~ChunkMaker();
 
   std::unique_ptr<Chunk> Make(const ChunkInfo& info) const;
@@ -44,7 +47,7 @@ class ChunkMaker {
  private:
   struct TableMaker;
   ChunkMaker(const JobManifest& job, const ShardMap& map, std::unique_ptr<const UpdateRule> rule,
-             std::shared_ptr<TableMemory> memory);
+             std::shared_ptr<TableMemory> memory, std::function<double()> seconds);
 
   const uint64_t seed_;
   const bool copied_;  // slots remember what changed, for copies of them
@@ -52,6 +55,7 @@ class ChunkMaker {
   const std::vector<TensorSpec> tensors_;
   const std::unique_ptr<const UpdateRule> rule_;
   const std::shared_ptr<TableMemory> memory_;
+  const std::function<double()> seconds_;
   // By tensor; null for dense ones.
   std::vector<std::unique_ptr<const TableMaker>> tables_;
 };

@@ -24,11 +24,13 @@ constexpr size_t kFewKeys = 4096;
 
 RowChunk::RowChunk(const RowFormat& format, const RowRule* rule, const InitialRows& initializer,
                    const AdmissionPolicy& admission, const EvictionPolicy& eviction,
-                   std::shared_ptr<TableMemory> memory, bool journal)
+                   std::shared_ptr<TableMemory> memory, bool journal, std::function<double()> seconds)
     : memory_(memory != nullptr ? std::move(memory) : std::make_shared<TableMemory>()),
       slot_(format, rule, initializer, admission, memory_->store),
-      eviction_(eviction) {
+      eviction_(eviction),
+      seconds_(std::move(seconds)) {
   if (journal) journal_.emplace();
+  if (eviction_.max_age_seconds > 0) times_.emplace(eviction_.max_age_seconds);
   Account();
 }
 
@@ -90,8 +92,15 @@ void RowChunk::Left(const RowPages::Leaving& pages, absl::Span<const uint64_t> p
 
 ChunkContent RowChunk::content() const {
   ChunkContent content{slot_.Snapshot(), {}, slot_.erased()};
-  if (Fragments counts = slot_.AdmissionState(); !counts.empty()) content.state.push_back(std::move(counts));
+  Fragments counts = slot_.AdmissionState(), ages = times_ ? times_->State(Now()) : Fragments();
+  if (!counts.empty() || !ages.empty()) content.state.push_back(std::move(counts));
+  if (!ages.empty()) content.state.push_back(std::move(ages));
   return content;
+}
+
+void RowChunk::RestoreState(const std::vector<Fragments>& state) {
+  if (!state.empty()) slot_.RestoreAdmission(state[0]).IgnoreError();
+  if (times_ && state.size() > 1) times_->Restore(state[1], Now()).IgnoreError();
 }
 
 absl::Status RowChunk::Restore(uint64_t version, const ChunkContent& content) {
@@ -99,7 +108,9 @@ absl::Status RowChunk::Restore(uint64_t version, const ChunkContent& content) {
   Account();
   SYNCLINE_RETURN_IF_ERROR(restored);
   if (journal_) journal_->BeginAt(version);
-  if (!content.state.empty()) RestoreCounts(content.state[0]);
+  expired_to_ = 0;
+  if (times_) times_.emplace(eviction_.max_age_seconds);
+  RestoreState(content.state);
   return absl::OkStatus();
 }
 
@@ -119,16 +130,33 @@ void RowChunk::Update(absl::Span<const Contribution> gradients, const UpdateSett
     pushes.push_back({keys.back().get(), rows, contribution.weight});
   }
   slot_.Update(pushes, settings);
-  std::vector<uint64_t> evicted;
-  if (slot_.version() % kEvictionInterval == 0) {
-    evicted = RowsToEvict(slot_, eviction_, slot_.version() - kEvictionInterval);
-  }
-  slot_.Erase(evicted);
+  if (times_) times_->Note(slot_.version(), Now());
+  const std::vector<uint64_t> evicted = slot_.version() % kEvictionInterval == 0 ? Evict() : std::vector<uint64_t>();
   Account();
   if (!journal_) return;
   for (const RowGradients& push : pushes) journal_->Add(version(), push.keys);
   journal_->Add(version(), evicted);
   TrimJournal();
+}
+
+std::vector<uint64_t> RowChunk::Evict() {
+  std::vector<uint64_t> evicted;
+  const uint64_t expired = times_ ? times_->Expired(Now()) : 0;
+  if (expired > expired_to_) {
+    expired_to_ = expired;
+    evicted = RowsUntouchedSince(slot_, expired);
+    expired_ += slot_.Erase(evicted);
+  }
+  const std::vector<uint64_t> others = RowsToEvict(slot_, eviction_, slot_.version() - kEvictionInterval);
+  slot_.Erase(others);
+  evicted.insert(evicted.end(), others.begin(), others.end());
+  return evicted;
+}
+
+RowSlot::Counters RowChunk::counters() const {
+  RowSlot::Counters counters = slot_.counters();
+  counters.expired = expired_;
+  return counters;
 }
 
 void RowChunk::TrimJournal() { journal_->Trim(std::max(kFewKeys, slot_.rows() / 4)); }
@@ -163,6 +191,8 @@ absl::Status RowChunk::Merge(uint64_t version, const ChunkChange& change) {
   SYNCLINE_RETURN_IF_ERROR(slot_.Merge(version, change.rows));
   slot_.Erase(Keys(change.gone).get());
   Account();
+  expired_to_ = 0;
+  if (times_) times_->Note(version, Now());
   if (journal_) journal_->BeginAt(version);
   return absl::OkStatus();
 }

@@ -20,7 +20,14 @@ constexpr size_t kDim = 2;
 class RowChunkTest : public testing::Test {
  protected:
   RowChunk Make(const EvictionPolicy& eviction = {}) {
-    return {RowFormat(kDim, StoredAs::kFloat32, rule_), &rule_, InitialRows(), AdmissionPolicy(), eviction};
+    return {RowFormat(kDim, StoredAs::kFloat32, rule_), &rule_, InitialRows(), AdmissionPolicy(), eviction,
+            nullptr, true, [this] { return now_; }};
+  }
+  // Up to the next update at which rows are dropped.
+  static void PushUntilEviction(RowChunk* chunk, const std::vector<uint64_t>& keys) {
+    do {
+      Push(chunk, keys, 1);
+    } while (chunk->version() % RowChunk::kEvictionInterval != 0);
   }
   static void Push(RowChunk* chunk, const std::vector<uint64_t>& keys, float value, Codec codec = CODEC_NONE) {
     const std::vector<float> rows(keys.size() * kDim, value);
@@ -38,6 +45,7 @@ class RowChunkTest : public testing::Test {
     return rows;
   }
 
+  double now_ = 1000;
   const ElementwiseRows rule_{std::make_unique<Sgd>(0)};
 };
 
@@ -89,6 +97,73 @@ TEST_F(RowChunkTest, DropsOldRowsEverySoOften) {
   EXPECT_THAT(Read(chunk, {1}), Each(0));
   EXPECT_EQ(chunk.counters().erased, 1u);
   EXPECT_EQ(chunk.content().erased->Since(RowChunk::kEvictionInterval - 1), std::vector<uint64_t>({1}));
+}
+
+EvictionPolicy AnHour() {
+  EvictionPolicy policy;
+  policy.max_age_seconds = 3600;
+  return policy;
+}
+
+TEST_F(RowChunkTest, ForgetsRowsThatNobodyPushedForTooLong) {
+  RowChunk chunk = Make(AnHour());
+  Push(&chunk, {5, 6, 7}, 1);
+  now_ += 1800;
+  PushUntilEviction(&chunk, {6});
+  now_ += 1799;
+  PushUntilEviction(&chunk, {7});
+  EXPECT_EQ(chunk.row_count(), 3u);
+  now_ += 1;
+  PushUntilEviction(&chunk, {7});
+  EXPECT_EQ(chunk.row_count(), 2u);
+  EXPECT_THAT(Read(chunk, {5}), Each(0));
+  EXPECT_EQ(chunk.counters().expired, 1u);
+  EXPECT_EQ(chunk.counters().erased, 1u);
+  now_ += 1800;
+  PushUntilEviction(&chunk, {8});
+  EXPECT_EQ(chunk.row_count(), 2u);
+  EXPECT_THAT(Read(chunk, {6}), Each(0));
+  EXPECT_EQ(chunk.counters().expired, 2u);
+}
+
+TEST_F(RowChunkTest, AgesGoOnWhereContentWasRestored) {
+  RowChunk chunk = Make(AnHour()), other = Make(AnHour());
+  Push(&chunk, {5}, 1);
+  now_ += 3000;
+  const ChunkContent content = chunk.content();
+  // Another process, whose clock began at another time.
+  now_ = 7;
+  ASSERT_TRUE(other.Restore(chunk.version(), content).ok());
+  now_ += 599;
+  PushUntilEviction(&other, {6});
+  EXPECT_EQ(other.row_count(), 2u);
+  now_ += 1;
+  PushUntilEviction(&other, {6});
+  EXPECT_EQ(other.row_count(), 1u);
+}
+
+TEST_F(RowChunkTest, ACopyDropsWhatTheOwnerDroppedAndIsReadyToTakeItsPlace) {
+  RowChunk owner = Make(AnHour()), copy = Make(AnHour());
+  const auto follow = [&] {
+    const auto change = owner.ChangedSince(copy.version());
+    ASSERT_TRUE(change.has_value());
+    ASSERT_TRUE(copy.Merge(owner.version(), *change).ok());
+  };
+  Push(&owner, {5}, 1);
+  follow();
+  now_ += 1800;
+  Push(&owner, {6}, 1);
+  follow();
+  now_ += 1800;
+  PushUntilEviction(&owner, {7});
+  EXPECT_EQ(copy.row_count(), 2u);
+  follow();
+  EXPECT_EQ(copy.row_count(), 2u);
+  EXPECT_THAT(Read(copy, {5}), Each(0));
+  now_ += 1800;
+  PushUntilEviction(&copy, {7});
+  EXPECT_EQ(copy.row_count(), 1u);
+  EXPECT_THAT(Read(copy, {6}), Each(0));
 }
 
 }  // namespace

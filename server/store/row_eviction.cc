@@ -81,4 +81,16 @@ std::vector<uint64_t> RowsToEvict(const RowSlot& slot, const EvictionPolicy& pol
   return keys;
 }
 
+std::vector<uint64_t> RowsUntouchedSince(const RowSlot& slot, uint64_t update) {
+  std::vector<uint64_t> keys;
+  const auto some = [update](const RowPages::Notes& cold) {
+    return static_cast<int32_t>(cold.oldest - static_cast<uint32_t>(update)) <= 0;
+  };
+  slot.ForEachRow(some, [&](const char* row) {
+    if (!RowFormat::ChangedAfter(update, row)) keys.push_back(RowFormat::Key(row));
+  });
+  std::sort(keys.begin(), keys.end());
+  return keys;
+}
+
 }  // namespace syncline

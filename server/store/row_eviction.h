@@ -25,14 +25,20 @@ struct EvictionPolicy {
   // If there are more rows than this: so many, first by `order`, that an eighth of it is free.
   size_t capacity = 0;
   EvictionOrder order = EvictionOrder::kOldest;
+  // Those that nobody pushed for so long: by UpdateTimes and RowsUntouchedSince, as RowsToEvict knows no time.
+  double max_age_seconds = 0;
 };
 
-// The keys of the rows to erase now (RowSlot::Erase), for whoever also has to tell others: a
+// The keys of the rows to erase now (RowSlot::Erase), but for their age in seconds, for whoever also has to tell others: a
 // function of the slot's rows, in whatever order they lie, and its version. Rows that are equal in
 // the order go by key. Goes over all rows, unless `capacity` is the only rule and is kept; of cold ones,
 // unless there are more than `capacity`, over pages that have some old enough or, for their norm, touched
 // after update `judged`: the others' norms were looked at before.
 std::vector<uint64_t> RowsToEvict(const RowSlot& slot, const EvictionPolicy& policy, uint64_t judged = 0);
+
+// The keys of the rows that no update after this one touched, ascending. Goes over all rows but those on cold pages with
+// later ones alone.
+std::vector<uint64_t> RowsUntouchedSince(const RowSlot& slot, uint64_t update);
 
 }  // namespace syncline
 

@@ -45,6 +45,14 @@ TEST_F(RowEvictionTest, ByAge) {
   EXPECT_THAT(RowsToEvict(slot_, policy_), ElementsAre(7, 8));
 }
 
+TEST_F(RowEvictionTest, ThoseThatNoLaterUpdateTouched) {
+  Push({7, 8});
+  Push({8, 6});
+  Push({9});
+  EXPECT_THAT(RowsUntouchedSince(slot_, 1), ElementsAre(7));
+  EXPECT_THAT(RowsUntouchedSince(slot_, 2), ElementsAre(6, 7, 8));
+}
+
 TEST_F(RowEvictionTest, ByNorm) {
   Push({1}, 3);
   Push({2}, -0.1f);

@@ -44,6 +44,7 @@ class RowSlot {
     uint64_t admitted = 0;  // stored by an update
     uint64_t refused = 0;   // pushes of keys that were not
     uint64_t erased = 0;
+    uint64_t expired = 0;  // of them, for their age in seconds (RowChunk)
   };
 
   // `rule` must outlive the slot. Without `store` no row leaves memory.
@@ -56,7 +57,7 @@ class RowSlot {
   // Memory taken: rows and index. What only snapshots hold is not in it.
   size_t bytes() const { return pages_.bytes() + index_.bytes(); }
   uint64_t version() const { return version_; }
-  Counters counters() const { return {admitted_, admission_.refused(), erased_}; }
+  Counters counters() const { return {admitted_, admission_.refused(), erased_, 0}; }
 
   // A row as stored (RowFormat), by its number, valid until the next change. As long as none has left memory numbers are
   // 0 … rows() - 1.

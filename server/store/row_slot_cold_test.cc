@@ -288,6 +288,7 @@ TEST_P(ColdEviction, NamesTheSameRows) {
     if (update % kInterval != 0) continue;
     const auto keys = RowsToEvict(slots.slot_, GetParam(), update - kInterval);
     ASSERT_EQ(keys, RowsToEvict(slots.plain_, GetParam()));
+    ASSERT_EQ(RowsUntouchedSince(slots.slot_, update - 100), RowsUntouchedSince(slots.plain_, update - 100));
     erased += slots.slot_.Erase(keys);
     slots.plain_.Erase(keys);
     slots.ExpectSame();

@@ -49,6 +49,11 @@ absl::StatusOr<std::string> ResolvePath(absl::string_view path, const std::strin
   if (expanded.find('\0') != std::string::npos) {
     return absl::InvalidArgumentError("a path holds no NUL byte");
   }
+  // The manifest that daemons are given holds the path as it is now, and is read like any other.
+  if (expanded.find("${") != std::string::npos) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(expanded, " still holds ${ once variables are replaced: they cannot stand in one another"));
+  }
   if (expanded.empty()) return expanded;
   return (std::filesystem::path(folder) / expanded).string();
 }

@@ -34,6 +34,8 @@ TEST(ManifestPathsTest, RefusesVariablesWithoutValueOrEnd) {
   EXPECT_THAT(ResolvePath("${SYNCLINE_PATHS_TEST_2}/x", "/j"),
               Refused("the environment variable SYNCLINE_PATHS_TEST_2 is not set"));
   EXPECT_THAT(ResolvePath("/x/${HOME", "/j"), Refused("${HOME has no closing }"));
+  EXPECT_THAT(ResolvePath("${SYNCLINE_PATHS_TEST_2:-/d/${HOME}}", "/j"), Refused("cannot stand in one another"));
+  EXPECT_THAT(ResolvePath("${SYNCLINE_PATHS_TEST_2:-$}{HOME", "/j"), Refused("cannot stand in one another"));
 }
 
 TEST(ManifestPathsTest, ResolvesAllPathsOfAManifestOnly) {

@@ -7,6 +7,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "common/cluster/team_size.h"
+#include "common/codec/row_codec.h"
 #include "common/codec/tensor_codecs.h"
 #include "common/config/data_columns.h"
 #include "common/config/model_shape.h"
@@ -50,7 +51,7 @@ const Table* FindTable(const JobManifest& job, const std::string& name) {
 void CheckCodecs(const JobManifest& job, FieldLog* log) {
   for (int i = 0; i < job.tensor_codecs_size(); ++i) {
     const TensorCodec& own = job.tensor_codecs(i);
-    if (FindTable(job, own.tensor()) == nullptr || (own.push() != TOPK && own.push() != ONEBIT)) continue;
+    if (FindTable(job, own.tensor()) == nullptr || CodesRows(own.push())) continue;
     log->AddProblem(absl::StrCat("tensor_codecs[", i, "].push"),
                     absl::StrCat(own.tensor(), " is a table, whose rows go as none, fp16, bf16 or int8"));
   }

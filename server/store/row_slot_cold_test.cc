@@ -94,6 +94,12 @@ class Slots {
     plain_.Read(keys, expected.data());
     ASSERT_EQ(read, expected);
   }
+  // And nothing of it from disk.
+  void ExpectReadsInMemory(const std::vector<uint64_t>& keys) {
+    const size_t reads = store_->counters().reads;
+    ExpectReads(keys);
+    EXPECT_EQ(store_->counters().reads, reads);
+  }
   void ExpectSame() {
     ASSERT_EQ(slot_.rows(), plain_.rows());
     const size_t stride = slot_.format().stride();
@@ -186,9 +192,7 @@ TEST(RowSlotColdTest, WhatWasTouchedLatelyStays) {
   for (int i = 0; i < 4; ++i) SYNCLINE_ASSERT_OK(slots.Update(hot));
   slots.Leave();
   EXPECT_GT(slots.slot_.cold_rows(), 2800u);
-  const size_t reads = slots.store_->counters().reads;
-  slots.ExpectReads(hot);
-  EXPECT_EQ(slots.store_->counters().reads, reads);
+  slots.ExpectReadsInMemory(hot);
 }
 
 TEST(RowSlotColdTest, WhatComesOftenStaysThoughOthersCameLater) {
@@ -202,9 +206,7 @@ TEST(RowSlotColdTest, WhatComesOftenStaysThoughOthersCameLater) {
   SYNCLINE_ASSERT_OK(slots.Update(late));
   slots.Leave();
   EXPECT_GT(slots.slot_.cold_rows(), 2800u);
-  const size_t reads = slots.store_->counters().reads;
-  slots.ExpectReads(hot);
-  EXPECT_EQ(slots.store_->counters().reads, reads);
+  slots.ExpectReadsInMemory(hot);
 }
 
 TEST(RowSlotColdTest, HalfEmptyPagesBecomeFullOnes) {

@@ -9,6 +9,7 @@
 #include "common/rpc/call.h"
 #include "common/rpc/channel.h"
 #include "common/status/status_macros.h"
+#include "common/threads/thread_pool.h"
 #include "common/time/steady_now.h"
 
 namespace syncline {
@@ -156,15 +157,27 @@ bool RouteTable::Fetch() {
   return false;
 }
 
+absl::StatusOr<std::vector<ShardConnection*>> RouteTable::Connect(const ShardMap& map) {
+  std::vector<ShardConnection*> shards(map.shards_size());
+  std::vector<absl::Status> failures(map.shards_size());
+  // A new shard takes round trips, and workers wait for all of them.
+  ThreadPool(map.shards_size() - 1).For(shards.size(), [&](size_t i) {
+    const auto shard = options_.connect(map.shards(i));
+    if (shard.ok()) {
+      shards[i] = *shard;
+    } else {
+      failures[i] = shard.status();
+    }
+  });
+  for (const absl::Status& failure : failures) SYNCLINE_RETURN_IF_ERROR(failure);
+  return shards;
+}
+
 absl::Status RouteTable::Install(const MapVersion& version) {
   SYNCLINE_RETURN_IF_ERROR(ValidateShardMap(version.map()));
-  std::vector<ShardConnection*> shards;
+  SYNCLINE_ASSIGN_OR_RETURN(std::vector<ShardConnection*> shards, Connect(version.map()));
   std::vector<size_t> message_bytes;
-  for (const std::string& address : version.map().shards()) {
-    SYNCLINE_ASSIGN_OR_RETURN(ShardConnection* const shard, options_.connect(address));
-    shards.push_back(shard);
-    message_bytes.push_back(options_.message_bytes(*shard));
-  }
+  for (const ShardConnection* const shard : shards) message_bytes.push_back(options_.message_bytes(*shard));
   const auto route = std::make_shared<const Route>(version, std::move(shards),
                                                    std::move(message_bytes), options_.holds);
   Ptr before;

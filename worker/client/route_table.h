@@ -54,7 +54,8 @@ class RouteTable {
     SecurityOptions security;
     // How long nobody may know of the newer map that a shard asked for.
     absl::Duration patience = absl::Seconds(60);
-    // The way to a shard, on the table's own thread or Start's. It must outlive the table.
+    // The way to a shard, which must outlive the table. Those of a map are asked for together, each once, on
+    // several threads.
     std::function<absl::StatusOr<ShardConnection*>(const std::string& address)> connect;
     // How large messages to a shard may be.
     std::function<size_t(const ShardConnection&)> message_bytes;
@@ -100,6 +101,7 @@ class RouteTable {
   // Asks the shards for their maps; true if there was a newer one.
   bool Fetch();
   absl::StatusOr<GetMapReply> Ask(const std::string& address);
+  absl::StatusOr<std::vector<ShardConnection*>> Connect(const ShardMap& map);
   absl::Status Install(const MapVersion& version);
   Ptr RouteFor(Clock clock) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Those that have what they wait for, or have waited long enough.

@@ -3,15 +3,14 @@
 #include <cmath>
 #include <vector>
 
-#include "absl/synchronization/notification.h"
 #include "common/rpc/call.h"
 #include "common/rpc/channel.h"
 #include "common/status/status_matchers.h"
 #include "gtest/gtest.h"
 #include "proto/parameter_server.grpc.pb.h"
 #include "tests/integration/in_process_cluster.h"
-#include "tests/integration/one_weight.h"
-#include "worker/client/client.h"
+#include "tests/integration/table_job.h"
+#include "tests/integration/table_worker.h"
 
 namespace syncline {
 namespace {
@@ -19,28 +18,11 @@ namespace {
 constexpr size_t kDim = 16, kKeys = 500;
 
 JobManifest Job(Codec push, Codec pull, uint32_t shards) {
-  JobManifest job = SmallJob(1, 1, 1000);
-  job.set_shards(shards);
+  JobManifest job = LedJob(SYNC, shards);
   job.set_push_codec(push);
   job.set_pull_codec(pull);
-  Table* const table = job.add_tables();
-  table->set_name("items");
-  table->set_dim(kDim);
-  table->set_slots(8);
-  table->mutable_initializer()->set_kind(ROW_INITIALIZER_ZEROS);
-  table->mutable_optimizer()->set_kind(ROW_OPTIMIZER_SGD);
-  table->mutable_optimizer()->set_learning_rate(1);
+  AddTable("items", kDim, 8, &job)->mutable_initializer()->set_kind(ROW_INITIALIZER_ZEROS);
   return job;
-}
-
-template <typename Begin>
-void Wait(const Begin& begin) {
-  absl::Notification done;
-  begin([&](const absl::Status& status) {
-    SYNCLINE_EXPECT_OK(status);
-    done.Notify();
-  });
-  done.WaitForNotification();
 }
 
 struct Outcome {
@@ -51,18 +33,11 @@ struct Outcome {
 // Some rows after one step, which took these from them.
 Outcome Step(const JobManifest& job, const std::vector<float>& gradients) {
   InProcessCluster cluster(job);
-  const auto client = ConnectWithOneWeight(cluster, 100);
-  std::vector<uint64_t> keys(kKeys);
-  for (size_t i = 0; i < kKeys; ++i) keys[i] = i * 7919;
+  TableWorker worker(cluster);
+  const RowKeys keys = ScatteredKeys(kKeys);
+  worker.Step(0, keys, gradients);
   Outcome outcome;
-  outcome.rows.resize(kKeys * kDim);
-  const float zero = 0;
-  Wait([&](auto done) { client->Push(0, {{0, &zero}}, done); });
-  Wait([&](auto done) { client->PushRows(0, {{0, keys, gradients.data()}}, done); });
-  Wait([&](auto done) { client->Commit(0, 1, {0}, [done](auto made) { done(made.status()); }); });
-  Wait([&](auto done) {
-    client->PullRows(1, {{0, keys, outcome.rows.data()}}, [done](auto pulled) { done(pulled.status()); });
-  });
+  outcome.rows = worker.Pull(0, keys);
   for (uint32_t shard = 0; shard < job.shards(); ++shard) {
     const auto stub = ParameterServer::NewStub(*MakeChannel(cluster.shard(static_cast<int>(shard)), {}));
     const auto status = Call<ShardStatusReply>(*stub, &ParameterServer::Stub::ShardStatus, ShardStatusRequest(),

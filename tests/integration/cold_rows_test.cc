@@ -9,12 +9,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
-#include "common/io/file_system.h"
 #include "common/io/posix_file_system.h"
 #include "common/status/status_matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/integration/in_process_cluster.h"
+#include "tests/integration/table_job.h"
 
 namespace syncline {
 namespace {
@@ -25,25 +25,12 @@ constexpr size_t kDim = 250;
 
 // 5,250 keys, most of which come once an epoch. A row takes 2,016 bytes with what Adagrad keeps of it.
 JobManifest LargeTable() {
-  std::string text;
+  std::string lines;
   for (int i = 0; i < kSamples; ++i) {
-    absl::StrAppend(&text, i % 7, ",u", i, ",v", i % 17 * 1000 + i, ",w", i % kUsual, ",", 0.001 * i, "\n");
+    absl::StrAppend(&lines, i % 7, ",u", i, ",v", i % 17 * 1000 + i, ",w", i % kUsual, ",", 0.001 * i, "\n");
   }
-  JobManifest job = SmallJob(1, 4, 0);
-  job.mutable_model()->clear_input();
-  job.mutable_model()->add_sparse()->set_table("rows");
-  Table* const table = job.add_tables();
-  table->set_name("rows");
-  table->set_dim(kDim);
-  table->set_slots(6);
-  const std::string folder = FreshFolder("data");
-  SYNCLINE_EXPECT_OK(WriteFileAtomically(PosixFileSystem(), folder + "/train.csv", text));
-  job.clear_data();
-  job.mutable_data()->set_format(CSV);
-  job.mutable_data()->set_train(folder + "/train.csv");
-  job.mutable_data()->set_columns("label, a=category, b=category, c=category, float");
+  JobManifest job = RowsJob(lines, "label, a=category, b=category, c=category, float", kDim, 6);
   job.set_batch_size(64);
-  job.set_workers(2);
   return job;
 }
 

@@ -1,11 +1,8 @@
 // What is hot moves off a shard that has more to do than others, while training goes on to the same bits.
 
 #include <algorithm>
-#include <memory>
 #include <numeric>
 #include <tuple>
-#include <utility>
-#include <vector>
 
 #include "absl/time/clock.h"
 #include "common/cluster/shard_map.h"
@@ -13,9 +10,8 @@
 #include "common/table/row_hash.h"
 #include "gtest/gtest.h"
 #include "tests/integration/in_process_cluster.h"
-#include "tests/integration/one_weight.h"
-#include "worker/client/await.h"
-#include "worker/client/client.h"
+#include "tests/integration/table_job.h"
+#include "tests/integration/table_worker.h"
 
 namespace syncline {
 namespace {
@@ -24,20 +20,10 @@ constexpr uint32_t kSlots = 8, kDim = 64;
 constexpr float kGradient = 0.1f;
 
 JobManifest Job(SyncMode mode, uint32_t replicas) {
-  JobManifest job = SmallJob(1, 1, 1000000);
-  job.set_sync_mode(mode);
-  job.set_shards(2);
+  JobManifest job = LedJob(mode, 2);
   job.set_replicas(replicas);
-  job.mutable_optimizer()->Clear();
-  job.mutable_optimizer()->set_kind(SGD);
-  job.mutable_optimizer()->set_learning_rate(1);
-  Table* const table = job.add_tables();
-  table->set_name("rows");
-  table->set_dim(kDim);
-  table->set_slots(kSlots);
+  Table* const table = AddTable("rows", kDim, kSlots, &job);
   table->mutable_initializer()->set_kind(ROW_INITIALIZER_ZEROS);
-  table->mutable_optimizer()->set_kind(ROW_OPTIMIZER_SGD);
-  table->mutable_optimizer()->set_learning_rate(1);
   table->mutable_admission()->set_min_count(2);
   return job;
 }
@@ -45,28 +31,18 @@ JobManifest Job(SyncMode mode, uint32_t replicas) {
 // A worker that trains rows of the first shard alone.
 class HotWorker {
  public:
-  explicit HotWorker(InProcessCluster& cluster) : cluster_(cluster) {
-    client_ = ConnectWithOneWeight(cluster, 1000);
+  explicit HotWorker(InProcessCluster& cluster) : cluster_(cluster), worker_(cluster) {
     const ShardMap map = cluster.Status().map();
     for (uint64_t key = 1; keys_.size() < 40; ++key) {
       if (map.owner(static_cast<int>(1 + SlotOfKey(key, kSlots))) == 0) keys_.push_back(key);
     }
-    rows_.resize(keys_.size() * kDim);
-    gradients_.resize(rows_.size(), kGradient);
   }
 
   // All that was pushed is in what is pulled. A key's first push stores no row.
   void Step() {
-    SYNCLINE_ASSERT_OK(Await<absl::StatusOr<Client::PullOutcome>>([&](auto done) {
-                         client_->PullRows(clock_, {{0, keys_, rows_.data()}}, done);
-                       }).status());
-    for (const float value : rows_) ASSERT_EQ(value, expected_) << clock_;
-    SYNCLINE_ASSERT_OK(Await<absl::Status>([&](auto done) { client_->Push(clock_, {{0, &zero_}}, done); }));
-    SYNCLINE_ASSERT_OK(
-        Await<absl::Status>([&](auto done) { client_->PushRows(clock_, {{0, keys_, gradients_.data()}}, done); }));
-    SYNCLINE_ASSERT_OK(Await<absl::StatusOr<bool>>([&](auto done) { client_->Commit(clock_, 1, {0}, done); }).status());
-    if (clock_ > 0) expected_ -= kGradient;
-    ++clock_;
+    for (const float value : worker_.Pull(0, keys_)) ASSERT_EQ(value, expected_) << worker_.clock();
+    worker_.Step(0, keys_, kGradient);
+    if (worker_.clock() > 1) expected_ -= kGradient;
   }
   // Trains until `done` says so, for half a minute at most; the status then.
   ClusterStatusReply TrainUntil(const std::function<bool(const ClusterStatusReply&)>& done) {
@@ -84,12 +60,9 @@ class HotWorker {
 
  private:
   InProcessCluster& cluster_;
-  std::unique_ptr<Client> client_;
-  std::vector<uint64_t> keys_;
-  std::vector<float> rows_, gradients_;
-  const float zero_ = 0;
+  TableWorker worker_;
+  RowKeys keys_;
   float expected_ = 0;
-  Clock clock_ = 0;
 };
 
 // The busiest shard's load over the mean; 0 while that is not known.

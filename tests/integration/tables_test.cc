@@ -9,21 +9,19 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
-#include "common/table/packed_keys.h"
-#include "common/table/row_hash.h"
-#include "common/io/file_system.h"
-#include "common/io/posix_file_system.h"
 #include "common/rpc/call.h"
 #include "common/rpc/channel.h"
-#include "common/status/status_macros.h"
 #include "common/status/status_matchers.h"
+#include "common/table/packed_keys.h"
+#include "common/table/row_hash.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "proto/parameter_server.grpc.pb.h"
 #include "tests/integration/in_process_cluster.h"
-#include "tests/integration/one_weight.h"
+#include "tests/integration/table_job.h"
+#include "tests/integration/table_worker.h"
+#include "worker/client/await.h"
 #include "worker/client/client.h"
 
 namespace syncline {
@@ -34,88 +32,18 @@ using testing::Each;
 using testing::HasSubstr;
 
 constexpr size_t kDim = 4;
-using Rows = std::vector<float>;
 
 JobManifest TableJob(SyncMode mode, uint32_t shards) {
-  JobManifest job = SmallJob(1, 1, 1000);
-  job.set_sync_mode(mode);
-  job.set_shards(shards);
-  job.mutable_optimizer()->Clear();
-  job.mutable_optimizer()->set_kind(SGD);
-  job.mutable_optimizer()->set_learning_rate(1);
-  for (const char* name : {"users", "items"}) {
-    Table* const table = job.add_tables();
-    table->set_name(name);
-    table->set_dim(kDim);
-    table->set_slots(8);
-    table->mutable_optimizer()->set_kind(ROW_OPTIMIZER_SGD);
-    table->mutable_optimizer()->set_learning_rate(1);
-  }
+  JobManifest job = LedJob(mode, shards);
+  for (const char* name : {"users", "items"}) AddTable(name, kDim, 8, &job);
   return job;
 }
 
-std::vector<uint64_t> Keys(size_t count) {
-  std::vector<uint64_t> keys;
-  for (size_t i = 0; i < count; ++i) keys.push_back(i * 7919);
-  return keys;
+// A step with a gradient of 1 for 300 of the first table's rows; 400 rows then.
+Rows Step(TableWorker* worker) {
+  worker->Step(0, ScatteredKeys(300), 1);
+  return worker->Pull(0, ScatteredKeys(400));
 }
-
-// One worker that has a tensor of one weight beside the tables.
-class TableClient {
- public:
-  explicit TableClient(const InProcessCluster& cluster) {
-    client_ = ConnectWithOneWeight(cluster, 100);
-  }
-
-  absl::StatusOr<Rows> Pull(Clock clock, size_t table, const std::vector<uint64_t>& keys) {
-    Rows rows(keys.size() * kDim, -99);
-    SYNCLINE_RETURN_IF_ERROR(Wait([&](auto done) {
-      client_->PullRows(clock, {{table, keys, rows.data()}}, [done](auto pulled) { done(pulled.status()); });
-    }));
-    return rows;
-  }
-  Rows Observe(size_t table, const std::vector<uint64_t>& keys) {
-    Rows rows(keys.size() * kDim, -99);
-    SYNCLINE_EXPECT_OK(Wait([&](auto done) { client_->ObserveRows({{table, keys, rows.data()}}, done); }));
-    return rows;
-  }
-  // Each of the keys' gradients is `value`.
-  absl::Status Push(Clock clock, size_t table, const std::vector<uint64_t>& keys, float value) {
-    const Rows gradients(keys.size() * kDim, value);
-    SYNCLINE_RETURN_IF_ERROR(Wait([&](auto done) { client_->Push(clock, {{0, &zero_}}, done); }));
-    return Wait([&](auto done) { client_->PushRows(clock, {{table, keys, gradients.data()}}, done); });
-  }
-  absl::Status Commit(Clock clock, uint64_t samples, const std::vector<Rank>& contributors) {
-    return Wait([&](auto done) {
-      client_->Commit(clock, samples, contributors, [done](auto accepted) { done(accepted.status()); });
-    });
-  }
-  // All of a step, with a gradient of 1 for 300 of the first table's rows; 400 rows then.
-  Rows Step(Clock clock) {
-    SYNCLINE_EXPECT_OK(Push(clock, 0, Keys(300), 1));
-    SYNCLINE_EXPECT_OK(Commit(clock, 1, {0}));
-    const auto rows = Pull(clock + 1, 0, Keys(400));
-    SYNCLINE_EXPECT_OK(rows.status());
-    return rows.ok() ? *rows : Rows();
-  }
-  Client& client() { return *client_; }
-
- private:
-  template <typename Begin>
-  static absl::Status Wait(const Begin& begin) {
-    absl::Notification done;
-    absl::Status result;
-    begin([&](const absl::Status& status) {
-      result = status;
-      done.Notify();
-    });
-    done.WaitForNotification();
-    return result;
-  }
-
-  std::unique_ptr<Client> client_;
-  const float zero_ = 0;
-};
 
 class TablesByMode : public testing::TestWithParam<SyncMode> {};
 
@@ -123,28 +51,28 @@ TEST_P(TablesByMode, RowsBeginAlikeOnAnyNumberOfShardsAndMoveByTheirGradients) {
   Rows first;
   for (const uint32_t shards : {1, 3}) {
     InProcessCluster cluster(TableJob(GetParam(), shards));
-    TableClient worker(cluster);
-    SYNCLINE_ASSERT_OK_AND_ASSIGN(const Rows begin, worker.Pull(0, 0, Keys(100)));
+    TableWorker worker(cluster);
+    SYNCLINE_ASSERT_OK_AND_ASSIGN(const Rows begin, worker.Pull(0, 0, ScatteredKeys(100)));
     if (first.empty()) first = begin;
     EXPECT_EQ(begin, first);
     EXPECT_THAT(begin, Each(testing::AllOf(testing::Ge(-0.25f), testing::Lt(0.25f))));
-    EXPECT_NE(worker.Observe(1, Keys(100)), begin) << "the other table's are others";
+    EXPECT_NE(worker.Observe(1, ScatteredKeys(100)), begin) << "the other table's are others";
 
-    SYNCLINE_ASSERT_OK(worker.Push(0, 0, Keys(50), 2));
+    SYNCLINE_ASSERT_OK(worker.Push(0, 0, ScatteredKeys(50), 2));
     SYNCLINE_ASSERT_OK(worker.Commit(0, 1, {0}));
-    SYNCLINE_ASSERT_OK_AND_ASSIGN(const Rows after, worker.Pull(1, 0, Keys(100)));
+    SYNCLINE_ASSERT_OK_AND_ASSIGN(const Rows after, worker.Pull(1, 0, ScatteredKeys(100)));
     for (size_t i = 0; i < after.size(); ++i) EXPECT_EQ(after[i], begin[i] - (i < 50 * kDim ? 2 : 0));
-    EXPECT_EQ(worker.Observe(0, Keys(100)), after);
+    EXPECT_EQ(worker.Observe(0, ScatteredKeys(100)), after);
   }
 }
 
 TEST_P(TablesByMode, AnIncarnationsPushCountsOnceAClock) {
   InProcessCluster cluster(TableJob(GetParam(), 2));
-  TableClient worker(cluster);
-  SYNCLINE_ASSERT_OK_AND_ASSIGN(const Rows begin, worker.Pull(0, 0, Keys(9)));
-  for (int again = 0; again < 3; ++again) SYNCLINE_ASSERT_OK(worker.Push(0, 0, Keys(9), 1));
+  TableWorker worker(cluster);
+  SYNCLINE_ASSERT_OK_AND_ASSIGN(const Rows begin, worker.Pull(0, 0, ScatteredKeys(9)));
+  for (int again = 0; again < 3; ++again) SYNCLINE_ASSERT_OK(worker.Push(0, 0, ScatteredKeys(9), 1));
   SYNCLINE_ASSERT_OK(worker.Commit(0, 1, {0}));
-  SYNCLINE_ASSERT_OK_AND_ASSIGN(const Rows after, worker.Pull(1, 0, Keys(9)));
+  SYNCLINE_ASSERT_OK_AND_ASSIGN(const Rows after, worker.Pull(1, 0, ScatteredKeys(9)));
   for (size_t i = 0; i < after.size(); ++i) EXPECT_EQ(after[i], begin[i] - 1);
 }
 
@@ -155,7 +83,7 @@ TEST(TablesTest, SyncTakesTheMeanOverWorkersBySamples) {
   JobManifest job = TableJob(SYNC, 2);
   job.set_workers(2);
   InProcessCluster cluster(job);
-  TableClient a(cluster), b(cluster);
+  TableWorker a(cluster), b(cluster);
   const Rows begin = a.Observe(0, {1, 2, 3});
   SYNCLINE_ASSERT_OK(a.Push(0, 0, {1, 2}, 4));
   SYNCLINE_ASSERT_OK(b.Push(0, 0, {3, 2}, 8));
@@ -170,39 +98,28 @@ TEST(TablesTest, SyncTakesTheMeanOverWorkersBySamples) {
 // In sync a shard must know of every slot that there is nothing for it.
 TEST(TablesTest, ACommitWithoutThePushOfATableIsRefused) {
   InProcessCluster cluster(TableJob(SYNC, 1));
-  TableClient worker(cluster);
+  TableWorker worker(cluster);
   const float zero = 0;
-  absl::Notification pushed;
-  worker.client().Push(0, {{0, &zero}}, [&](const absl::Status& status) {
-    SYNCLINE_EXPECT_OK(status);
-    pushed.Notify();
-  });
-  pushed.WaitForNotification();
+  SYNCLINE_EXPECT_OK(Await<absl::Status>([&](auto done) { worker.client().Push(0, {{0, &zero}}, done); }));
   EXPECT_THAT(worker.Commit(0, 1, {0}), StatusIs(StatusCode::kFailedPrecondition, HasSubstr("not pushed chunk")));
-  absl::Notification none;
-  worker.client().PushRows(0, {}, [&](const absl::Status& status) {
-    SYNCLINE_EXPECT_OK(status);
-    none.Notify();
-  });
-  none.WaitForNotification();
+  SYNCLINE_EXPECT_OK(Await<absl::Status>([&](auto done) { worker.client().PushRows(0, {}, done); }));
   SYNCLINE_EXPECT_OK(worker.Commit(0, 1, {0}));
 }
 
 // Steps until there is a checkpoint. The rows after each, and the checkpoint's step.
 std::pair<std::vector<Rows>, uint64_t> StepToACheckpoint(const JobManifest& job) {
   InProcessCluster cluster(job);
-  TableClient worker(cluster);
-  std::vector<Rows> rows = {worker.Observe(0, Keys(400))};
+  TableWorker worker(cluster);
+  std::vector<Rows> rows = {worker.Observe(0, ScatteredKeys(400))};
   std::string checkpoint;
   while (checkpoint.empty()) {
-    const Clock clock = rows.size() - 1;
-    rows.push_back(worker.Step(clock));
+    rows.push_back(Step(&worker));
     absl::SleepFor(absl::Milliseconds(20));
     checkpoint = cluster.Status().last_checkpoint();
   }
   uint64_t step = 0;
   EXPECT_TRUE(absl::SimpleAtoi(checkpoint.substr(checkpoint.rfind('-') + 1), &step)) << checkpoint;
-  rows.push_back(worker.Step(rows.size() - 1));
+  rows.push_back(Step(&worker));
   return {rows, step};
 }
 
@@ -213,9 +130,9 @@ TEST(TablesTest, CheckpointsHoldRowsAndTheirStateForAnyNumberOfShards) {
   const auto [rows, at] = StepToACheckpoint(job);
   job.set_shards(3);
   InProcessCluster cluster(job, "latest");
-  TableClient worker(cluster);
-  EXPECT_EQ(worker.Observe(0, Keys(400)), rows[at]);
-  EXPECT_EQ(worker.Step(at), rows[at + 1]);
+  TableWorker worker(cluster);
+  EXPECT_EQ(worker.Observe(0, ScatteredKeys(400)), rows[at]);
+  EXPECT_EQ(Step(&worker), rows[at + 1]);
   EXPECT_NE(rows[at + 1], rows[at]);
 }
 
@@ -230,7 +147,7 @@ TEST(TablesTest, ExportsHoldKeysAndRows) {
   EXPECT_EQ(keys.size(), 300u);
   std::map<uint64_t, size_t> places;
   for (size_t i = 0; i < keys.size(); ++i) places[keys[i]] = i;
-  const std::vector<uint64_t> asked = Keys(300);
+  const std::vector<uint64_t> asked = ScatteredKeys(300);
   for (size_t i = 0; i < asked.size(); ++i) {
     for (size_t d = 0; d < kDim; ++d) {
       ASSERT_EQ(exported.at("users.rows")[places.at(asked[i]) * kDim + d], rows[at][i * kDim + d]);
@@ -242,22 +159,9 @@ TEST(TablesTest, ExportsHoldKeysAndRows) {
 
 // 300 samples of two categories and a number.
 JobManifest TrainingJob(uint32_t shards) {
-  std::string text;
-  for (int i = 0; i < 300; ++i) absl::StrAppend(&text, i % 7, ",a", i % 13, ",b", i % 5, ",", 0.01 * i, "\n");
-  JobManifest job = SmallJob(1, 4, 0);
-  job.mutable_model()->clear_input();
-  job.mutable_model()->add_sparse()->set_table("rows");
-  Table* const table = job.add_tables();
-  table->set_name("rows");
-  table->set_dim(kDim);
-  table->set_slots(9);
-  const std::string folder = FreshFolder("data");
-  SYNCLINE_EXPECT_OK(WriteFileAtomically(PosixFileSystem(), folder + "/train.csv", text));
-  job.clear_data();
-  job.mutable_data()->set_format(CSV);
-  job.mutable_data()->set_train(folder + "/train.csv");
-  job.mutable_data()->set_columns("label, a=category, b=category, float");
-  job.set_workers(2);
+  std::string lines;
+  for (int i = 0; i < 300; ++i) absl::StrAppend(&lines, i % 7, ",a", i % 13, ",b", i % 5, ",", 0.01 * i, "\n");
+  JobManifest job = RowsJob(lines, "label, a=category, b=category, float", kDim, 9);
   job.set_shards(shards);
   return job;
 }
@@ -290,7 +194,7 @@ TEST(TablesTest, RestoringWithAnotherTableSaysWhatDiffers) {
 // What another client might send.
 TEST(TablesTest, ChecksKeys) {
   InProcessCluster cluster(TableJob(ASYNC, 1));
-  TableClient worker(cluster);
+  TableWorker worker(cluster);
   const auto stub = ParameterServer::NewStub(*MakeChannel(cluster.shard(0), {}));
   PullRequest pull;
   *pull.mutable_sender() = SenderOf(worker.client());

@@ -55,6 +55,12 @@ class Pipe {
   int out_;
 };
 
+// Says that this process is ready, and is there until it is ended.
+[[noreturn]] inline void StayUp(const std::string& ready, const Pipe& parent) {
+  parent.WriteLine(ready);
+  while (true) pause();
+}
+
 // A forked process, ended with this object or with its parent. To be started before gRPC has started
 // anything here, which does not survive a fork.
 class ChildProcess {

@@ -21,7 +21,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "common/codec/codec.h"
-#include "common/config/manifest.h"
 #include "common/memory/shared_memory.h"
 #include "common/optimizer/sgd.h"
 #include "common/rpc/call.h"
@@ -30,10 +29,8 @@
 #include "common/rpc/server_runtime.h"
 #include "common/tensor/vectorise.h"
 #include "proto/parameter_server.grpc.pb.h"
-#include "server/coordinator/coordinator_server.h"
-#include "server/shard_server.h"
 #include "server/store/dense_chunk.h"
-#include "tests/bench/child_process.h"
+#include "tests/bench/cluster_processes.h"
 #include "tests/bench/measure.h"
 #include "worker/client/await.h"
 #include "worker/client/client.h"
@@ -48,27 +45,6 @@ constexpr int kWorkers = 16;
 // For the latency of a pull of 4 KiB.
 constexpr size_t kSmallElements = 1024;
 constexpr int kCalls = 4000;
-
-JobManifest Job() {
-  JobManifest job;
-  job.set_name("data-plane");
-  job.mutable_model()->set_input(1);
-  job.mutable_model()->add_layers()->mutable_linear()->set_units(1);
-  job.mutable_model()->set_loss(MEAN_SQUARED_ERROR);
-  job.mutable_data()->set_format(RANDOM_LINEAR);
-  job.mutable_data()->set_samples(1);
-  job.set_sync_mode(ASYNC);
-  Must(CompleteManifest(&job));
-  return job;
-}
-
-void Coordinate(const Pipe& parent) {
-  CoordinatorServer::Options options;
-  options.job = Job();
-  const auto coordinator = Must(CoordinatorServer::Start(options));
-  parent.WriteLine(coordinator->address());
-  while (true) pause();
-}
 
 // All of `bytes`, in pieces of 1 MiB; `call` is read or write.
 template <typename Call, typename Data>
@@ -127,31 +103,21 @@ class EmptyService final : public ParameterServer::WithRawMethod_Commit<Paramete
 };
 
 void ServeShard(const Pipe& parent) {
-  ShardServer::Options options;
-  options.coordinator = parent.ReadLine();
-  const auto shard = Must(ShardServer::Start(options));
+  const auto shard = StartShard({}, parent);
   EmptyService empty;
   ServerRuntime::Options runtime;
   runtime.listen_on = [&empty](auto* queue) { empty.ListenOn(queue); };
   const auto server = Must(ServerRuntime::Start(runtime, {&empty}));
-  parent.WriteLine(server->address());
-  while (true) pause();
+  StayUp(server->address(), parent);
 }
 
 // A client with room for the tensors, lent or not. Tensor 0 is large, tensor 1 is small.
 struct Worker {
   Worker(const std::string& coordinator, bool shared) {
-    ClientOptions options;
-    options.coordinator = coordinator;
-    client = Must(Client::Connect(options));
+    client = Join(coordinator);
     memory = Must(SharedMemory::Create(2 * kBytes + kSmallElements * sizeof(float)));
     if (shared) client->Lend(memory);
-    TensorSpec large, small;
-    large.set_name("large");
-    large.add_shape(kElements);
-    small.set_name("small");
-    small.add_shape(kSmallElements);
-    Must(client->CreateTensors({large, small}));
+    Must(client->CreateTensors({VectorSpec("large", kElements), VectorSpec("small", kSmallElements)}));
     if (shared && client->shards_on_this_host() != 1) Die("the shard does not take the memory");
     weights = reinterpret_cast<float*>(memory->data());
     gradient = weights + kElements;
@@ -300,13 +266,8 @@ double Percentile(std::vector<double> values, double share) {
 // The pull asks for a tensor of 4 KiB of a cluster that has no other; the empty call goes to the
 // shard's process.
 void SmallPulls(const std::string& coordinator, const std::string& empty) {
-  ClientOptions options;
-  options.coordinator = coordinator;
-  const auto client = Must(Client::Connect(options));
-  TensorSpec small;
-  small.set_name("small");
-  small.add_shape(kSmallElements);
-  Must(client->CreateTensors({small}));
+  const auto client = Join(coordinator);
+  Must(client->CreateTensors({VectorSpec("small", kSmallElements)}));
   const auto channel = Must(MakeChannel(empty, {}));
   const auto stub = ParameterServer::NewStub(channel);
   std::vector<float> weights(kSmallElements);
@@ -394,36 +355,22 @@ void Codecs() {
   }
 }
 
-// A coordinator and a shard of their own, so that one measurement leaves nothing to the next.
-struct Cluster {
-  const std::string& Start() {
-    address = coordinator.pipe().ReadLine();
-    shard.pipe().WriteLine(address);
-    empty = shard.pipe().ReadLine();
-    return address;
-  }
-
-  ChildProcess coordinator{Coordinate};
-  ChildProcess shard{ServeShard};
-  std::string address;
-  std::string empty;
-};
-
 // `part`: tcp, shared, small, workers, codecs, or empty for all.
 int Main(const std::string& part) {
   const auto wanted = [&part](const char* name) { return part.empty() || part == name; };
   const ChildProcess socket(ServeSocket);
-  Cluster large, small, many;
+  // Of its own each, so that one measurement leaves nothing to the next.
+  const JobManifest job = JobWithoutModel("data-plane");
+  ClusterProcesses large(job, ServeShard), small(job, ServeShard), many(job, ServeShard);
   std::vector<std::unique_ptr<ChildProcess>> workers;
   for (int i = 0; i < kWorkers; ++i) workers.push_back(std::make_unique<ChildProcess>(WorkAlong));
 
-  large.Start();
+  const std::string& address = large.Start();
   if (wanted("tcp")) {
-    OverTcp(large.address, std::stoi(socket.pipe().ReadLine()), socket.pid(), large.shard.pid());
+    OverTcp(address, std::stoi(socket.pipe().ReadLine()), socket.pid(), large.shard().pid());
   }
-  if (wanted("shared")) ThroughSharedMemory(large.address);
-  small.Start();
-  if (wanted("small")) SmallPulls(small.address, small.empty);
+  if (wanted("shared")) ThroughSharedMemory(address);
+  if (wanted("small")) SmallPulls(small.Start(), small.shard_address());
   if (wanted("codecs")) Codecs();
   if (wanted("workers")) ManyWorkers(many.Start(), workers);
   return 0;

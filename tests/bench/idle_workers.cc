@@ -21,11 +21,8 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
-#include "common/config/manifest.h"
 #include "common/memory/shared_memory.h"
-#include "server/coordinator/coordinator_server.h"
-#include "server/shard_server.h"
-#include "tests/bench/child_process.h"
+#include "tests/bench/cluster_processes.h"
 #include "worker/client/await.h"
 #include "worker/client/client.h"
 
@@ -60,59 +57,35 @@ Usage UsageOf(pid_t process) {
   return usage;
 }
 
-void Coordinate(bool links, const Pipe& parent) {
-  CoordinatorServer::Options options;
-  options.job.set_name("idle");
-  options.job.mutable_model()->set_input(1);
-  options.job.mutable_model()->add_layers()->mutable_linear()->set_units(1);
-  options.job.mutable_model()->set_loss(MEAN_SQUARED_ERROR);
-  options.job.mutable_data()->set_format(RANDOM_LINEAR);
-  options.job.mutable_data()->set_samples(1);
-  options.job.set_workers(kProcesses * kClients);
-  options.job.set_shared_memory(links);
-  Must(CompleteManifest(&options.job));
-  const auto coordinator = Must(CoordinatorServer::Start(options));
-  parent.WriteLine(coordinator->address());
-  while (true) pause();
-}
-
-void ServeShard(const Pipe& parent) {
-  ShardServer::Options options;
-  options.coordinator = parent.ReadLine();
-  const auto shard = Must(ShardServer::Start(options));
-  parent.WriteLine("up");
-  while (true) pause();
+JobManifest Job(bool links) {
+  JobManifest job = JobWithoutModel("idle");
+  job.set_sync_mode(SYNC);
+  job.set_workers(kProcesses * kClients);
+  job.set_shared_memory(links);
+  return job;
 }
 
 void Idle(const Pipe& parent) {
-  ClientOptions options;
-  options.coordinator = parent.ReadLine();
-  std::vector<TensorSpec> tensors(1);
-  tensors[0].set_name("weight");
-  tensors[0].add_shape(1 << 20);
+  const std::string coordinator = parent.ReadLine();
   std::vector<std::unique_ptr<Client>> clients;
   std::vector<float> weights(1 << 20);
   for (int i = 0; i < kClients; ++i) {
-    clients.push_back(Must(Client::Connect(options)));
+    clients.push_back(Join(coordinator));
     clients.back()->Lend(Must(SharedMemory::Create(weights.size() * sizeof(float))));
-    Must(clients.back()->CreateTensors(tensors));
+    Must(clients.back()->CreateTensors({VectorSpec("weight", weights.size())}));
     // Connections are made with the first call.
     float* const to = weights.data();
     Must(Await<absl::Status>([&](auto done) { clients.back()->Observe({{&to, 1}}, std::move(done)); }));
   }
-  parent.WriteLine("idle");
-  while (true) pause();
+  StayUp("idle", parent);
 }
 
 void Measure(bool links) {
-  ChildProcess coordinator([links](const Pipe& parent) { Coordinate(links, parent); });
-  ChildProcess shard(ServeShard);
+  ClusterProcesses cluster(Job(links));
   std::vector<std::unique_ptr<ChildProcess>> workers;
   for (int i = 0; i < kProcesses; ++i) workers.push_back(std::make_unique<ChildProcess>(Idle));
-  const std::string address = coordinator.pipe().ReadLine();
-  shard.pipe().WriteLine(address);
-  shard.pipe().ReadLine();
-  const pid_t daemons[] = {coordinator.pid(), shard.pid()};
+  const std::string address = cluster.Start();
+  const pid_t daemons[] = {cluster.coordinator().pid(), cluster.shard().pid()};
   const Usage before[] = {UsageOf(daemons[0]), UsageOf(daemons[1])};
   for (const auto& worker : workers) {
     worker->pipe().WriteLine(address);

@@ -6,8 +6,6 @@
 //
 // With "network" worker and shard share no memory, as if they were on two hosts.
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -20,13 +18,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/synchronization/mutex.h"
-#include "common/config/manifest.h"
 #include "common/hash/mix.h"
 #include "common/table/packed_keys.h"
 #include "common/table/row_partition.h"
-#include "server/coordinator/coordinator_server.h"
-#include "server/shard_server.h"
-#include "tests/bench/child_process.h"
+#include "tests/bench/cluster_processes.h"
 #include "tests/bench/measure.h"
 #include "worker/client/await.h"
 #include "worker/client/client.h"
@@ -37,43 +32,12 @@ namespace {
 constexpr int kRounds = 3;
 constexpr size_t kWide = 64;
 
-void AddTable(JobManifest* job, const char* name, uint32_t dim) {
-  Table* const table = job->add_tables();
-  table->set_name(name);
-  table->set_dim(dim);
-  table->mutable_optimizer()->set_kind(ROW_OPTIMIZER_ADAGRAD);
-}
-
 JobManifest Job(bool shared_memory) {
-  JobManifest job;
-  job.set_name("rows");
-  job.mutable_model()->set_input(1);
-  job.mutable_model()->add_layers()->mutable_linear()->set_units(1);
-  job.mutable_model()->set_loss(MEAN_SQUARED_ERROR);
-  job.mutable_data()->set_format(RANDOM_LINEAR);
-  job.mutable_data()->set_samples(1);
-  job.set_sync_mode(ASYNC);
+  JobManifest job = JobWithoutModel("rows");
   job.set_shared_memory(shared_memory);
-  AddTable(&job, "narrow", 1);
-  AddTable(&job, "wide", kWide);
-  Must(CompleteManifest(&job));
+  AddTable("narrow", 1, &job);
+  AddTable("wide", kWide, &job);
   return job;
-}
-
-void Coordinate(const Pipe& parent) {
-  CoordinatorServer::Options options;
-  options.job = Job(parent.ReadLine() == "shared");
-  const auto coordinator = Must(CoordinatorServer::Start(options));
-  parent.WriteLine(coordinator->address());
-  while (true) pause();
-}
-
-void ServeShard(const Pipe& parent) {
-  ShardServer::Options options;
-  options.coordinator = parent.ReadLine();
-  const auto shard = Must(ShardServer::Start(options));
-  parent.WriteLine("ready");
-  while (true) pause();
 }
 
 // One table's rows under scattered keys.
@@ -160,13 +124,8 @@ void Pack(const char* what, const std::vector<uint64_t>& keys) {
 }
 
 void Run(const std::string& coordinator, size_t count) {
-  ClientOptions options;
-  options.coordinator = coordinator;
-  const auto client = Must(Client::Connect(options));
-  TensorSpec weight;
-  weight.set_name("weight");
-  weight.add_shape(1);
-  Must(client->CreateTensors({weight}));
+  const auto client = Join(coordinator);
+  Must(client->CreateTensors({VectorSpec("weight", 1)}));
   const double millions = static_cast<double>(count) / 1e6;
 
   Rows narrow(0, 1, count, client.get());
@@ -207,11 +166,7 @@ int main(int argc, char** argv) {
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   const size_t keys = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 10000000;
   if (keys < 10) Die("KEYS must be at least 10");
-  const ChildProcess coordinator(Coordinate), shard(ServeShard);
-  coordinator.pipe().WriteLine(argc > 2 && std::string(argv[2]) == "network" ? "network" : "shared");
-  const std::string address = coordinator.pipe().ReadLine();
-  shard.pipe().WriteLine(address);
-  if (shard.pipe().ReadLine() != "ready") Die("no shard");
-  Run(address, keys);
+  ClusterProcesses cluster(Job(argc < 3 || std::string(argv[2]) != "network"));
+  Run(cluster.Start(), keys);
   return 0;
 }

@@ -93,8 +93,7 @@ void Serve(const Pipe& parent, const std::string& directory) {
   options.checkpoints = directory;
   options.interval = absl::Milliseconds(200);
   const auto server = Must(ReadOnlyServer::Start(options));
-  parent.WriteLine(server->address());
-  while (true) pause();
+  StayUp(server->address(), parent);
 }
 
 // Pulls for as many seconds as it is told, again and again, and says how long each took, in µs.

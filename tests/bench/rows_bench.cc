@@ -29,7 +29,7 @@
 namespace syncline {
 namespace {
 
-constexpr int kRounds = 3;
+constexpr int kRounds = 5;
 constexpr size_t kWide = 64;
 
 JobManifest Job(bool shared_memory) {

@@ -1,5 +1,9 @@
 // What a checkpoint writes when it goes on from the last one: a shard with a table of a million rows (16 floats,
 // row-wise Adagrad), of which one in a hundred is touched in between. And how long it takes to restore from two files.
+//
+//   incremental_checkpoint_bench [TABLE_MEMORY FOLDER]
+//
+// With TABLE_MEMORY bytes in memory and the other rows in FOLDER, on a local disk.
 
 #include <cstdio>
 #include <cstdlib>
@@ -18,6 +22,8 @@
 #include "server/durability/checkpoint_reader.h"
 #include "server/durability/shard_checkpoints.h"
 #include "server/shard/shard.h"
+#include "server/spill/spill_file.h"
+#include "server/store/table_memory.h"
 #include "tests/bench/measure.h"
 
 namespace syncline {
@@ -36,7 +42,7 @@ T Must(absl::StatusOr<T> result) {
 }
 void Must(const absl::Status& status) { Must(status.ok() ? absl::StatusOr<int>(0) : status); }
 
-ShardOptions Options() {
+ShardOptions Options(std::shared_ptr<TableMemory> memory = nullptr) {
   TensorSpec rows;
   rows.set_name("rows");
   Table* const table = rows.mutable_table();
@@ -46,6 +52,7 @@ ShardOptions Options() {
   table->mutable_optimizer()->set_kind(ROW_OPTIMIZER_ROWWISE_ADAGRAD);
   table->mutable_optimizer()->set_learning_rate(0.01);
   ShardOptions options;
+  options.table_memory = std::move(memory);
   options.job.set_sync_mode(ASYNC);
   options.job.mutable_optimizer()->set_kind(SGD);
   options.map = Must(MakeShardMap({rows}, {"h:1"}, 1 << 20, false));
@@ -54,7 +61,8 @@ ShardOptions Options() {
 
 class Training {
  public:
-  Training() : map_(Options().map), shard_(Must(Shard::Create(Options()))) {
+  explicit Training(std::shared_ptr<TableMemory> memory)
+      : map_(Options().map), shard_(Must(Shard::Create(Options(std::move(memory))))) {
     UpdateMemberRequest admit;
     admit.set_action(UpdateMemberRequest::ADMIT);
     admit.set_incarnation(1);
@@ -115,10 +123,10 @@ void Report(const char* name, double value, const char* unit, double reference, 
               name, value, unit, reference, value / reference, at_most);
 }
 
-int Main() {
+int Main(std::shared_ptr<TableMemory> memory) {
   const std::string directory = std::filesystem::temp_directory_path() / "syncline_incremental_checkpoint_bench";
   std::filesystem::remove_all(directory);
-  Training training;
+  Training training(memory);
   std::vector<uint64_t> keys;
   for (uint64_t i = 0; i < kRows; ++i) keys.push_back(Mix(i));
   training.Push(keys);
@@ -129,11 +137,14 @@ int Main() {
   training.Push({keys.begin(), keys.begin() + kTouched});
   const double second = Seconds([&] { part = training.Checkpoint(directory, 2); });
   const double merged = Seconds([&] { training.RestoreLatest(); });
+  const auto cold = memory == nullptr ? 0 : memory->cold_rows.load();
   std::filesystem::remove_all(directory);
   const auto bytes = [](uint64_t count) { return static_cast<double>(count); };
   Report("bytes written after 1 % of a million rows was touched, to all", bytes(part.first), "bytes",
          bytes(whole.first), 0.02);
   Report("bytes linked, to all", bytes(part.second), "bytes", bytes(whole.first), 1);
+  Report("rows on disk, of all", bytes(cold), "rows", bytes(kRows), 1);
+  Report("time to write all", first, "s", first, 1);
   Report("time to write them, to that for all", second, "s", first, 1);
   Report("time to restore both, to that for all in one", merged, "s", restored, 1.5);
   return 0;
@@ -142,4 +153,8 @@ int Main() {
 }  // namespace
 }  // namespace syncline
 
-int main() { return syncline::Main(); }
+int main(int argc, char** argv) {
+  using namespace syncline;
+  if (argc < 3) return Main(nullptr);
+  return Main(std::make_shared<TableMemory>(std::strtoull(argv[1], nullptr, 10), Must(SpillFile::Create(argv[2]))));
+}

@@ -14,8 +14,8 @@
 #include "common/time/steady_notification.h"
 #include "common/time/steady_now.h"
 #include "common/wire/message.h"
-#include "common/wire/protocol_version.h"
 #include "proto/parameter_server.grpc.pb.h"
+#include "server/service/hand_over_message.h"
 
 namespace syncline {
 namespace {
@@ -25,15 +25,6 @@ constexpr size_t kBlockBytes = size_t{5} << 18;
 constexpr absl::Duration kAttachTimeout = absl::Seconds(2);
 // From an attempt to make a link, whatever came of it, to the next.
 constexpr absl::Duration kAttachPause = absl::Seconds(5);
-
-// Shards have no rank; nothing on their links is said as a worker's.
-Sender ShardSender() {
-  Sender sender;
-  sender.set_rank(~uint32_t{0});
-  sender.set_incarnation(1);
-  sender.set_protocol(kProtocolVersion);
-  return sender;
-}
 
 // What a call over the link came to. Outlives a caller who does not wait for it.
 struct Answer {

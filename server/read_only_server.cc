@@ -65,6 +65,7 @@ absl::Status ReadOnlyServerImpl::Start() {
   ServerRuntime::Options options;
   options.listen = options_.listen;
   options.security = options_.security;
+  options.callers = kReaderRole | kWorkerRole | kOperatorRole;
   options.listen_on = [this](grpc::ServerCompletionQueue* queue) { service_.ListenOn(queue); };
   options.queues = options_.io_threads;
   if (options.queues == 0) {

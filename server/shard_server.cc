@@ -56,7 +56,7 @@ class ShardServerImpl final : public ShardServer {
         local_([this](const auto& link, const LocalFrame& call, absl::string_view body) {
           calls_.ServeLocal(link, call, body);
         }),
-        service_(&host_, &calls_, &local_, options_.files) {}
+        service_(&host_, &calls_, &local_, options_.files, CallerRoles(options_.security)) {}
   ~ShardServerImpl() override;
 
   absl::Status Start();
@@ -118,6 +118,7 @@ absl::Status ShardServerImpl::Start() {
   ServerRuntime::Options options;
   options.listen = options_.listen;
   options.security = options_.security;
+  options.callers = kCoordinatorRole | kShardRole | kWorkerRole | kOperatorRole;
   options.listen_on = [this](grpc::ServerCompletionQueue* queue) { service_.ListenOn(queue); };
   if (options_.io_threads < 0 || options_.io_threads > 64) {
     return absl::InvalidArgumentError(

@@ -39,6 +39,9 @@ ABSL_FLAG(std::string, tls_cert, "",
           "mutual TLS.");
 ABSL_FLAG(std::string, tls_key, "", "The private key of --tls_cert, PEM.");
 ABSL_FLAG(std::string, tls_ca, "", "The authority that signs all members' certificates, PEM.");
+ABSL_FLAG(bool, tls_roles, true,
+          "With TLS a caller may do only what the roles in its certificate allow (URI:syncline://role/worker and so on); "
+          "without it every certificate of the authority may do everything.");
 ABSL_FLAG(bool, allow_plaintext, false, "Serve outside loopback without TLS.");
 
 namespace syncline {
@@ -81,6 +84,7 @@ DaemonOptions InitDaemon(int argc, char** argv, const std::string& process,
   options.security.cert_file = absl::GetFlag(FLAGS_tls_cert);
   options.security.key_file = absl::GetFlag(FLAGS_tls_key);
   options.security.ca_file = absl::GetFlag(FLAGS_tls_ca);
+  options.security.roles = absl::GetFlag(FLAGS_tls_roles);
   options.security.allow_plaintext = absl::GetFlag(FLAGS_allow_plaintext);
   absl::Status status = CheckSecurityOptions(options.security);
   if (status.ok() && (options.http_port < -1 || options.http_port > 65535)) {

@@ -10,7 +10,7 @@
 namespace syncline {
 
 // What the mains of all daemons share. A program that links this library has the flags --listen,
-// --http_port, --log_format, --log_level, --port_file, --tls_cert, --tls_key, --tls_ca and
+// --http_port, --log_format, --log_level, --port_file, --tls_cert, --tls_key, --tls_ca, --tls_roles and
 // --allow_plaintext; each may also be set by the environment (SYNCLINE_LOG_LEVEL).
 
 struct DaemonOptions {

@@ -19,8 +19,11 @@ struct SecurityOptions {
   std::string key_file;   // --tls_key: its private key, PEM
   std::string ca_file;    // --tls_ca: who signs members' certificates, PEM
   bool allow_plaintext = false;
+  // --tls_roles: a caller may do what the roles in its certificate allow (common/rpc/roles.h), else everything.
+  bool roles = true;
 
   bool tls() const { return !cert_file.empty(); }
+  bool checks_roles() const { return tls() && roles; }
 };
 
 // INVALID_ARGUMENT where one or two of the three files are named.

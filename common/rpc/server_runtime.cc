@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/rpc/deadline.h"
+#include "common/rpc/role_check.h"
 #include "common/rpc/transport_arguments.h"
 #include "common/status/status_macros.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
@@ -13,6 +14,9 @@ absl::StatusOr<std::unique_ptr<ServerRuntime>> ServerRuntime::Start(
     const Options& options, const std::vector<grpc::Service*>& services) {
   SYNCLINE_RETURN_IF_ERROR(CheckListenAddress(options.listen, options.security));
   SYNCLINE_ASSIGN_OR_RETURN(const auto credentials, ServerCredentialsFor(options.security));
+  if (options.security.checks_roles()) {
+    credentials->SetAuthMetadataProcessor(std::make_shared<RoleCheck>(options.callers));
+  }
   const size_t colon = options.listen.rfind(':');
   if (colon == std::string::npos) {
     return absl::InvalidArgumentError(

@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "common/rpc/completion_loop.h"
 #include "common/rpc/health_service.h"
+#include "common/rpc/roles.h"
 #include "common/rpc/security.h"
 #include "grpcpp/grpcpp.h"
 
@@ -23,6 +24,8 @@ class ServerRuntime {
     // host:port; port 0 takes a free one.
     std::string listen = "127.0.0.1:0";
     SecurityOptions security;
+    // The roles that have any business with this server, where certificates name them.
+    Roles callers = kEveryRole;
     // Larger messages are refused with RESOURCE_EXHAUSTED.
     int max_message_bytes = 64 << 20;
     // Begins to serve asynchronous methods on a completion queue; called once for each of the

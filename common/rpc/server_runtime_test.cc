@@ -105,18 +105,11 @@ TEST(ServerRuntimeTest, TellsItsHealthAndItsChanges) {
   watch->Finish();
 }
 
-// One authority and one certificate for everybody, made by openssl in a folder of the test's own.
+// One authority and one certificate for everybody, in a folder of the test's own.
 SecurityOptions MakeCertificates(const std::string& name) {
   const std::string folder = testing::TempDir() + "/" + name;
-  const std::string commands =
-      "mkdir -p " + folder + " && cd " + folder +
-      " && openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority"
-      " -keyout ca.key -out ca.pem 2>log"
-      " && openssl req -newkey rsa:2048 -nodes -subj /CN=127.0.0.1 -keyout host.key -out host.csr"
-      " 2>>log && printf 'subjectAltName=IP:127.0.0.1' > ext"
-      " && openssl x509 -req -in host.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2"
-      " -extfile ext -out host.pem 2>>log";
-  EXPECT_EQ(std::system(commands.c_str()), 0) << "openssl is needed (package openssl)";
+  EXPECT_EQ(std::system(("deploy/tls/issue " + folder + " host operator 127.0.0.1").c_str()), 0)
+      << "openssl is needed (package openssl)";
   SecurityOptions security;
   security.cert_file = folder + "/host.pem";
   security.key_file = folder + "/host.key";

@@ -113,10 +113,11 @@ class Page {
 class CoordinatorServerImpl final : public CoordinatorServer {
  public:
   CoordinatorServerImpl(std::unique_ptr<MetadataStore> metadata,
-                        std::unique_ptr<CoordinatorCore> core, std::unique_ptr<Page> page)
+                        std::unique_ptr<CoordinatorCore> core, std::unique_ptr<Page> page,
+                        const SecurityOptions& security)
       : metadata_(std::move(metadata)),
         core_(std::move(core)),
-        service_(core_.get()),
+        service_(core_.get(), CallerRoles(security)),
         page_(std::move(page)) {}
 
   // Calls under way may wait for what Tick does, so it goes on until they have ended.
@@ -131,6 +132,7 @@ class CoordinatorServerImpl final : public CoordinatorServer {
     ServerRuntime::Options server;
     server.listen = options.listen;
     server.security = options.security;
+    server.callers = kShardRole | kWorkerRole | kOperatorRole;
     SYNCLINE_ASSIGN_OR_RETURN(runtime_, ServerRuntime::Start(server, {&service_}));
     if (page_ != nullptr) page_->Show(core_.get());
     ticking_ = std::thread([this] {
@@ -195,7 +197,8 @@ absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(
                  core.generation);
   }
   SYNCLINE_ASSIGN_OR_RETURN(auto made, CoordinatorCore::Create(std::move(core)));
-  auto server = std::make_unique<CoordinatorServerImpl>(std::move(metadata), std::move(made), std::move(page));
+  auto server = std::make_unique<CoordinatorServerImpl>(std::move(metadata), std::move(made), std::move(page),
+                                                        options.security);
   SYNCLINE_RETURN_IF_ERROR(server->Serve(options));
   return server;
 }

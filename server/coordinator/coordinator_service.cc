@@ -60,11 +60,15 @@ grpc::Status CoordinatorService::Lease(grpc::ServerContext*, const LeaseRequest*
   return Answer(core_->Lease(*request), reply);
 }
 
-grpc::Status CoordinatorService::Heartbeat(grpc::ServerContext*, const HeartbeatRequest* request,
+grpc::Status CoordinatorService::Heartbeat(grpc::ServerContext* context, const HeartbeatRequest* request,
                                            HeartbeatReply* reply) {
   if (request->member_case() == HeartbeatRequest::MEMBER_NOT_SET) {
     return ToGrpcStatus(absl::InvalidArgumentError("member: give a rank or a shard"));
   }
+  const bool shard = request->has_shard();
+  const absl::Status may = callers_.Check(*context, shard ? kShardRole : kWorkerRole,
+                                          shard ? "the heartbeat of a shard" : "the heartbeat of a worker");
+  if (!may.ok()) return ToGrpcStatus(may);
   return Answer(core_->Heartbeat(*request), reply);
 }
 
@@ -84,8 +88,12 @@ grpc::Status CoordinatorService::Checkpoint(grpc::ServerContext*, const Checkpoi
   return Answer(core_->Checkpoint(), reply);
 }
 
-grpc::Status CoordinatorService::Drain(grpc::ServerContext*, const DrainRequest* request,
+grpc::Status CoordinatorService::Drain(grpc::ServerContext* context, const DrainRequest* request,
                                        DrainReply* reply) {
+  if (request->shard().empty()) {
+    const absl::Status may = callers_.Check(*context, kOperatorRole, "ending the job");
+    if (!may.ok()) return ToGrpcStatus(may);
+  }
   return Answer(core_->Drain(*request), reply);
 }
 

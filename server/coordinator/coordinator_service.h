@@ -1,6 +1,7 @@
 #ifndef SYNCLINE_SERVER_COORDINATOR_COORDINATOR_SERVICE_H_
 #define SYNCLINE_SERVER_COORDINATOR_COORDINATOR_SERVICE_H_
 
+#include "common/rpc/role_check.h"
 #include "proto/coordinator.grpc.pb.h"
 #include "server/coordinator/coordinator.h"
 
@@ -11,7 +12,7 @@ namespace syncline {
 class CoordinatorService final : public Coordinator::Service {
  public:
   // `core` must outlive the service.
-  explicit CoordinatorService(CoordinatorCore* core) : core_(core) {}
+  explicit CoordinatorService(CoordinatorCore* core, CallerRoles callers = {}) : core_(core), callers_(callers) {}
 
   grpc::Status RegisterShard(grpc::ServerContext* context, const RegisterShardRequest* request,
                              RegisterShardReply* reply) override;
@@ -38,6 +39,7 @@ class CoordinatorService final : public Coordinator::Service {
 
  private:
   CoordinatorCore* const core_;
+  const CallerRoles callers_;
 };
 
 }  // namespace syncline

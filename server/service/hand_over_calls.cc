@@ -27,6 +27,7 @@ absl::StatusOr<grpc::ByteBuffer> TensorCalls::HandOver(const grpc::ByteBuffer& r
 
 // The request lies in memory that another shard lends; it is not looked at any more when this returns.
 absl::StatusOr<grpc::ByteBuffer> TensorCalls::HandOverLent(absl::string_view body, WorkerLink* link) {
+  SYNCLINE_RETURN_IF_ERROR(link->CheckSender(ShardSender()));
   LentMessage lent;
   if (!lent.ParseFromArray(body.data(), static_cast<int>(body.size()))) {
     return absl::InvalidArgumentError("the message is no LentMessage");

@@ -86,4 +86,12 @@ absl::StatusOr<HandedOver> DecodeChunks(const grpc::ByteBuffer& message) {
                    ", is not one of the records' in turn: weights, then each slot of the optimizer"));
 }
 
+Sender ShardSender() {
+  Sender sender;
+  sender.set_rank(~uint32_t{0});
+  sender.set_incarnation(1);
+  sender.set_protocol(kProtocolVersion);
+  return sender;
+}
+
 }  // namespace syncline

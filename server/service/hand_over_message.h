@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "grpcpp/support/byte_buffer.h"
+#include "proto/parameter_server.pb.h"
 #include "server/shard/shard_snapshot.h"
 
 namespace syncline {
@@ -26,6 +27,10 @@ grpc::ByteBuffer EncodeChunks(uint64_t map_epoch, bool copies, absl::Span<const 
 // INVALID_ARGUMENT for a message whose parts do not fit together; FAILED_PRECONDITION for a sender that
 // speaks another protocol.
 absl::StatusOr<HandedOver> DecodeChunks(const grpc::ByteBuffer& message);
+
+// As whom a shard lends another one memory. Shards have no rank: nothing on such a link is taken as a worker's, and
+// chunks come over no other.
+Sender ShardSender();
 
 }  // namespace syncline
 

@@ -10,6 +10,7 @@
 #include "common/failpoint/failpoint.h"
 #include "common/rpc/grpc_status.h"
 #include "server/service/checkpoint_call.h"
+#include "server/service/hand_over_message.h"
 #include "server/service/request_checks.h"
 #include "server/service/worker_state_calls.h"
 
@@ -75,12 +76,15 @@ void ParameterService::ListenOn(grpc::ServerCompletionQueue* queue) {
          [this](RawCall* call) { call->Reply(calls_->HandOver(call->request())); });
 }
 
-grpc::Status ParameterService::AttachMemory(grpc::ServerContext*,
+grpc::Status ParameterService::AttachMemory(grpc::ServerContext* context,
                                             const AttachMemoryRequest* request,
                                             AttachMemoryReply* reply) {
-  const absl::Status sender = CheckSender(request->sender());
-  if (sender.ok()) *reply = local_->Offer(*request);
-  return ToGrpcStatus(sender);
+  absl::Status status = CheckSender(request->sender());
+  const bool shard = request->sender().rank() == ShardSender().rank();
+  status.Update(callers_.Check(*context, shard ? kShardRole : kWorkerRole,
+                               shard ? "lending memory as a shard" : "lending memory as a worker"));
+  if (status.ok()) *reply = local_->Offer(*request);
+  return ToGrpcStatus(status);
 }
 
 grpc::Status ParameterService::KeepWorkerState(grpc::ServerContext*,

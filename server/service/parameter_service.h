@@ -4,6 +4,7 @@
 #include "common/io/file_system.h"
 #include "common/memory/local_plane.h"
 #include "common/rpc/raw_call.h"
+#include "common/rpc/role_check.h"
 #include "proto/parameter_server.grpc.pb.h"
 #include "server/durability/shard_checkpoints.h"
 #include "server/service/shard_host.h"
@@ -22,8 +23,8 @@ class ParameterService final
                   ParameterServer::WithRawMethod_HandOver<ParameterServer::Service>>>>> {
  public:
   // All must outlive the service. Checkpoints are written to `files`.
-  ParameterService(ShardHost* host, TensorCalls* calls, LocalPlane* local, FileSystem* files)
-      : host_(host), calls_(calls), local_(local), checkpoints_(files) {}
+  ParameterService(ShardHost* host, TensorCalls* calls, LocalPlane* local, FileSystem* files, CallerRoles callers)
+      : host_(host), calls_(calls), local_(local), checkpoints_(files), callers_(callers) {}
 
   // Serves pushes, pulls and commits that come to `queue`. For ServerRuntime::Options::listen_on.
   void ListenOn(grpc::ServerCompletionQueue* queue);
@@ -62,6 +63,7 @@ class ParameterService final
   TensorCalls* const calls_;
   LocalPlane* const local_;
   ShardCheckpoints checkpoints_;
+  const CallerRoles callers_;
 };
 
 }  // namespace syncline

@@ -32,6 +32,7 @@ absl::StatusOr<std::unique_ptr<TeamServer>> TeamServer::Start(const std::string&
   ServerRuntime::Options options;
   options.listen = listen;
   options.security = security;
+  options.callers = kWorkerRole;
   // A micro-batch's activations come in one message.
   options.max_message_bytes = std::numeric_limits<int>::max();
   options.listen_on = [server = server.get()](grpc::ServerCompletionQueue* queue) { server->ListenOn(queue); };

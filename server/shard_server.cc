@@ -52,7 +52,7 @@ class ShardServerImpl final : public ShardServer {
       : options_(std::move(options)),
         host_([this](const ConfigureRequest& request) { return MakeShard(request); }),
         apply_(Threads(options_) - 1),
-        calls_(&host_, {Spread(), life_, options_.receive_bytes}),
+        calls_(&host_, {Spread(), options_.receive_bytes}),
         local_([this](const auto& link, const LocalFrame& call, absl::string_view body) {
           calls_.ServeLocal(link, call, body);
         }),
@@ -207,6 +207,7 @@ absl::StatusOr<std::unique_ptr<Shard>> ShardServerImpl::MakeShard(const Configur
   options.job = request.job();
   options.map = request.map();
   options.shard = request.shard();
+  options.life = NewLife();
   options.parallel_for = Spread();
   options.seconds = [] { return absl::ToDoubleSeconds(SteadyNow() - absl::UnixEpoch()); };
   options.table_memory = std::make_shared<TableMemory>(options_.table_memory, spill_);

@@ -134,9 +134,10 @@ ServedCheckpoint::ServedCheckpoint(std::string folder, const CheckpointManifest&
         options.job = request.job();
         options.map = request.map();
         options.shard = request.shard();
+        options.life = NewLife();
         return Shard::Create(std::move(options));
       }),
-      calls_(&host_, {nullptr, NewLife(), 0}) {}
+      calls_(&host_, {nullptr, 0}) {}
 
 absl::StatusOr<std::unique_ptr<ServedCheckpoint>> ServedCheckpoint::Load(FileSystem& files, const std::string& folder,
                                                                          ServePart part) {

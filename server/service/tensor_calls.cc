@@ -255,7 +255,7 @@ std::function<void()> TensorCalls::Pull(PullRequest pull, PullReply head,
   spec.copies = pull.copies();
   spec.only_waits = pull.chunks().empty();
   spec.with_state = pull.with_state();
-  if (pull.life() == options_.life) spec.held.assign(pull.held().begin(), pull.held().end());
+  if (pull.life() == (*shard)->life()) spec.held.assign(pull.held().begin(), pull.held().end());
   const Sender sender = pull.sender();
   if (pull.rows_size() > 0) {
     auto lent = FindLentTargets(pull, **shard, place.link.get());
@@ -270,7 +270,7 @@ std::function<void()> TensorCalls::Pull(PullRequest pull, PullReply head,
     for (const Fragments& of : *keys) place.counts.push_back(of.size() / sizeof(uint64_t));
     spec.keys = *std::move(keys);
   }
-  head.set_life(options_.life);
+  head.set_life((*shard)->life());
   const Shard::PullTicket ticket = (*shard)->Pull(
       sender, std::move(spec),
       [this, done, head = std::move(head),

@@ -34,8 +34,6 @@ class TensorCalls {
   struct Options {
     // Spreads large pulls over threads; may be null.
     ParallelFor parallel_for;
-    // This process's alone: versions that it gave are no other's.
-    uint64_t life = 1;
     // Gradients on their way here, of all workers together: each is granted its part.
     uint64_t receive_bytes = uint64_t{1} << 30;
   };

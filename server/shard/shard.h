@@ -30,6 +30,8 @@ struct ShardOptions {
   // This shard's place in `map.shards`, or past its end: it has none yet. Shard 0 decides which backup
   // workers make a step.
   uint32_t shard = 0;
+  // No other Shard's, as versions of chunks are not either: one that takes a given up one's place counts them anew.
+  uint64_t life = 1;
   // Spreads large pushes, steps and answers over threads. Null does all in the calling thread.
   ParallelFor parallel_for;
   // sync with clip_norm and several shards: a step has all its commits and waits for the squared
@@ -125,6 +127,8 @@ class Shard {
   // Answers whatever waits, and whatever would wait later, with CANCELLED.
   virtual void Close() = 0;
 
+  // As in ShardOptions.
+  virtual uint64_t life() const = 0;
   // How many floats a chunk has, here or elsewhere.
   virtual absl::StatusOr<size_t> Elements(uint32_t chunk) const = 0;
   // INVALID_ARGUMENT for a chunk that is no table's slot.

@@ -56,6 +56,7 @@ class ShardImpl final : public Shard {
   absl::StatusOr<std::vector<uint32_t>> Keep(uint64_t epoch, const std::vector<ChunkSnapshot>& chunks) override;
   void WhenSafe(std::function<void(absl::Status)> done) override;
   bool WhenArrived(std::function<void(absl::Status)> then) override;
+  uint64_t life() const override { return options_.life; }
   absl::StatusOr<size_t> Elements(uint32_t chunk) const override {
     return chunks_->Elements(chunk);
   }

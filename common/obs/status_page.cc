@@ -1,11 +1,15 @@
 #include "common/obs/status_page.h"
 
+#include <atomic>
 #include <cstring>
 #include <exception>
+#include <thread>
 #include <utility>
 
 #include "CivetServer.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "prometheus/metric_family.h"
 #include "prometheus/text_serializer.h"
 
@@ -36,6 +40,12 @@ void Answer(mg_connection* connection, int code, const std::string& text) {
             "Connection: close\r\n\r\n",
             code, code == 200 ? "OK" : "Service Unavailable", text.size());
   mg_write(connection, text.data(), text.size());
+}
+
+void Knock(const std::string& host, int port) {
+  char error[256];
+  mg_connection* const connection = mg_connect_client(host.c_str(), port, /*use_ssl=*/0, error, sizeof(error));
+  if (connection != nullptr) mg_close_connection(connection);
 }
 
 class Handler final : public CivetHandler {
@@ -69,7 +79,19 @@ class StatusPageImpl final : public StatusPage {
     server_.addHandler("/healthz", health_);
     server_.addHandler("/readyz", ready_);
   }
-  ~StatusPageImpl() override { server_.close(); }
+  // CivetWeb looks whether it is to stop every two seconds, or when somebody connects.
+  ~StatusPageImpl() override {
+    std::atomic<bool> closed{false};
+    std::thread knocking([&closed, host = options_.listen.substr(0, options_.listen.rfind(':')), port = port()] {
+      while (!closed) {
+        Knock(host, port);
+        absl::SleepFor(absl::Milliseconds(2));
+      }
+    });
+    server_.close();
+    closed = true;
+    knocking.join();
+  }
 
   int port() const override {
     const std::vector<int> ports = const_cast<CivetServer&>(server_).getListeningPorts();

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status/status_matchers.h"
+#include "common/time/steady_now.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -54,6 +55,18 @@ TEST(StatusPageTest, APortInUseNamesTheFlag) {
   options.listen = absl::StrCat("127.0.0.1:", (*page)->port());
   EXPECT_THAT(StatusPage::Start(options).status(),
               StatusIs(absl::StatusCode::kUnavailable, HasSubstr("--http_port")));
+}
+
+TEST(StatusPageTest, ClosesAtOnce) {
+  for (const char* listen : {"127.0.0.1:0", "0.0.0.0:0", "localhost:0"}) {
+    StatusPage::Options options;
+    options.listen = listen;
+    auto page = StatusPage::Start(options);
+    SYNCLINE_ASSERT_OK(page);
+    const absl::Time begun = SteadyNow();
+    page->reset();
+    EXPECT_LT(SteadyNow() - begun, absl::Seconds(1)) << listen;
+  }
 }
 
 }  // namespace

@@ -49,6 +49,9 @@ constexpr char kUsage[] =
     "or a server of checkpoints, for whoever only reads:\n"
     "  syncline-ps --read_only --checkpoints=DIR [--serve_part=I/N] [--listen=HOST:PORT]";
 
+constexpr char kAtRisk[] =
+    "Chunks and slots that no other shard has yet are lost: without replicas the job goes on from its last checkpoint.";
+
 absl::Status ServeCheckpoints(const syncline::DaemonOptions& daemon) {
   syncline::ReadOnlyServer::Options options;
   options.listen = daemon.listen;
@@ -65,7 +68,7 @@ absl::Status ServeCheckpoints(const syncline::DaemonOptions& daemon) {
   SYNCLINE_RETURN_IF_ERROR(
       syncline::WritePortFile(daemon.port_file, server->address(), server->http_address()));
   spdlog::info("listening on {}, serving part {}/{}", server->address(), options.part.index, options.part.count);
-  spdlog::info("{}: leaving", strsignal(syncline::WaitForSignal()));
+  spdlog::info("{}: leaving", strsignal(syncline::WaitForSignal("Nothing is lost.")));
   return absl::OkStatus();
 }
 
@@ -88,7 +91,7 @@ absl::Status ServeShard(const syncline::DaemonOptions& daemon) {
   SYNCLINE_RETURN_IF_ERROR(
       syncline::WritePortFile(daemon.port_file, server->address(), server->http_address()));
   spdlog::info("listening on {}", server->address());
-  const int signal = syncline::WaitForSignal([&] { return server->retired(); });
+  const int signal = syncline::WaitForSignal(kAtRisk, [&] { return server->retired(); });
   if (signal == 0) {
     spdlog::info("other shards have all its chunks: leaving");
     return absl::OkStatus();

@@ -35,6 +35,9 @@ constexpr char kUsage[] =
     "A training worker: joins a cluster, computes gradients on its share of the data.\n"
     "  syncline-worker --coordinator=HOST:PORT [--device=auto] [--flagfile=FILE]";
 
+constexpr char kAtRisk[] =
+    "What it computes for the step under way is lost: the job waits for its lease to end, and has others do it.";
+
 absl::Status Run(const syncline::DaemonOptions& daemon) {
   std::atomic<bool> stop{false};
   std::atomic<bool> finished{false};
@@ -64,7 +67,7 @@ absl::Status Run(const syncline::DaemonOptions& daemon) {
         absl::StrCat("--io_threads is ", options.io_threads, ": it must be 0 or more"));
   }
   std::thread signals([&] {
-    const int signal = syncline::WaitForSignal([&] { return finished.load(); });
+    const int signal = syncline::WaitForSignal(kAtRisk, [&] { return finished.load(); });
     if (signal == 0) return;
     spdlog::info("stopping after this step");
     stop = true;

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <thread>
 #include <vector>
 
 #include "absl/flags/flag.h"
@@ -19,6 +20,8 @@
 #include "absl/flags/usage.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "common/config/environment.h"
 #include "common/io/file_system.h"
 #include "common/io/posix_file_system.h"
@@ -53,6 +56,23 @@ sigset_t StopSignals() {
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
   return signals;
+}
+
+// One person's wish to stop may come as several signals: a launcher passes on what the whole group heard.
+constexpr absl::Duration kOneWish = absl::Seconds(1);
+
+void EndAtNextSignal(const std::string& at_risk) {
+  std::thread([at_risk] {
+    const sigset_t signals = StopSignals();
+    const timespec none{};
+    absl::SleepFor(kOneWish);
+    while (sigtimedwait(&signals, nullptr, &none) > 0) {
+    }
+    int signal;
+    while ((signal = sigwaitinfo(&signals, nullptr)) < 0) {
+    }
+    EndNow(absl::StrCat(strsignal(signal), " again: ending at once. ", at_risk));
+  }).detach();
 }
 
 [[noreturn]] void Refuse(const std::string& process, const absl::Status& status) {
@@ -124,7 +144,7 @@ void NotifyManager(const std::string& state) {
   close(descriptor);
 }
 
-int WaitForSignal(const std::function<bool()>& finished) {
+int WaitForSignal(const std::string& at_risk, const std::function<bool()>& finished) {
   NotifyManager("READY=1");
   const sigset_t signals = StopSignals();
   const timespec tenth{0, 100'000'000};
@@ -133,10 +153,17 @@ int WaitForSignal(const std::function<bool()>& finished) {
                                 : sigwaitinfo(&signals, nullptr);
     if (signal > 0) {
       NotifyManager("STOPPING=1");
+      EndAtNextSignal(at_risk);
       return signal;
     }
     if (finished && finished()) return 0;
   }
+}
+
+// Other threads still run, and may log: so no exit(), and the logger stays.
+void EndNow(const std::string& why) {
+  spdlog::critical("{}", why);
+  _exit(1);
 }
 
 int ExitCode(const absl::Status& status) {

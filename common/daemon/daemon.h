@@ -37,8 +37,12 @@ void NotifyManager(const std::string& state);
 
 // Tells the service manager that the daemon is ready, and later that it is stopping. Waits for SIGTERM,
 // SIGINT or until `finished` says true (asked ten times a second; may be null).
-// Returns the signal's number, or 0.
-int WaitForSignal(const std::function<bool()>& finished = nullptr);
+// Returns the signal's number, or 0. A further signal that comes a second or more after the first ends the
+// process by EndNow, whatever it waits for by then; `at_risk` says in the log what that may cost.
+int WaitForSignal(const std::string& at_risk, const std::function<bool()>& finished = nullptr);
+
+// Logs `why` and ends the process with 1: nothing is handed on, written or closed.
+[[noreturn]] void EndNow(const std::string& why);
 
 // Logs the error and returns main()'s exit code: 0 when ok, 1 otherwise.
 int ExitCode(const absl::Status& status);

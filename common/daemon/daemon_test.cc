@@ -8,8 +8,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <string>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "common/io/file_system.h"
 #include "common/io/posix_file_system.h"
+#include "common/obs/logging.h"
 #include "common/status/status_matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -25,14 +31,44 @@ TEST(DaemonTest, ThePortFileHasBothAddresses) {
   EXPECT_FALSE(WritePortFile("/nowhere/ports", "a", "b").ok());
 }
 
-TEST(DaemonTest, WaitsForASignalOrTheEnd) {
+void BlockStopSignals() {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
+TEST(DaemonTest, WaitsForASignalOrTheEnd) {
+  BlockStopSignals();
   raise(SIGTERM);
-  EXPECT_EQ(WaitForSignal(), SIGTERM);
-  EXPECT_EQ(WaitForSignal([] { return true; }), 0);
+  EXPECT_EQ(WaitForSignal(""), SIGTERM);
+  EXPECT_EQ(WaitForSignal("", [] { return true; }), 0);
+}
+
+// A daemon that hears a signal, again after each of `pauses`, and would leave in good order after three seconds.
+void LeaveSlowly(const std::vector<absl::Duration>& pauses) {
+  SYNCLINE_EXPECT_OK(ConfigureLogging("daemon", "text", "info"));
+  BlockStopSignals();
+  raise(SIGTERM);
+  WaitForSignal("Weights are lost.");
+  for (const absl::Duration pause : pauses) {
+    absl::SleepFor(pause);
+    kill(getpid(), SIGINT);
+  }
+  absl::SleepFor(absl::Seconds(3));
+  _exit(0);
+}
+
+TEST(DaemonDeathTest, ASecondSignalEndsItAtOnce) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(LeaveSlowly({absl::Milliseconds(1500)}), testing::ExitedWithCode(1),
+              "critical: Interrupt again: ending at once. Weights are lost.");
+}
+
+TEST(DaemonDeathTest, OneWishMayComeAsSeveralSignals) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(LeaveSlowly({absl::ZeroDuration(), absl::Milliseconds(200)}), testing::ExitedWithCode(0), "");
 }
 
 TEST(DaemonTest, TheServiceManagerHears) {
@@ -47,7 +83,7 @@ TEST(DaemonTest, TheServiceManagerHears) {
   const std::string name = "@" + std::string(address.sun_path + 1, length - 1);
   setenv("NOTIFY_SOCKET", name.c_str(), 1);
   raise(SIGTERM);
-  EXPECT_EQ(WaitForSignal(), SIGTERM);
+  EXPECT_EQ(WaitForSignal(""), SIGTERM);
   setenv("NOTIFY_SOCKET", "", 1);
   NotifyManager("nobody hears this");
   char text[64];

@@ -1,7 +1,6 @@
 // syncline-coordinator: knows who is in the cluster and who trains on what.
 
 #include <string.h>
-#include <unistd.h>
 
 #include <cstdio>
 #include <filesystem>
@@ -44,6 +43,10 @@ constexpr char kUsage[] =
     "  syncline-coordinator --job=FILE [--listen=HOST:PORT] [--restore=DIR|latest] "
     "[--flagfile=FILE]";
 
+constexpr char kAtRisk[] =
+    "The last checkpoint may be missing: what was trained since the one before is lost, unless a coordinator "
+    "is started with the same --job and --metadata.";
+
 // What is wrong with the flags or the job.
 absl::StatusOr<syncline::CoordinatorServer::Options> ReadOptions(
     const syncline::DaemonOptions& daemon) {
@@ -65,13 +68,9 @@ absl::StatusOr<syncline::CoordinatorServer::Options> ReadOptions(
     options.metadata = options.job.checkpoint().directory() + "/coordinator";
   }
   if (options.metadata == "none") options.metadata.clear();
-  options.stop = [] { return syncline::WaitForSignal([] { return true; }) != 0; };
+  options.stop = [] { return syncline::WaitForSignal("Nothing is lost.", [] { return true; }) != 0; };
   // The job is another's by now, so there is nothing to bring to an end.
-  options.deposed = [](const absl::Status& why) {
-    spdlog::critical("{}", std::string(why.message()));
-    spdlog::shutdown();
-    _exit(1);
-  };
+  options.deposed = [](const absl::Status& why) { syncline::EndNow(std::string(why.message())); };
   options.member_lease = absl::GetFlag(FLAGS_member_lease);
   options.lease_steps = absl::GetFlag(FLAGS_lease_steps);
   if (options.member_lease < absl::Milliseconds(100) || options.member_lease > absl::Hours(1)) {
@@ -105,7 +104,7 @@ absl::Status Run(const syncline::DaemonOptions& daemon,
       syncline::WritePortFile(daemon.port_file, server->address(), server->http_address()));
   spdlog::info("job {} on {}", options.job.name(), server->address());
   const bool end = absl::GetFlag(FLAGS_exit_when_finished);
-  const int signal = syncline::WaitForSignal([&] { return end && server->finished(); });
+  const int signal = syncline::WaitForSignal(kAtRisk, [&] { return end && server->finished(); });
   if (signal == 0) {
     spdlog::info("the job has ended");
     return absl::OkStatus();

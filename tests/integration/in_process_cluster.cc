@@ -69,7 +69,7 @@ InProcessCluster::InProcessCluster(JobManifest job, const std::string& restore,
 }
 
 void InProcessCluster::RestartCoordinator(absl::Duration away) {
-  coordinator_.reset();
+  EndCoordinator();
   absl::SleepFor(away);
   auto next = CoordinatorServer::Start(coordinator_options_);
   SYNCLINE_ASSERT_OK(next.status());

@@ -42,6 +42,8 @@ class InProcessCluster {
   const std::string& shard(int index) const { return shards_[index]->address(); }
   const JobManifest& job() const { return job_; }
 
+  // Ends the coordinator as a crash would, for good.
+  void EndCoordinator() { coordinator_.reset(); }
   // Ends the coordinator as a crash would and, after `away`, starts the next one at the same address with
   // the same metadata.
   void RestartCoordinator(absl::Duration away);

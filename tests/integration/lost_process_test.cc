@@ -4,6 +4,7 @@
 #include <string>
 
 #include "common/status/status_matchers.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/integration/process_cluster.h"
 
@@ -76,6 +77,24 @@ TEST(StoppedWorkerTest, DoesNotWaitForShardsThatNeverCome) {
   cluster.process("worker-0").Terminate();
   EXPECT_TRUE(cluster.process("worker-0").WaitFor(absl::Seconds(10)));
   EXPECT_EQ(cluster.process("worker-0").Poll(), 0) << cluster.Logs();
+}
+
+TEST(StoppedShardTest, ASecondSignalEndsItsWaitForACoordinator) {
+  ProcessCluster cluster(SmallJob(40, 60, 9600), absl::Seconds(5));
+  cluster.StartShard("ps-0");
+  cluster.StartWorker("worker-0");
+  SYNCLINE_ASSERT_OK(cluster.WaitForStep(1)) << cluster.Logs();
+  cluster.EndCoordinator();
+  ChildProcess& shard = cluster.process("ps-0");
+  shard.Terminate();
+  EXPECT_FALSE(shard.WaitFor(absl::Milliseconds(1500))) << cluster.Logs();
+  // Again and again, as a machine under load may take two for one.
+  for (int i = 0; i < 10 && !shard.Poll(); ++i) {
+    shard.Terminate();
+    shard.WaitFor(absl::Seconds(1));
+  }
+  EXPECT_EQ(shard.Poll(), 1) << cluster.Logs();
+  EXPECT_THAT(LastLines(shard.log(), 1), testing::HasSubstr("no other shard has yet are lost"));
 }
 
 }  // namespace

@@ -45,7 +45,7 @@ class Process:
             self.popen = subprocess.Popen([*place.prefix, "env", f"LD_PRELOAD={preload}",
                                            f"SYNCLINE_CHAOS_CLOCK={clock}", *arguments],
                                           stdout=out, stderr=subprocess.STDOUT)
-        self.stopped = False
+        self.stopped, self.told_to_leave = False, False
 
     def set_clock(self, seconds):
         """Lets its wall clock be wrong by so much."""
@@ -58,6 +58,10 @@ class Process:
     def send(self, number):
         if self.running():
             self.popen.send_signal(number)
+
+    def leave(self):
+        self.told_to_leave = True
+        self.send(signal.SIGTERM)
 
     def kill(self):
         self.send(signal.SIGKILL)
@@ -177,7 +181,7 @@ class Cluster:
     def end_workers(self):
         """Lets the workers leave, one after the other; whether they did."""
         for worker in self.workers.values():
-            worker.send(signal.SIGTERM)
+            worker.leave()
             try:
                 worker.popen.wait(30)
             except subprocess.TimeoutExpired:

@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "common/status/status_macros.h"
 #include "server/service/hand_over_message.h"
 
 namespace syncline {
@@ -17,12 +18,12 @@ constexpr size_t kMessageChunks = 256;
 constexpr size_t kUncutBytes = 4 * kMessageBytes;
 
 size_t Bytes(const ChunkSnapshot& chunk) {
-  size_t bytes = chunk.weights.size() + chunk.gone.size();
+  size_t bytes = chunk.WeightBytes() + chunk.gone.size();
   for (const Fragments& slot : chunk.state) bytes += slot.size();
   return bytes;
 }
 
-// All arrays, one behind the other; of a table's slot the rows.
+// All arrays, one behind the other; of a table's slot the rows in memory.
 Fragments AllOf(const ChunkSnapshot& chunk) {
   if (chunk.row_bytes > 0) return chunk.weights;
   auto arrays = std::make_shared<std::vector<Fragments>>(chunk.state);
@@ -32,6 +33,16 @@ Fragments AllOf(const ChunkSnapshot& chunk) {
     for (const Fragments::Piece& piece : array.pieces()) all.Append(piece.data, piece.size);
   }
   return all;
+}
+
+// With the rows that are on disk.
+absl::StatusOr<std::vector<ChunkSnapshot>> Loaded(absl::Span<const ChunkSnapshot> chunks) {
+  std::vector<ChunkSnapshot> loaded(chunks.begin(), chunks.end());
+  for (ChunkSnapshot& chunk : loaded) {
+    SYNCLINE_ASSIGN_OR_RETURN(chunk.weights, Load({chunk.weights, chunk.cold}));
+    chunk.cold = nullptr;
+  }
+  return loaded;
 }
 
 }  // namespace
@@ -51,34 +62,44 @@ std::vector<absl::Span<const ChunkSnapshot>> ChunkMessages(absl::Span<const Chun
   return messages;
 }
 
-std::vector<ChunkSnapshot> PartsOf(const ChunkSnapshot& chunk) {
-  std::vector<ChunkSnapshot> parts;
-  if (chunk.since || Bytes(chunk) <= kUncutBytes) return parts;
+bool IsCut(const ChunkSnapshot& chunk) { return !chunk.since && Bytes(chunk) > kUncutBytes; }
+
+absl::Status ForEachPart(const ChunkSnapshot& chunk, const std::function<absl::Status(const ChunkSnapshot&)>& send) {
   const Fragments all = AllOf(chunk);
+  const size_t of = all.size() + (chunk.cold != nullptr ? chunk.cold->size() : 0);
   const size_t unit = std::max(chunk.row_bytes, sizeof(float));
   const size_t most = std::max(kMessageBytes / unit, size_t{1}) * unit;
-  for (size_t begin = 0; begin < all.size(); begin += most) {
-    ChunkSnapshot part = chunk;
-    part.state.clear();
-    part.weights = all.Sub(begin, std::min(most, all.size() - begin));
-    part.part = {begin, all.size()};
-    parts.push_back(std::move(part));
+  ChunkSnapshot part = chunk;
+  part.state.clear();
+  part.cold = nullptr;
+  size_t next = 0;
+  const auto send_next = [&](const Fragments& bytes) {
+    part.weights = bytes;
+    part.part = {next, of};
+    next += bytes.size();
+    // What was counted of keys without rows is little.
+    if (chunk.row_bytes > 0 && next == of) part.state = chunk.state;
+    return send(part);
+  };
+  while (next < all.size()) {
+    SYNCLINE_RETURN_IF_ERROR(send_next(all.Sub(next, std::min(most, all.size() - next))));
   }
-  // What was counted of keys without rows is little.
-  if (chunk.row_bytes > 0) parts.back().state = chunk.state;
-  return parts;
+  return chunk.cold != nullptr ? chunk.cold->ForEachBlock(most, send_next) : absl::OkStatus();
 }
 
 absl::StatusOr<HandOverReply> SendChunks(ChunkLane* lane, uint64_t map_epoch, bool copies,
                                          absl::Span<const ChunkSnapshot> chunks, absl::Duration timeout) {
-  const auto send = [&](absl::Span<const ChunkSnapshot> message) {
-    return lane->Call(EncodeChunks(map_epoch, copies, message), timeout);
+  HandOverReply reply;
+  const auto send = [&](absl::Span<const ChunkSnapshot> message) -> absl::Status {
+    SYNCLINE_ASSIGN_OR_RETURN(reply, lane->Call(EncodeChunks(map_epoch, copies, message), timeout));
+    return absl::OkStatus();
   };
-  const std::vector<ChunkSnapshot> parts =
-      chunks.size() == 1 ? PartsOf(chunks[0]) : std::vector<ChunkSnapshot>();
-  if (parts.empty()) return send(chunks);
-  absl::StatusOr<HandOverReply> reply = HandOverReply();
-  for (size_t i = 0; i < parts.size() && reply.ok(); ++i) reply = send({&parts[i], 1});
+  if (chunks.size() == 1 && IsCut(chunks[0])) {
+    SYNCLINE_RETURN_IF_ERROR(ForEachPart(chunks[0], [&](const ChunkSnapshot& part) { return send({&part, 1}); }));
+    return reply;
+  }
+  SYNCLINE_ASSIGN_OR_RETURN(const std::vector<ChunkSnapshot> loaded, Loaded(chunks));
+  SYNCLINE_RETURN_IF_ERROR(send(loaded));
   return reply;
 }
 

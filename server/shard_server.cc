@@ -46,6 +46,13 @@ uint64_t NewLife() {
   return absl::Uniform<uint64_t>(random, 1, std::numeric_limits<uint64_t>::max());
 }
 
+// One that goes on failing is not to fill the log.
+void WarnOfFailedEviction(uint64_t times, const absl::Status& error) {
+  if ((times & (times - 1)) != 0) return;
+  spdlog::error("rows of a table whose time has come stay until the next attempt, as has happened {} times: {}", times,
+                std::string(error.message()));
+}
+
 class ShardServerImpl final : public ShardServer {
  public:
   explicit ShardServerImpl(Options options)
@@ -210,7 +217,7 @@ absl::StatusOr<std::unique_ptr<Shard>> ShardServerImpl::MakeShard(const Configur
   options.life = NewLife();
   options.parallel_for = Spread();
   options.seconds = [] { return absl::ToDoubleSeconds(SteadyNow() - absl::UnixEpoch()); };
-  options.table_memory = std::make_shared<TableMemory>(options_.table_memory, spill_);
+  options.table_memory = std::make_shared<TableMemory>(options_.table_memory, spill_, WarnOfFailedEviction);
   if (!options_.coordinator.empty()) {
     options.counted_on = [this](uint64_t epoch) { return attendance_.CountedOn(epoch); };
   }

@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "absl/status/status.h"
-#include "server/store/row_format.h"
-#include "server/store/row_stream.h"
+#include "common/status/status_macros.h"
+#include "server/durability/changed_rows.h"
 
 namespace syncline {
 namespace {
@@ -15,7 +15,7 @@ namespace {
 using Part = PlannedChunk::Part;
 
 uint64_t BytesOf(const ChunkSnapshot& chunk) {
-  uint64_t bytes = chunk.weights.size();
+  uint64_t bytes = chunk.WeightBytes();
   for (const Fragments& state : chunk.state) bytes += state.size();
   return bytes;
 }
@@ -23,7 +23,7 @@ uint64_t BytesOf(const ChunkSnapshot& chunk) {
 uint64_t BytesOf(const PlannedChunk& part) {
   if (part.part == Part::kNone) return 0;
   if (part.part == Part::kAll) return BytesOf(*part.chunk);
-  return BytesOf(*part.chunk) - part.chunk->weights.size() + part.changed * part.stride +
+  return BytesOf(*part.chunk) - part.chunk->WeightBytes() + part.changed * part.stride +
          part.erased.size() * sizeof(uint64_t);
 }
 
@@ -41,46 +41,48 @@ uint64_t CountedIn(const PlannedChunk& part) {
   return counted;
 }
 
-size_t RowsChangedAfter(uint64_t version, const PlannedChunk& part) {
+absl::StatusOr<size_t> RowsChangedAfter(uint64_t version, const PlannedChunk& part) {
   size_t changed = 0;
-  ForEachRow(part.chunk->weights, part.stride, [&](const char* row) {
-    changed += RowFormat::ChangedAfter(version, row);
+  SYNCLINE_RETURN_IF_ERROR(ForEachChangedRow(*part.chunk, part.stride, version, [&](const char*) {
+    ++changed;
     return absl::OkStatus();
-  }).IgnoreError();
+  }));
   return changed;
 }
 
 // What of a chunk has to be written if `known` is in other files.
-void LeaveOut(const Layers::Content& known, PlannedChunk* part) {
+absl::Status LeaveOut(const Layers::Content& known, PlannedChunk* part) {
   const ChunkSnapshot& chunk = *part->chunk;
   const bool counted = CountedIn(*part) != known.counted;
   if (chunk.version == known.version && !counted) {
     part->part = Part::kNone;
   } else if (part->stride > 0 && chunk.erased != nullptr) {
     std::optional<std::vector<uint64_t>> erased = chunk.erased->Since(known.version);
-    if (!erased) return;
-    const size_t changed = RowsChangedAfter(known.version, *part);
+    if (!erased) return absl::OkStatus();
+    SYNCLINE_ASSIGN_OR_RETURN(const size_t changed, RowsChangedAfter(known.version, *part));
     const bool none = changed == 0 && erased->empty() && !counted;
-    if (!none && 2 * (changed * part->stride + erased->size() * sizeof(uint64_t)) >= chunk.weights.size()) return;
+    const size_t written = changed * part->stride + erased->size() * sizeof(uint64_t);
+    if (!none && 2 * written >= chunk.WeightBytes()) return absl::OkStatus();
     part->part = none ? Part::kNone : Part::kChanged;
     part->since = known.version;
     part->changed = changed;
     part->erased = *std::move(erased);
   } else {
-    return;
+    return absl::OkStatus();
   }
   part->below = known.layers.back();
+  return absl::OkStatus();
 }
 
 }  // namespace
 
-LayerPlan PlanLayer(const Layers& last, std::vector<PlannedChunk> parts) {
+absl::StatusOr<LayerPlan> PlanLayer(const Layers& last, std::vector<PlannedChunk> parts) {
   LayerPlan plan;
   std::set<uint32_t> needed;
   uint64_t all = 0, bytes = 0;
   for (PlannedChunk& part : parts) {
     const auto known = last.chunks.find(part.chunk->chunk);
-    if (known != last.chunks.end()) LeaveOut(known->second, &part);
+    if (known != last.chunks.end()) SYNCLINE_RETURN_IF_ERROR(LeaveOut(known->second, &part));
     if (part.part != Part::kAll) needed.insert(known->second.layers.begin(), known->second.layers.end());
     all += BytesOf(*part.chunk);
     bytes += BytesOf(part);

@@ -6,6 +6,7 @@
 #include <map>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "proto/parameter_server.pb.h"
 #include "server/shard/shard_snapshot.h"
 
@@ -13,7 +14,7 @@ namespace syncline {
 
 // What of a shard's chunks goes into the file that a checkpoint writes, and which files of earlier checkpoints it goes
 // on using. The files are layers: each has some chunks whole, and of some slots of tables what changed since a lower
-// layer. Pure functions.
+// layer. Pure functions, but for rows on disk, which are read.
 
 // What is in the files of a checkpoint.
 struct Layers {
@@ -64,8 +65,8 @@ inline constexpr uint64_t kSlack = 1 << 20;
 
 // Chunks that are in `last` and did not change since are left out; of a slot of which some rows changed those are
 // written; half of a slot's bytes or more: the slot. Where that would break one of the bounds above, everything is.
-// Goes over all rows.
-LayerPlan PlanLayer(const Layers& last, std::vector<PlannedChunk> parts);
+// Goes over all rows; an error says that some could not be read from disk.
+absl::StatusOr<LayerPlan> PlanLayer(const Layers& last, std::vector<PlannedChunk> parts);
 
 // What is in the checkpoint once the plan's layer is written as `file`.
 Layers LayersAfter(const Layers& last, const LayerPlan& plan, const CheckpointFile& file);

@@ -2,7 +2,9 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
+#include "common/status/status_matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/store/row_format.h"
@@ -48,9 +50,15 @@ Layers Last(uint64_t version) {
   return last;
 }
 
+LayerPlan Planned(const Layers& last, std::vector<PlannedChunk> parts) {
+  const auto plan = PlanLayer(last, std::move(parts));
+  SYNCLINE_EXPECT_OK(plan.status());
+  return plan.value_or(LayerPlan());
+}
+
 TEST(LayerPlanTest, RowsThatChangedAreWrittenUnlessTheyAreHalf) {
   const ChunkSnapshot slot = Slot(0, 49);
-  const LayerPlan plan = PlanLayer(Last(30), {Whole(slot)});
+  const LayerPlan plan = Planned(Last(30), {Whole(slot)});
   EXPECT_EQ(plan.number, 2u);
   EXPECT_EQ(plan.kept.size(), 2u);
   EXPECT_EQ(plan.parts[0].part, Part::kChanged);
@@ -61,7 +69,7 @@ TEST(LayerPlanTest, RowsThatChangedAreWrittenUnlessTheyAreHalf) {
   EXPECT_EQ(after.chunks.at(0).version, 50u);
 
   const ChunkSnapshot half = Slot(0, 50);
-  const LayerPlan whole = PlanLayer(Last(30), {Whole(half)});
+  const LayerPlan whole = Planned(Last(30), {Whole(half)});
   EXPECT_EQ(whole.parts[0].part, Part::kAll);
   EXPECT_TRUE(whole.kept.empty());
   EXPECT_EQ(whole.number, 0u);
@@ -70,7 +78,7 @@ TEST(LayerPlanTest, RowsThatChangedAreWrittenUnlessTheyAreHalf) {
 
 TEST(LayerPlanTest, ASlotNoneOfWhoseRowsChangedStaysWhereItIs) {
   const ChunkSnapshot slot = Slot(0, 0);
-  const LayerPlan plan = PlanLayer(Last(30), {Whole(slot)});
+  const LayerPlan plan = Planned(Last(30), {Whole(slot)});
   EXPECT_EQ(plan.parts[0].part, Part::kNone);
   EXPECT_EQ(plan.parts[0].below, 1u);
   const Layers after = LayersAfter(Last(30), plan, File(10));
@@ -81,15 +89,15 @@ TEST(LayerPlanTest, ASlotNoneOfWhoseRowsChangedStaysWhereItIs) {
 TEST(LayerPlanTest, WhatWasErasedIsWrittenAndWhereNobodyKnowsAllIs) {
   ChunkSnapshot slot = Slot(0, 0);
   slot.erased = slot.erased->With(40, {7, 8}, 100);
-  EXPECT_THAT(PlanLayer(Last(30), {Whole(slot)}).parts[0].erased, ElementsAre(7, 8));
-  EXPECT_EQ(PlanLayer(Last(45), {Whole(slot)}).parts[0].part, Part::kNone);
-  EXPECT_EQ(PlanLayer(Last(19), {Whole(slot)}).parts[0].part, Part::kAll) << "known from 20 on";
+  EXPECT_THAT(Planned(Last(30), {Whole(slot)}).parts[0].erased, ElementsAre(7, 8));
+  EXPECT_EQ(Planned(Last(45), {Whole(slot)}).parts[0].part, Part::kNone);
+  EXPECT_EQ(Planned(Last(19), {Whole(slot)}).parts[0].part, Part::kAll) << "known from 20 on";
 }
 
 TEST(LayerPlanTest, ADenseChunkIsWrittenWholeOrNotAtAll) {
   const ChunkSnapshot chunk = Slot(0, 1);
-  EXPECT_EQ(PlanLayer(Last(30), {Whole(chunk, 0)}).parts[0].part, Part::kAll);
-  EXPECT_EQ(PlanLayer(Last(50), {Whole(chunk, 0)}).parts[0].part, Part::kNone);
+  EXPECT_EQ(Planned(Last(30), {Whole(chunk, 0)}).parts[0].part, Part::kAll);
+  EXPECT_EQ(Planned(Last(50), {Whole(chunk, 0)}).parts[0].part, Part::kNone);
 }
 
 TEST(LayerPlanTest, TooManyFilesOrBytesAndEverythingIsWritten) {
@@ -98,17 +106,17 @@ TEST(LayerPlanTest, TooManyFilesOrBytesAndEverythingIsWritten) {
   for (uint32_t number = 2; number < kMostLayers; ++number) {
     many.layers.push_back({number, File(10)});
     many.chunks[0].layers.push_back(number);
-    const LayerPlan plan = PlanLayer(many, {Whole(slot)});
+    const LayerPlan plan = Planned(many, {Whole(slot)});
     EXPECT_EQ(plan.kept.size(), number + 1 < kMostLayers ? number + 1 : 0) << number;
   }
   Layers large = Last(30);
   large.layers[1].file.set_bytes(kSlack + 2000 - 20);
-  EXPECT_EQ(PlanLayer(large, {Whole(slot)}).kept.size(), 2u);
+  EXPECT_EQ(Planned(large, {Whole(slot)}).kept.size(), 2u);
   large.layers[1].file.set_bytes(kSlack + 2000 - 19);
-  EXPECT_TRUE(PlanLayer(large, {Whole(slot)}).kept.empty());
-  EXPECT_EQ(PlanLayer(large, {Whole(slot)}).parts[0].part, Part::kAll);
+  EXPECT_TRUE(Planned(large, {Whole(slot)}).kept.empty());
+  EXPECT_EQ(Planned(large, {Whole(slot)}).parts[0].part, Part::kAll);
   large.chunks[0].layers = {0};
-  EXPECT_EQ(PlanLayer(large, {Whole(slot)}).kept.size(), 1u) << "a layer that nobody needs does not count";
+  EXPECT_EQ(Planned(large, {Whole(slot)}).kept.size(), 1u) << "a layer that nobody needs does not count";
 }
 
 }  // namespace

@@ -107,10 +107,10 @@ absl::Status ShardCheckpoints::WriteKind(FileKind kind, const Layers& last, cons
                                          const ShardSnapshot& snapshot, Written* written) {
   SYNCLINE_ASSIGN_OR_RETURN(const std::vector<PlannedChunk> parts, PartsOf(kind, target.map, snapshot));
   if (parts.empty() && kind == FileKind::kRows) return absl::OkStatus();
-  LayerPlan plan = PlanLayer(last, parts);
+  SYNCLINE_ASSIGN_OR_RETURN(LayerPlan plan, PlanLayer(last, parts));
   if (!Link(target, kind, plan)) {
     SYNCLINE_RETURN_IF_ERROR(Clear(target, kind));
-    plan = PlanLayer({}, parts);
+    SYNCLINE_ASSIGN_OR_RETURN(plan, PlanLayer({}, parts));
   }
   for (Layers::Layer& layer : plan.kept) {
     layer.file.set_name(ShardFileName({target.shard, kind, layer.number}));

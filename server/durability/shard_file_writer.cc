@@ -7,8 +7,7 @@
 #include "common/cluster/shard_map.h"
 #include "common/io/safetensors.h"
 #include "common/status/status_macros.h"
-#include "server/store/row_format.h"
-#include "server/store/row_stream.h"
+#include "server/durability/changed_rows.h"
 
 namespace syncline {
 namespace {
@@ -17,6 +16,8 @@ using Part = PlannedChunk::Part;
 
 // Rows that changed are gathered in as many bytes before they are written.
 constexpr size_t kGatherBytes = 256 << 10;
+// Rows on disk are read as many bytes at a time.
+constexpr size_t kColdBytes = 1 << 20;
 
 // The tensors of a file and what they hold. The bytes are those of the snapshot, of the plan, or of the tables here.
 class Contents {
@@ -35,12 +36,16 @@ class Contents {
   const std::vector<SafetensorsTensor>& tensors() const { return tensors_; }
   absl::Status Write(const std::string& name, SafetensorsWriter* writer) const {
     const Source& source = sources_.at(name);
-    return source.changed == nullptr ? WriteBytes(source.bytes, writer) : WriteChanged(*source.changed, writer);
+    if (source.changed != nullptr) return WriteChanged(*source.changed, writer);
+    SYNCLINE_RETURN_IF_ERROR(WriteBytes(source.bytes, writer));
+    if (source.cold == nullptr) return absl::OkStatus();
+    return source.cold->ForEachBlock(kColdBytes, [&](const Fragments& rows) { return WriteBytes(rows, writer); });
   }
 
  private:
   struct Source {
     Fragments bytes;
+    const ColdRows* cold = nullptr;  // behind them
     // The rows of it that changed, in place of `bytes`.
     const PlannedChunk* changed = nullptr;
   };
@@ -67,7 +72,10 @@ class Contents {
   void AddRows(const PlannedChunk& part, const std::string& id) {
     const ChunkSnapshot& chunk = *part.chunk;
     if (part.part == Part::kAll) {
-      AddBytes(absl::StrCat(kRows, "/", id), chunk.weights);
+      const std::string name = absl::StrCat(kRows, "/", id);
+      tensors_.push_back({name, "U8", {chunk.WeightBytes()}});
+      sources_[name].bytes = chunk.weights;
+      sources_[name].cold = chunk.cold.get();
     } else {
       const std::string name = absl::StrCat(kChangedRows, "/", id);
       tensors_.push_back({name, "U8", {part.changed * part.stride}});
@@ -113,8 +121,7 @@ class Contents {
 
   static absl::Status WriteChanged(const PlannedChunk& part, SafetensorsWriter* writer) {
     std::string gathered;
-    SYNCLINE_RETURN_IF_ERROR(ForEachRow(part.chunk->weights, part.stride, [&](const char* row) {
-      if (!RowFormat::ChangedAfter(part.since, row)) return absl::OkStatus();
+    SYNCLINE_RETURN_IF_ERROR(ForEachChangedRow(*part.chunk, part.stride, part.since, [&](const char* row) {
       gathered.append(row, part.stride);
       if (gathered.size() < kGatherBytes) return absl::OkStatus();
       const absl::Status status = writer->Append(gathered);

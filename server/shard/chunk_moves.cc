@@ -55,6 +55,7 @@ ChunkSnapshot ChunkTable::SnapshotOf(const Slot& slot, const std::optional<CopyS
     snapshot.weights = std::move(content.weights);
     snapshot.state = std::move(content.state);
     snapshot.erased = std::move(content.erased);
+    snapshot.cold = std::move(content.cold);
   }
   if (const RowChunk* const rows = slot.chunk->rows()) snapshot.row_bytes = rows->row_bytes();
   if (options_.job.sync_mode() != SYNC) return snapshot;

@@ -53,7 +53,7 @@ class ChunkPartsTest : public testing::Test {
     settings.learning_rate = 1;
     slot->Update({{&gradient, 1, CODEC_NONE, &key_bytes}}, settings);
     row_bytes_ = slot->rows()->row_bytes();
-    return slot->weights();
+    return slot->content().weights;
   }
 
   ShardMap map_;

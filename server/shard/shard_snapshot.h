@@ -14,6 +14,7 @@
 #include "common/cluster/ids.h"
 #include "common/optimizer/update_rule.h"
 #include "common/tensor/fragments.h"
+#include "server/store/cold_rows.h"
 #include "server/store/erased_rows.h"
 
 namespace syncline {
@@ -68,6 +69,11 @@ struct ChunkSnapshot {
   size_t row_bytes = 0;
   // A piece of it, in `weights`, whatever array it is of.
   ChunkPart part{};
+  // Of a table's slot: the rows that `weights` lacks, as they are on disk; null: there are none. Known here alone.
+  std::shared_ptr<const ColdRows> cold{};
+
+  // Bytes of the weights, wherever they are.
+  size_t WeightBytes() const { return weights.size() + (cold != nullptr ? cold->size() : 0); }
 };
 
 // What a worker carries from step to step beside the weights, of some chunks.

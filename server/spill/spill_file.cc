@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <sys/mman.h>
-#include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -67,33 +65,22 @@ absl::StatusOr<std::shared_ptr<SpillFile>> SpillFile::Create(const std::string& 
   int file = OpenWithoutName(folder, O_DIRECT);
   if (file < 0 && errno == EINVAL) file = OpenWithoutName(folder, 0);
   if (file < 0) return CannotUse(folder, std::strerror(errno));
-  struct statvfs system = {};
-  if (fstatvfs(file, &system) != 0) return CannotUse(folder, std::strerror(errno));
-  // As large as the file can become.
-  const size_t bytes = std::max<size_t>(Up(system.f_blocks * system.f_frsize), size_t{1} << 30);
-  void* const view = mmap(nullptr, bytes, PROT_READ, MAP_SHARED | MAP_NORESERVE, file, 0);
-  if (view == MAP_FAILED) {
-    const std::string why = std::strerror(errno);
-    close(file);
-    return CannotUse(folder, why);
-  }
-  return std::shared_ptr<SpillFile>(new SpillFile(folder, file, static_cast<const char*>(view), bytes));
+  return std::shared_ptr<SpillFile>(new SpillFile(folder, file));
 }
 
-SpillFile::SpillFile(std::string folder, int file, const char* view, size_t view_bytes)
-    : folder_(std::move(folder)), file_(file), view_(view), view_bytes_(view_bytes), readers_(kReaders) {}
+SpillFile::SpillFile(std::string folder, int file) : folder_(std::move(folder)), file_(file), readers_(kReaders) {}
 
-SpillFile::~SpillFile() {
-  munmap(const_cast<char*>(view_), view_bytes_);
-  close(file_);
-}
+SpillFile::~SpillFile() { close(file_); }
 
-absl::Status SpillFile::Failed(const char* what, uint64_t at, int error) const {
+absl::Status SpillFile::Failed(Access access, uint64_t at, int error) const {
   const std::string message =
-      absl::StrCat("cannot ", what, " rows of tables in --table_folder=", folder_, " at byte ", at, ": ",
-                   error == 0 ? "the file is shorter than it was" : std::strerror(error));
+      absl::StrCat("cannot ", access == Access::kRead ? "read" : "write", " rows of tables in --table_folder=", folder_,
+                   " at byte ", at, ": ", error == 0 ? "the file is shorter than it was" : std::strerror(error));
   if (error == ENOSPC || error == EDQUOT || error == EFBIG) return absl::ResourceExhaustedError(message);
-  return absl::DataLossError(message);
+  if (access == Access::kWrite) return absl::DataLossError(message);
+  return absl::DataLossError(
+      absl::StrCat(message, "; if it stays so, end this shard, for copies of its rows or the last checkpoint to take their "
+                            "place, and start it with a --table_folder on another disk"));
 }
 
 absl::Status SpillFile::Write(absl::Span<const char* const> pages, size_t bytes, uint64_t* places) {
@@ -135,7 +122,7 @@ absl::Status SpillFile::WriteRun(const char* const* pages, size_t count, size_t 
     }
     const ssize_t n = pwritev(file_, parts, static_cast<int>(used), static_cast<off_t>(place + done));
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return Failed("write", place + done, n == 0 ? ENOSPC : errno);
+    if (n <= 0) return Failed(Access::kWrite, place + done, n == 0 ? ENOSPC : errno);
     done += static_cast<uint64_t>(n);
     written_ += static_cast<uint64_t>(n);
     ++writes_;
@@ -170,7 +157,7 @@ absl::Status SpillFile::ReadRun(const Run& run, const Part* const* parts) {
     const ssize_t n = pread(file_, scratch + done, bytes - done, static_cast<off_t>(run.begin + done));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) {
-      status = Failed("read", run.begin + done, n == 0 ? 0 : errno);
+      status = Failed(Access::kRead, run.begin + done, n == 0 ? 0 : errno);
     } else {
       done += static_cast<size_t>(n);
     }

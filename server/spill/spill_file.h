@@ -28,7 +28,6 @@ class SpillFile final : public ColdPages {
 
   absl::Status Write(absl::Span<const char* const> pages, size_t bytes, uint64_t* places) override;
   absl::Status Read(absl::Span<const Part> parts) override;
-  const char* View(uint64_t place) const override { return view_ + place; }
   void Free(uint64_t place, size_t bytes) override;
 
   Counters counters() const override;
@@ -42,16 +41,15 @@ class SpillFile final : public ColdPages {
     size_t first = 0, last = 0;  // of the sorted parts
   };
 
-  SpillFile(std::string folder, int file, const char* view, size_t view_bytes);
+  enum class Access { kRead, kWrite };
+
+  SpillFile(std::string folder, int file);
   absl::Status WriteRun(const char* const* pages, size_t count, size_t bytes, uint64_t place);
   absl::Status ReadRun(const Run& run, const Part* const* parts);
-  absl::Status Failed(const char* what, uint64_t at, int error) const;
+  absl::Status Failed(Access access, uint64_t at, int error) const;
 
   const std::string folder_;
   const int file_;
-  // The whole of the file and more, only looked at.
-  const char* const view_;
-  const size_t view_bytes_;
   ThreadPool readers_;
   mutable absl::Mutex mu_;
   uint64_t end_ ABSL_GUARDED_BY(mu_) = 0;

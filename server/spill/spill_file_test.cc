@@ -58,7 +58,6 @@ TEST(SpillFileTest, ReadsPartsOfWhatWasWritten) {
   for (size_t i = 0; i < read.size(); ++i) {
     ASSERT_EQ(read[i], std::string(read[i].size(), values[i % values.size()])) << i;
   }
-  EXPECT_EQ(std::string(file->View(places[7]), kPage), std::string(kPage, values[7]));
 }
 
 TEST(SpillFileTest, PlacesThatAreFreeAreTakenAgain) {
@@ -66,8 +65,6 @@ TEST(SpillFileTest, PlacesThatAreFreeAreTakenAgain) {
   std::vector<uint64_t> places = Write(file.get(), {1, 2, 3, 4});
   const std::vector<uint64_t> large = Write(file.get(), {5}, 3 * kPage);
   EXPECT_EQ(file->size(), 7 * kPage);
-  // Looked at before, so that what is seen later is what was written later.
-  EXPECT_EQ(file->View(places[1])[5], 2);
   file->Free(places[1], kPage);
   file->Free(places[3], kPage);
   EXPECT_EQ(file->counters().bytes, 5 * kPage);
@@ -77,9 +74,10 @@ TEST(SpillFileTest, PlacesThatAreFreeAreTakenAgain) {
     char byte = 0;
     SYNCLINE_ASSERT_OK(file->Read({{again[i], 5, 1, &byte}}));
     EXPECT_EQ(byte, static_cast<char>(7 + i));
-    EXPECT_EQ(file->View(again[i])[5], byte);
   }
-  EXPECT_EQ(file->View(large[0])[3 * kPage - 1], 5);
+  char last = 0;
+  SYNCLINE_ASSERT_OK(file->Read({{large[0], 3 * kPage - 1, 1, &last}}));
+  EXPECT_EQ(last, 5);
 }
 
 TEST(SpillFileTest, ManyThreadsAtOnce) {
@@ -127,7 +125,8 @@ TEST(SpillFileTest, WhatIsNotThereCannotBeRead) {
   SYNCLINE_ASSERT_OK_AND_ASSIGN(const auto file, SpillFile::Create(Folder()));
   char byte = 0;
   EXPECT_THAT(file->Read({{1 << 20, 0, 1, &byte}}),
-              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("at byte 1048576")));
+              StatusIs(absl::StatusCode::kDataLoss,
+                       AllOf(HasSubstr("at byte 1048576"), HasSubstr("start it with a --table_folder on another disk"))));
 }
 
 TEST(SpillFileTest, AFolderThatCannotBeIsNamed) {

@@ -12,6 +12,7 @@
 #include "common/optimizer/update_rule.h"
 #include "common/tensor/fragments.h"
 #include "proto/job.pb.h"
+#include "server/store/cold_rows.h"
 #include "server/store/erased_rows.h"
 #include "server/store/update_settings.h"
 
@@ -31,12 +32,15 @@ struct Contribution {
 // What a chunk consists of, shared with it copy-on-write: the bytes never change, and live as long as a
 // copy of the Fragments does.
 struct ChunkContent {
+  // Of rows those that are in memory.
   Fragments weights;
   // The optimizer's slots, in its own order. Rows have theirs among the weights, and here what was counted of keys that
   // have no row yet, if the table counts (KeyAdmission::State), and the ages of updates (UpdateTimes::State).
   std::vector<Fragments> state;
   // Of rows: what was erased lately. Restoring looks at it no more.
   std::shared_ptr<const ErasedRows> erased{};
+  // Of rows: the others; null: there are none. What is restored has none.
+  std::shared_ptr<const ColdRows> cold{};
 };
 
 // What some updates changed of a table's slot: rows as they are now, and the keys of those that went, 8 bytes each.
@@ -63,6 +67,7 @@ class Chunk {
   virtual uint64_t version() const = 0;
   // Of the weights and the optimizer's state.
   virtual size_t bytes() const = 0;
+  // Of a dense chunk; rows are read by their keys, or all of them in content().
   virtual Fragments weights() const = 0;
   virtual ChunkContent content() const = 0;
   // Takes another chunk's place in its history. `content` must fit (ChunkMaker::Check); INVALID_ARGUMENT, and nothing
@@ -71,8 +76,8 @@ class Chunk {
 
   // What the updates after `version` changed; nothing where that is not known, or is much of the chunk.
   virtual std::optional<ChunkChange> ChangedSince(uint64_t) const { return std::nullopt; }
-  // Brings another chunk's copy, as `change` begins with, to `version`. INVALID_ARGUMENT, and nothing changes, for rows
-  // that are none.
+  // Brings another chunk's copy, as `change` begins with, to `version`. INVALID_ARGUMENT for rows that are
+  // none, DATA_LOSS where rows that are there cannot be read from disk; nothing changes then.
   virtual absl::Status Merge(uint64_t, const ChunkChange&) {
     return absl::InvalidArgumentError("a dense chunk comes whole, never as a change");
   }

@@ -37,9 +37,6 @@ class ColdPages {
   virtual absl::Status Write(absl::Span<const char* const> pages, size_t bytes, uint64_t* places) = 0;
   // Reads all parts, many at a time; an error says that some could not be.
   virtual absl::Status Read(absl::Span<const Part> parts) = 0;
-  // The bytes of a page, which are read as they are looked at: for whoever goes through all of them. They cannot be
-  // had in another way then, so a process that cannot read them ends.
-  virtual const char* View(uint64_t place) const = 0;
   virtual void Free(uint64_t place, size_t bytes) = 0;
   virtual Counters counters() const = 0;
 };
@@ -53,7 +50,6 @@ class ColdPage {
   ColdPage(const ColdPage&) = delete;
 
   uint64_t place() const { return place_; }
-  const char* view() const { return pages_->View(place_); }
 
  private:
   const std::shared_ptr<ColdPages> pages_;

@@ -22,6 +22,12 @@ class MemoryColdPages final : public ColdPages {
     absl::MutexLock lock(&mu_);
     read_error_ = std::move(error);
   }
+  // The `nth` read from now on, counted from 1, and no other.
+  void FailOneRead(uint64_t nth, absl::Status error) {
+    absl::MutexLock lock(&mu_);
+    failing_ = nth;
+    one_error_ = std::move(error);
+  }
   size_t pages() const {
     absl::MutexLock lock(&mu_);
     return pages_.size();
@@ -43,13 +49,10 @@ class MemoryColdPages final : public ColdPages {
   absl::Status Read(absl::Span<const Part> parts) override {
     absl::MutexLock lock(&mu_);
     if (!read_error_.ok()) return read_error_;
+    if (failing_ > 0 && --failing_ == 0) return one_error_;
     reads_ += parts.size();
     for (const Part& part : parts) std::memcpy(part.to, pages_.at(part.place).data() + part.offset, part.size);
     return absl::OkStatus();
-  }
-  const char* View(uint64_t place) const override {
-    absl::MutexLock lock(&mu_);
-    return pages_.at(place).data();
   }
   // What is freed is not to be looked at any more: it is overwritten before it goes.
   void Free(uint64_t place, size_t bytes) override {
@@ -67,6 +70,8 @@ class MemoryColdPages final : public ColdPages {
   uint64_t reads_ ABSL_GUARDED_BY(mu_) = 0;  // parts
   absl::Status write_error_ ABSL_GUARDED_BY(mu_);
   absl::Status read_error_ ABSL_GUARDED_BY(mu_);
+  uint64_t failing_ ABSL_GUARDED_BY(mu_) = 0;
+  absl::Status one_error_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace syncline

@@ -91,7 +91,8 @@ void RowChunk::Left(const RowPages::Leaving& pages, absl::Span<const uint64_t> p
 }
 
 ChunkContent RowChunk::content() const {
-  ChunkContent content{slot_.Snapshot(), {}, slot_.erased()};
+  StoredRows rows = slot_.Snapshot();
+  ChunkContent content{std::move(rows.memory), {}, slot_.erased(), std::move(rows.cold)};
   Fragments counts = slot_.AdmissionState(), ages = times_ ? times_->State(Now()) : Fragments();
   if (!counts.empty() || !ages.empty()) content.state.push_back(std::move(counts));
   if (!ages.empty()) content.state.push_back(std::move(ages));
@@ -107,8 +108,7 @@ absl::Status RowChunk::Restore(uint64_t version, const ChunkContent& content) {
   const absl::Status restored = slot_.Restore(version, content.weights);
   Account();
   SYNCLINE_RETURN_IF_ERROR(restored);
-  if (journal_) journal_->BeginAt(version);
-  expired_to_ = 0;
+  Begin();
   if (times_) times_.emplace(eviction_.max_age_seconds);
   RestoreState(content.state);
   return absl::OkStatus();
@@ -131,7 +131,11 @@ void RowChunk::Update(absl::Span<const Contribution> gradients, const UpdateSett
   }
   slot_.Update(pushes, settings);
   if (times_) times_->Note(slot_.version(), Now());
-  const std::vector<uint64_t> evicted = slot_.version() % kEvictionInterval == 0 ? Evict() : std::vector<uint64_t>();
+  std::vector<uint64_t> evicted;
+  if (slot_.version() % kEvictionInterval == 0) {
+    const absl::Status done = Evict(&evicted);
+    if (!done.ok()) memory_->NoteFailedEviction(done);
+  }
   Account();
   if (!journal_) return;
   for (const RowGradients& push : pushes) journal_->Add(version(), push.keys);
@@ -139,18 +143,27 @@ void RowChunk::Update(absl::Span<const Contribution> gradients, const UpdateSett
   TrimJournal();
 }
 
-std::vector<uint64_t> RowChunk::Evict() {
-  std::vector<uint64_t> evicted;
+absl::Status RowChunk::Evict(std::vector<uint64_t>* evicted) {
   const uint64_t expired = times_ ? times_->Expired(Now()) : 0;
   if (expired > expired_to_) {
+    SYNCLINE_ASSIGN_OR_RETURN(*evicted, RowsUntouchedSince(slot_, expired));
+    const auto erased = slot_.Erase(*evicted, true);
+    if (!erased.ok()) evicted->clear();
+    SYNCLINE_RETURN_IF_ERROR(erased.status());
+    expired_ += *erased;
     expired_to_ = expired;
-    evicted = RowsUntouchedSince(slot_, expired);
-    expired_ += slot_.Erase(evicted);
   }
-  const std::vector<uint64_t> others = RowsToEvict(slot_, eviction_, slot_.version() - kEvictionInterval);
-  slot_.Erase(others);
-  evicted.insert(evicted.end(), others.begin(), others.end());
-  return evicted;
+  SYNCLINE_ASSIGN_OR_RETURN(const std::vector<uint64_t> others, RowsToEvict(slot_, eviction_, judged_));
+  SYNCLINE_RETURN_IF_ERROR(slot_.Erase(others, true).status());
+  evicted->insert(evicted->end(), others.begin(), others.end());
+  judged_ = slot_.version();
+  return absl::OkStatus();
+}
+
+void RowChunk::Begin() {
+  if (journal_) journal_->BeginAt(version());
+  expired_to_ = 0;
+  judged_ = version() / kEvictionInterval * kEvictionInterval;
 }
 
 RowSlot::Counters RowChunk::counters() const {
@@ -188,12 +201,11 @@ std::optional<ChunkChange> RowChunk::ChangedSince(uint64_t version) const {
 }
 
 absl::Status RowChunk::Merge(uint64_t version, const ChunkChange& change) {
-  SYNCLINE_RETURN_IF_ERROR(slot_.Merge(version, change.rows));
-  slot_.Erase(Keys(change.gone).get());
+  const absl::Status merged = slot_.Merge(version, change.rows, Keys(change.gone).get());
   Account();
-  expired_to_ = 0;
+  SYNCLINE_RETURN_IF_ERROR(merged);
+  Begin();
   if (times_) times_->Note(version, Now());
-  if (journal_) journal_->BeginAt(version);
   return absl::OkStatus();
 }
 

@@ -61,7 +61,7 @@ class RowChunk final : public Chunk {
   RowChunk* rows() override { return this; }
   uint64_t version() const override { return slot_.version(); }
   size_t bytes() const override { return slot_.bytes(); }
-  Fragments weights() const override { return slot_.Snapshot(); }
+  Fragments weights() const override { return {}; }
   ChunkContent content() const override;
   // Counts of keys that were made by another `admission` say nothing of this one's: they are left out, as ages that are none.
   absl::Status Restore(uint64_t version, const ChunkContent& content) override;
@@ -78,8 +78,11 @@ class RowChunk final : public Chunk {
 
  private:
   double Now() const { return seconds_ ? seconds_() : 0; }
-  // Drops the rows whose time has come, and says which.
-  std::vector<uint64_t> Evict();
+  // Drops the rows whose time has come, and says which. Where rows cannot be read from disk some may stay, until the
+  // next time.
+  absl::Status Evict(std::vector<uint64_t>* evicted);
+  // It is as another was, so all that came with it was looked at there.
+  void Begin();
   // No more is remembered than is worth sending.
   void TrimJournal();
   // Tells what the rows take by now.
@@ -93,6 +96,7 @@ class RowChunk final : public Chunk {
   const std::function<double()> seconds_;
   std::optional<UpdateTimes> times_;
   uint64_t expired_to_ = 0;  // no row is here that this update was the last to touch, nor one before it
+  uint64_t judged_ = 0;      // rows that no later update touched were looked at for their norm
   uint64_t expired_ = 0;     // rows
 };
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/optimizer/kernels.h"
+#include "common/status/status_macros.h"
 
 namespace syncline {
 namespace {
@@ -53,7 +54,7 @@ class Judge {
 
 }  // namespace
 
-std::vector<uint64_t> RowsToEvict(const RowSlot& slot, const EvictionPolicy& policy, uint64_t judged) {
+absl::StatusOr<std::vector<uint64_t>> RowsToEvict(const RowSlot& slot, const EvictionPolicy& policy, uint64_t judged) {
   const bool full = policy.capacity > 0 && slot.rows() > policy.capacity;
   std::vector<uint64_t> keys;
   if (!full && policy.max_age == 0 && policy.min_norm <= 0) return keys;
@@ -64,13 +65,13 @@ std::vector<uint64_t> RowsToEvict(const RowSlot& slot, const EvictionPolicy& pol
     if (full || (policy.max_age > 0 && now - cold.oldest >= policy.max_age)) return true;
     return policy.min_norm > 0 && static_cast<int32_t>(cold.newest - static_cast<uint32_t>(judged)) > 0;
   };
-  slot.ForEachRow(wanted, [&](const char* row) {
+  SYNCLINE_RETURN_IF_ERROR(slot.ForEachRow(wanted, [&](const char* row) {
     if (judge.Condemned(row)) {
       keys.push_back(RowFormat::Key(row));
     } else if (full) {
       others.emplace_back(judge.Worth(row), RowFormat::Key(row));
     }
-  });
+  }));
   if (others.size() > policy.capacity && full) {
     const size_t stay = policy.capacity - policy.capacity / 8;
     const auto end = others.begin() + static_cast<ptrdiff_t>(others.size() - stay);
@@ -81,14 +82,14 @@ std::vector<uint64_t> RowsToEvict(const RowSlot& slot, const EvictionPolicy& pol
   return keys;
 }
 
-std::vector<uint64_t> RowsUntouchedSince(const RowSlot& slot, uint64_t update) {
+absl::StatusOr<std::vector<uint64_t>> RowsUntouchedSince(const RowSlot& slot, uint64_t update) {
   std::vector<uint64_t> keys;
   const auto some = [update](const RowPages::Notes& cold) {
     return static_cast<int32_t>(cold.oldest - static_cast<uint32_t>(update)) <= 0;
   };
-  slot.ForEachRow(some, [&](const char* row) {
+  SYNCLINE_RETURN_IF_ERROR(slot.ForEachRow(some, [&](const char* row) {
     if (!RowFormat::ChangedAfter(update, row)) keys.push_back(RowFormat::Key(row));
-  });
+  }));
   std::sort(keys.begin(), keys.end());
   return keys;
 }

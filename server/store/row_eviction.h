@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "server/store/row_slot.h"
 
 namespace syncline {
@@ -33,12 +34,12 @@ struct EvictionPolicy {
 // function of the slot's rows, in whatever order they lie, and its version. Rows that are equal in
 // the order go by key. Goes over all rows, unless `capacity` is the only rule and is kept; of cold ones,
 // unless there are more than `capacity`, over pages that have some old enough or, for their norm, touched
-// after update `judged`: the others' norms were looked at before.
-std::vector<uint64_t> RowsToEvict(const RowSlot& slot, const EvictionPolicy& policy, uint64_t judged = 0);
+// after update `judged`: the others' norms were looked at before. An error: cold rows could not be read.
+absl::StatusOr<std::vector<uint64_t>> RowsToEvict(const RowSlot& slot, const EvictionPolicy& policy, uint64_t judged = 0);
 
 // The keys of the rows that no update after this one touched, ascending. Goes over all rows but those on cold pages with
-// later ones alone.
-std::vector<uint64_t> RowsUntouchedSince(const RowSlot& slot, uint64_t update);
+// later ones alone. Errors as RowsToEvict.
+absl::StatusOr<std::vector<uint64_t>> RowsUntouchedSince(const RowSlot& slot, uint64_t update);
 
 }  // namespace syncline
 

@@ -5,6 +5,7 @@
 
 #include "common/optimizer/elementwise_rows.h"
 #include "common/optimizer/sgd.h"
+#include "common/status/status_matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -32,7 +33,7 @@ class RowEvictionTest : public testing::Test {
 
 TEST_F(RowEvictionTest, NothingUnlessTold) {
   Push({1, 2, 3});
-  EXPECT_THAT(RowsToEvict(slot_, policy_), IsEmpty());
+  EXPECT_THAT(RowsToEvict(slot_, policy_), IsOkAndHolds(IsEmpty()));
 }
 
 TEST_F(RowEvictionTest, ByAge) {
@@ -40,24 +41,24 @@ TEST_F(RowEvictionTest, ByAge) {
   Push({8});
   Push({9});
   policy_.max_age = 2;
-  EXPECT_THAT(RowsToEvict(slot_, policy_), ElementsAre(7));
+  EXPECT_THAT(RowsToEvict(slot_, policy_), IsOkAndHolds(ElementsAre(7)));
   policy_.max_age = 1;
-  EXPECT_THAT(RowsToEvict(slot_, policy_), ElementsAre(7, 8));
+  EXPECT_THAT(RowsToEvict(slot_, policy_), IsOkAndHolds(ElementsAre(7, 8)));
 }
 
 TEST_F(RowEvictionTest, ThoseThatNoLaterUpdateTouched) {
   Push({7, 8});
   Push({8, 6});
   Push({9});
-  EXPECT_THAT(RowsUntouchedSince(slot_, 1), ElementsAre(7));
-  EXPECT_THAT(RowsUntouchedSince(slot_, 2), ElementsAre(6, 7, 8));
+  EXPECT_THAT(RowsUntouchedSince(slot_, 1), IsOkAndHolds(ElementsAre(7)));
+  EXPECT_THAT(RowsUntouchedSince(slot_, 2), IsOkAndHolds(ElementsAre(6, 7, 8)));
 }
 
 TEST_F(RowEvictionTest, ByNorm) {
   Push({1}, 3);
   Push({2}, -0.1f);
   policy_.min_norm = 1;
-  EXPECT_THAT(RowsToEvict(slot_, policy_), ElementsAre(2));
+  EXPECT_THAT(RowsToEvict(slot_, policy_), IsOkAndHolds(ElementsAre(2)));
 }
 
 TEST_F(RowEvictionTest, AboveCapacityAnEighthIsFreed) {
@@ -65,14 +66,14 @@ TEST_F(RowEvictionTest, AboveCapacityAnEighthIsFreed) {
   for (uint64_t key = 0; key < keys.size(); ++key) keys[key] = key;
   Push(keys);
   policy_.capacity = 16;
-  EXPECT_THAT(RowsToEvict(slot_, policy_), IsEmpty());
+  EXPECT_THAT(RowsToEvict(slot_, policy_), IsOkAndHolds(IsEmpty()));
   Push({100}, 0.5f);
   Push({5, 2}, -0.9f);
-  EXPECT_THAT(RowsToEvict(slot_, policy_), ElementsAre(0, 1, 3));
+  EXPECT_THAT(RowsToEvict(slot_, policy_), IsOkAndHolds(ElementsAre(0, 1, 3)));
   policy_.order = EvictionOrder::kLeastUsed;
-  EXPECT_THAT(RowsToEvict(slot_, policy_), ElementsAre(0, 1, 3));
+  EXPECT_THAT(RowsToEvict(slot_, policy_), IsOkAndHolds(ElementsAre(0, 1, 3)));
   policy_.order = EvictionOrder::kSmallest;
-  EXPECT_THAT(RowsToEvict(slot_, policy_), ElementsAre(2, 5, 100));
+  EXPECT_THAT(RowsToEvict(slot_, policy_), IsOkAndHolds(ElementsAre(2, 5, 100)));
 }
 
 TEST_F(RowEvictionTest, WhatIsEvictedAnywayCountsAsFree) {
@@ -80,7 +81,7 @@ TEST_F(RowEvictionTest, WhatIsEvictedAnywayCountsAsFree) {
   Push({9, 10});
   policy_.capacity = 8;
   policy_.max_age = 1;
-  EXPECT_THAT(RowsToEvict(slot_, policy_), ElementsAre(1, 2, 3, 4, 5, 6, 7, 8));
+  EXPECT_THAT(RowsToEvict(slot_, policy_), IsOkAndHolds(ElementsAre(1, 2, 3, 4, 5, 6, 7, 8)));
 }
 
 TEST_F(RowEvictionTest, TheOrderOfRowsDoesNotMatter) {
@@ -89,7 +90,7 @@ TEST_F(RowEvictionTest, TheOrderOfRowsDoesNotMatter) {
   for (uint64_t key = 0; key < keys.size(); ++key) keys[key] = key * 31;
   Push(keys);
   policy_.capacity = 100;
-  const std::vector<uint64_t> evicted = RowsToEvict(slot_, policy_);
+  SYNCLINE_ASSERT_OK_AND_ASSIGN(const std::vector<uint64_t> evicted, RowsToEvict(slot_, policy_));
   EXPECT_EQ(evicted.size(), 200u - 88);
   // Out and in again in another order, by a snapshot from both ends.
   RowSlot reversed(slot_.format(), &rule, InitialRows());
@@ -97,9 +98,9 @@ TEST_F(RowEvictionTest, TheOrderOfRowsDoesNotMatter) {
     const Fragments one = Fragments::Of(slot_.At(row), slot_.format().stride());
     ASSERT_TRUE(reversed.Merge(slot_.version(), one).ok());
   }
-  EXPECT_EQ(RowsToEvict(reversed, policy_), evicted);
-  EXPECT_EQ(slot_.Erase(evicted), evicted.size());
-  EXPECT_THAT(RowsToEvict(slot_, policy_), IsEmpty());
+  EXPECT_THAT(RowsToEvict(reversed, policy_), IsOkAndHolds(evicted));
+  EXPECT_THAT(slot_.Erase(evicted), IsOkAndHolds(evicted.size()));
+  EXPECT_THAT(RowsToEvict(slot_, policy_), IsOkAndHolds(IsEmpty()));
 }
 
 }  // namespace

@@ -32,7 +32,6 @@ struct RowPages::Shown {
   }
 
   std::vector<Buffer> pages;
-  std::vector<std::shared_ptr<const ColdPage>> cold;
   const std::shared_ptr<Watch> watch;
 };
 
@@ -140,33 +139,18 @@ void RowPages::Drop(uint32_t page) {
   unused_.push_back(page);
 }
 
-Fragments RowPages::Snapshot() const {
+StoredRows RowPages::Snapshot() const {
   const auto shown = std::make_shared<Shown>(watch_);
   Fragments rows(shown);
   for (uint32_t page = 0; page < page_count(); ++page) {
     const PageState& state = pages_[page];
-    if (state.live == 0) continue;
-    if (state.cold == nullptr) {
-      shown->pages.push_back(state.memory);
-    } else {
-      shown->cold.push_back(state.cold);
-    }
-    if (state.live == state.end) {
-      rows.Append(state.cold == nullptr ? starts_[page] : state.cold->view(), state.end * stride_);
-      continue;
-    }
-    const char* begin = nullptr;
-    const char* end = nullptr;
-    ForEachRow(page, [&](uint32_t, const char* row) {
-      if (row != end) {
-        rows.Append(begin, static_cast<size_t>(end - begin));
-        begin = row;
-      }
-      end = row + stride_;
+    if (state.live == 0 || state.cold != nullptr) continue;
+    shown->pages.push_back(state.memory);
+    ForEachRun(page, [&](uint32_t first, uint32_t count) {
+      rows.Append(starts_[page] + first * stride_, count * stride_);
     });
-    rows.Append(begin, static_cast<size_t>(end - begin));
   }
-  return rows;
+  return {std::move(rows), AllCold([](const Notes&) { return true; })};
 }
 
 uint32_t RowPages::TakeOldest() {

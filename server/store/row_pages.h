@@ -14,6 +14,7 @@
 #include "common/tensor/buffer.h"
 #include "common/tensor/fragments.h"
 #include "server/store/cold_pages.h"
+#include "server/store/cold_rows.h"
 
 namespace syncline {
 
@@ -74,11 +75,14 @@ class RowPages {
   uint32_t Last() const { return tail_ == kNone ? kNone : First(tail_) + pages_[tail_].end - 1; }
   void RemoveLast();
 
-  // All rows, in the order of their numbers, nothing between them.
-  Fragments Snapshot() const;
+  // All rows, in memory in the order of their numbers, nothing between them.
+  StoredRows Snapshot() const;
+  // Of cold pages, those whose notes are wanted(notes). Null: there are none.
+  template <typename Wanted>
+  std::shared_ptr<const ColdRows> AllCold(const Wanted& wanted) const;
 
-  // Calls visit(number, bytes) for each row of a page, cold ones too (ColdPages::View).
   uint32_t page_count() const { return static_cast<uint32_t>(pages_.size()); }
+  // Calls visit(number, bytes) for each row of a page in memory.
   template <typename Visit>
   void ForEachRow(uint32_t page, const Visit& visit) const;
   // Of a page.
@@ -178,6 +182,9 @@ class RowPages {
     const unsigned char* const mark = &page.marks[(row - First(Page(row))) * kMarkBytes];
     return mark[0] | mark[1] << 8 | mark[2] << 16;
   }
+  // Calls visit(first, rows) for rows of a page that lie side by side, by their places in it.
+  template <typename Visit>
+  void ForEachRun(uint32_t page, const Visit& visit) const;
   void SetMark(uint32_t row, uint32_t mark);
   void AddMarks(PageState* page);
   void CopyIfShown(size_t page);
@@ -205,13 +212,33 @@ class RowPages {
 
 template <typename Visit>
 void RowPages::ForEachRow(uint32_t page, const Visit& visit) const {
+  ForEachRun(page, [&](uint32_t first, uint32_t rows) {
+    for (uint32_t i = first; i < first + rows; ++i) visit(First(page) + i, starts_[page] + i * stride_);
+  });
+}
+
+template <typename Visit>
+void RowPages::ForEachRun(uint32_t page, const Visit& visit) const {
   const PageState& state = pages_[page];
-  if (state.live == 0) return;
-  const char* const start = state.cold == nullptr ? starts_[page] : state.cold->view();
-  for (uint32_t row = First(page); row < First(page) + state.end; ++row) {
-    if (state.marks != nullptr && MarkOf(state, row) == 0) continue;
-    visit(row, start + (row - First(page)) * stride_);
+  const auto there = [&](uint32_t i) { return state.live == state.end || MarkOf(state, First(page) + i) != 0; };
+  for (uint32_t i = 0; i < state.end && state.live > 0; ++i) {
+    const uint32_t first = i;
+    while (i < state.end && there(i)) ++i;
+    if (i > first) visit(first, i - first);
   }
+}
+
+template <typename Wanted>
+std::shared_ptr<const ColdRows> RowPages::AllCold(const Wanted& wanted) const {
+  if (cold_ == 0) return nullptr;
+  auto rows = std::make_shared<ColdRows>(store_, stride_);
+  for (uint32_t page = 0; page < page_count(); ++page) {
+    const PageState& state = pages_[page];
+    if (state.cold == nullptr || !wanted(state.notes)) continue;
+    ForEachRun(page, [&](uint32_t first, uint32_t count) { rows->Add(state.cold, first, count, state.notes.newest); });
+  }
+  if (rows->size() == 0) return nullptr;
+  return rows;
 }
 
 }  // namespace syncline

@@ -23,7 +23,7 @@ TEST(RowPagesTest, RowsOfAnySizeLieInTheirPages) {
     const size_t count = 3 + 1000000 / stride;
     for (size_t row = 0; row < count; ++row)
       std::memset(pages.Append(), static_cast<int>(row % 251), stride);
-    const Fragments rows = pages.Snapshot();
+    const Fragments rows = pages.Snapshot().memory;
     ASSERT_EQ(rows.size(), count * stride);
     for (size_t row = 0; row < count; ++row) {
       const char* const at = pages.At(static_cast<uint32_t>(row));
@@ -56,7 +56,7 @@ TEST(RowPagesTest, SnapshotsStayAsTheyWere) {
     const size_t size = model.size() / kStride;
     switch (const unsigned what = random() % 100; what) {
       case 0:
-        snapshots.emplace_back(pages.Snapshot(), model);
+        snapshots.emplace_back(pages.Snapshot().memory, model);
         break;
       case 1:
         if (!snapshots.empty())
@@ -76,7 +76,7 @@ TEST(RowPagesTest, SnapshotsStayAsTheyWere) {
         }
     }
     if (i % 500 != 0) continue;
-    ASSERT_EQ(Bytes(pages.Snapshot()), model);
+    ASSERT_EQ(Bytes(pages.Snapshot().memory), model);
     for (const auto& [rows, then] : snapshots) ASSERT_EQ(Bytes(rows), then);
   }
 }
@@ -86,7 +86,7 @@ TEST(RowPagesTest, ASnapshotIsReadWhileRowsChange) {
   RowPages pages(kStride);
   for (int row = 0; row < 5000; ++row) std::memset(pages.Append(), 1, kStride);
   for (char round = 1; round < 20; ++round) {
-    std::thread reader([rows = pages.Snapshot(), round] {
+    std::thread reader([rows = pages.Snapshot().memory, round] {
       EXPECT_EQ(Bytes(rows), std::string(rows.size(), round));
     });
     for (uint32_t row = 0; row < 5000; ++row) std::memset(pages.Mutable(row), round + 1, kStride);

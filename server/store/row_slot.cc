@@ -238,13 +238,20 @@ void RowSlot::StoreRow(const Scratch& scratch, size_t place, char* row) const {
   }
 }
 
-size_t RowSlot::Erase(absl::Span<const uint64_t> keys) {
+absl::StatusOr<size_t> RowSlot::Erase(absl::Span<const uint64_t> keys, bool all_there) {
+  SYNCLINE_ASSIGN_OR_RETURN(const std::vector<uint32_t> cold, ColdNumbers(keys, all_there));
+  return EraseFound(keys, cold);
+}
+
+size_t RowSlot::EraseFound(absl::Span<const uint64_t> keys, absl::Span<const uint32_t> cold) {
   std::vector<uint64_t> gone;
-  for (const uint64_t key : keys) {
-    const uint32_t number = FindAnywhere(key);
+  for (size_t i = 0; i < keys.size(); ++i) {
+    // In memory rows change places as others go; those that are cold stay where they are.
+    uint32_t number = index_.Find(pages_, keys[i]);
+    if (number == RowIndex::kNoRow && cold[i] != RowIndex::kNoRow && pages_.Exists(cold[i])) number = cold[i];
     if (number == RowIndex::kNoRow) continue;
-    gone.push_back(key);
-    index_.Erase(key, number);
+    gone.push_back(keys[i]);
+    index_.Erase(keys[i], number);
     if (!pages_.StaysInMemory(number)) {
       pages_.Remove(number);
       continue;
@@ -260,25 +267,6 @@ size_t RowSlot::Erase(absl::Span<const uint64_t> keys) {
   erased_ += gone.size();
   if (!gone.empty()) erased_rows_ = erased_rows_->With(version_, gone, kRememberedErasures + rows() / 4);
   return gone.size();
-}
-
-Fragments RowSlot::Snapshot() const { return pages_.Snapshot(); }
-
-Buffer RowSlot::ChangedSince(uint64_t version) const {
-  const auto later = [version](uint32_t changed) {
-    return static_cast<int32_t>(changed - static_cast<uint32_t>(version)) > 0;
-  };
-  const auto some = [&](const RowPages::Notes& notes) { return later(notes.newest); };
-  size_t count = 0;
-  ForEachRow(some, [&](const char* row) { count += RowFormat::ChangedAfter(version, row); });
-  Buffer copy = Buffer::Allocate(count * format_.stride());
-  char* to = copy.data();
-  ForEachRow(some, [&](const char* row) {
-    if (!RowFormat::ChangedAfter(version, row)) return;
-    std::memcpy(to, row, format_.stride());
-    to += format_.stride();
-  });
-  return copy;
 }
 
 absl::Status RowSlot::CheckRows(const Fragments& rows) const {
@@ -317,12 +305,12 @@ absl::Status RowSlot::Restore(uint64_t version, const Fragments& rows) {
   return absl::OkStatus();
 }
 
-absl::Status RowSlot::Merge(uint64_t version, const Fragments& rows) {
+absl::Status RowSlot::Merge(uint64_t version, const Fragments& rows, absl::Span<const uint64_t> gone) {
   SYNCLINE_RETURN_IF_ERROR(CheckRows(rows));
   const size_t stride = format_.stride();
   pages_.set_time(static_cast<uint32_t>(version));
-  std::vector<char> row(stride);
   if (pages_.cold() > 0) {
+    std::vector<char> row(stride);
     std::vector<uint64_t> keys;
     FloatReader reader(rows);
     for (size_t left = rows.size() / stride; left > 0; --left) {
@@ -331,6 +319,19 @@ absl::Status RowSlot::Merge(uint64_t version, const Fragments& rows) {
     }
     SYNCLINE_RETURN_IF_ERROR(Fetch(keys, {}).status());
   }
+  SYNCLINE_ASSIGN_OR_RETURN(const std::vector<uint32_t> cold, ColdNumbers(gone, false));
+  Put(rows);
+  version_ = version;
+  // The other slot may have erased rows by the updates that came with these.
+  erased_rows_ = std::make_shared<const ErasedRows>(version);
+  EraseFound(gone, cold);
+  return absl::OkStatus();
+}
+
+// None of these rows may be cold.
+void RowSlot::Put(const Fragments& rows) {
+  const size_t stride = format_.stride();
+  std::vector<char> row(stride);
   FloatReader reader(rows);
   for (size_t left = rows.size() / stride; left > 0; --left) {
     reader.Copy(stride, row.data());
@@ -339,10 +340,6 @@ absl::Status RowSlot::Merge(uint64_t version, const Fragments& rows) {
     char* const to = number == RowIndex::kNoRow ? Insert(key) : pages_.Mutable(number);
     std::memcpy(to, row.data(), stride);
   }
-  version_ = version;
-  // The other slot may have erased rows by the updates that came with these.
-  erased_rows_ = std::make_shared<const ErasedRows>(version);
-  return absl::OkStatus();
 }
 
 }  // namespace syncline

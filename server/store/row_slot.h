@@ -10,7 +10,6 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "common/optimizer/row_rule.h"
-#include "common/tensor/buffer.h"
 #include "common/tensor/fragments.h"
 #include "server/store/erased_rows.h"
 #include "server/store/cold_reads.h"
@@ -65,9 +64,9 @@ class RowSlot {
   // The number of each key's row, or RowIndex::kNoRow: it has none, or a cold one. `numbers` has as many as there are keys.
   void Find(absl::Span<const uint64_t> keys, uint32_t* numbers) const;
   // Calls visit(bytes) for each row as stored, of cold pages those for which wanted(notes) holds, whose rows were last
-  // touched by updates notes.oldest to notes.newest.
+  // touched by updates notes.oldest to notes.newest. An error: some could not be read from disk.
   template <typename Wanted, typename Visit>
-  void ForEachRow(const Wanted& wanted, const Visit& visit) const;
+  absl::Status ForEachRow(const Wanted& wanted, const Visit& visit) const;
 
   // The rows' weights, dim floats each, as the updates up to version() left them. Keys may repeat. Where rows are cold, they
   // are added to `cold`, and what is in `out` is of no use.
@@ -97,13 +96,12 @@ class RowSlot {
   void Update(absl::Span<const RowGradients> pushes, const UpdateSettings& settings);
 
   // Erases the rows of these keys that there are, and returns how many. Their places are taken by
-  // the last rows.
-  size_t Erase(absl::Span<const uint64_t> keys);
+  // the last rows. Where cold ones had to be looked at and could not be read, none is erased; those that are known to
+  // have rows, `all_there`, are seldom looked at.
+  absl::StatusOr<size_t> Erase(absl::Span<const uint64_t> keys, bool all_there = false);
 
   // All rows as stored, nothing between them, as they are now.
-  Fragments Snapshot() const;
-  // A copy of the rows that updates after `version` touched (RowFormat::ChangedAfter), cold ones too.
-  Buffer ChangedSince(uint64_t version) const;
+  StoredRows Snapshot() const { return pages_.Snapshot(); }
   // What was erased lately. Belongs to the update that came last, as a slot is looked at between updates.
   const std::shared_ptr<const ErasedRows>& erased() const { return erased_rows_; }
 
@@ -111,8 +109,9 @@ class RowSlot {
   // slot as it was, if these are no rows of this format or a key comes twice. What waits for
   // admission travels by itself.
   absl::Status Restore(uint64_t version, const Fragments& rows);
-  // The same for rows that changed since: replaces those, and leaves the others.
-  absl::Status Merge(uint64_t version, const Fragments& rows);
+  // The same for rows that changed since: replaces those, erases the rows of keys that are `gone`, and leaves the others.
+  // Where rows cannot be read from disk the slot is as it was, too.
+  absl::Status Merge(uint64_t version, const Fragments& rows, absl::Span<const uint64_t> gone = {});
 
   // KeyAdmission::State and Restore.
   Fragments AdmissionState() const { return admission_.State(); }
@@ -126,8 +125,11 @@ class RowSlot {
                   Scratch* scratch);
   char* Insert(uint64_t key);
   bool FindCold(uint64_t key, ColdReads* cold) const;
-  // The number of a row, cold or not, by looking at those that may be it.
-  uint32_t FindAnywhere(uint64_t key) const;
+  // The numbers of these keys' rows that are cold, else RowIndex::kNoRow, by looking at those that may be it.
+  absl::StatusOr<std::vector<uint32_t>> ColdNumbers(absl::Span<const uint64_t> keys, bool all_there) const;
+  // `cold`: their ColdNumbers. Keys may repeat.
+  size_t EraseFound(absl::Span<const uint64_t> keys, absl::Span<const uint32_t> cold);
+  void Put(const Fragments& rows);
   void Move(uint64_t key, const char* row, uint32_t number);
   void Exchange(uint32_t a, uint32_t b);
   // Pages of rows that leave.
@@ -153,11 +155,16 @@ class RowSlot {
 };
 
 template <typename Wanted, typename Visit>
-void RowSlot::ForEachRow(const Wanted& wanted, const Visit& visit) const {
+absl::Status RowSlot::ForEachRow(const Wanted& wanted, const Visit& visit) const {
   for (uint32_t page = 0; page < pages_.page_count(); ++page) {
-    if (pages_.is_cold(page) && !wanted(pages_.notes(page))) continue;
-    pages_.ForEachRow(page, [&](uint32_t, const char* row) { visit(row); });
+    if (!pages_.is_cold(page)) pages_.ForEachRow(page, [&](uint32_t, const char* row) { visit(row); });
   }
+  const auto cold = pages_.AllCold(wanted);
+  if (cold == nullptr) return absl::OkStatus();
+  return cold->ForEachRow([&](const char* row) {
+    visit(row);
+    return absl::OkStatus();
+  });
 }
 
 }  // namespace syncline

@@ -17,6 +17,8 @@ namespace {
 constexpr size_t kPagesForOne = 4, kFewestPages = 8;
 // How many updates a row that was pulled is kept for, for its own to be among them: workers that are at it at a time.
 constexpr uint32_t kAwaited = 16;
+// Rows of which only the keys are read, at a time.
+constexpr size_t kMostLookedAt = 4096;
 // Pages at a time that are made of half empty ones.
 constexpr size_t kMostCompacted = 4;
 
@@ -174,14 +176,33 @@ void RowSlot::Left(const RowPages::Leaving& pages, absl::Span<const uint64_t> pl
   pages_.MakeCold(pages, places, [](const char* row) { return RowIndex::MarkOf(RowFormat::Key(row)); });
 }
 
-uint32_t RowSlot::FindAnywhere(uint64_t key) const {
-  uint32_t found = index_.Find(pages_, key);
-  if (found != RowIndex::kNoRow || pages_.cold() == 0) return found;
-  index_.ForEachCold(pages_, key, [&](uint32_t number) {
-    const RowPages::ColdRow row = pages_.Cold(number);
-    if (RowFormat::Key(row.page->view() + row.offset) == key) found = number;
-  });
-  return found;
+absl::StatusOr<std::vector<uint32_t>> RowSlot::ColdNumbers(absl::Span<const uint64_t> keys, bool all_there) const {
+  std::vector<uint32_t> numbers(keys.size(), RowIndex::kNoRow);
+  if (pages_.cold() == 0) return numbers;
+  for (size_t begin = 0; begin < keys.size(); begin += kMostLookedAt) {
+    const absl::Span<const uint64_t> batch = keys.subspan(begin, kMostLookedAt);
+    std::vector<std::pair<size_t, uint32_t>> looked_at;  // place among the keys, and a number that may be its row's
+    ColdReads reads;
+    index_.ForEach(pages_, batch, sizeof(uint64_t), [&](size_t i, uint32_t in_memory) {
+      if (in_memory != RowIndex::kNoRow) return;
+      const size_t first = looked_at.size();
+      index_.ForEachCold(pages_, batch[i], [&](uint32_t number) { looked_at.emplace_back(begin + i, number); });
+      if (all_there && looked_at.size() == first + 1) {
+        numbers[begin + i] = looked_at.back().second;
+        looked_at.pop_back();
+      }
+    });
+    for (const auto& [i, number] : looked_at) {
+      const RowPages::ColdRow row = pages_.Cold(number);
+      reads.Add(row.page, row.offset, sizeof(uint64_t));
+    }
+    if (!reads.empty()) SYNCLINE_RETURN_IF_ERROR(reads.Run(pages_.store().get()));
+    for (const auto& [i, number] : looked_at) {
+      const RowPages::ColdRow row = pages_.Cold(number);
+      if (RowFormat::Key(reads.Find(row.page.get(), row.offset)) == keys[i]) numbers[i] = number;
+    }
+  }
+  return numbers;
 }
 
 }  // namespace syncline

@@ -40,6 +40,18 @@ InitialRows Uniform() {
   return InitialRows(settings, 42, "table");
 }
 
+// Of rows that updates after this one touched.
+std::string ChangedAfter(uint64_t version, const RowSlot& slot) {
+  std::string changed;
+  const auto some = [version](const RowPages::Notes& notes) {
+    return static_cast<int32_t>(notes.newest - static_cast<uint32_t>(version)) > 0;
+  };
+  SYNCLINE_EXPECT_OK(slot.ForEachRow(some, [&](const char* row) {
+    if (RowFormat::ChangedAfter(version, row)) changed.append(row, slot.format().stride());
+  }));
+  return changed;
+}
+
 std::string Sorted(const Fragments& rows, size_t stride) {
   std::string bytes(rows.size(), 0);
   if (!bytes.empty()) FloatReader(rows).Copy(rows.size(), bytes.data());
@@ -48,6 +60,12 @@ std::string Sorted(const Fragments& rows, size_t stride) {
   std::string all;
   for (const std::string& row : sorted) all += row;
   return all;
+}
+
+// An error, if they cannot be read, is what they are.
+std::string Sorted(const StoredRows& rows, size_t stride) {
+  const auto loaded = Load(rows);
+  return loaded.ok() ? Sorted(*loaded, stride) : std::string(loaded.status().message());
 }
 
 // The slot that is tested, beside one that has all it needs.
@@ -105,7 +123,9 @@ class Slots {
     const size_t stride = slot_.format().stride();
     ASSERT_EQ(Sorted(slot_.Snapshot(), stride), Sorted(plain_.Snapshot(), stride));
     const uint64_t version = slot_.version() - std::min<uint64_t>(slot_.version(), 5);
-    ASSERT_EQ(Sorted(slot_.ChangedSince(version).Share(), stride), Sorted(plain_.ChangedSince(version).Share(), stride));
+    const std::string changed = ChangedAfter(version, slot_), expected = ChangedAfter(version, plain_);
+    ASSERT_EQ(Sorted(Fragments::Of(changed.data(), changed.size()), stride),
+              Sorted(Fragments::Of(expected.data(), expected.size()), stride));
   }
 
   const std::unique_ptr<const RowRule> rule_;
@@ -116,11 +136,11 @@ class Slots {
   std::mt19937_64 random_{5};
 };
 
-class ColdRows : public testing::TestWithParam<bool> {};
+class RowsThatLeave : public testing::TestWithParam<bool> {};
 
-TEST_P(ColdRows, AreTheRowsThatWouldHaveStayed) {
+TEST_P(RowsThatLeave, AreTheRowsThatWouldHaveStayed) {
   Slots slots(GetParam());
-  std::vector<std::pair<Fragments, std::string>> snapshots;
+  std::vector<std::pair<StoredRows, std::string>> snapshots;
   const size_t stride = slots.format_.stride();
   size_t most_cold = 0;
   for (int round = 0; round < 400; ++round) {
@@ -129,7 +149,7 @@ TEST_P(ColdRows, AreTheRowsThatWouldHaveStayed) {
     if (round % 5 == 0) slots.ExpectReads(slots.SomeKeys(50));
     if (round % 11 == 0) {
       const std::vector<uint64_t> keys = slots.SomeKeys(20);
-      ASSERT_EQ(slots.slot_.Erase(keys), slots.plain_.Erase(keys));
+      ASSERT_EQ(*slots.slot_.Erase(keys), *slots.plain_.Erase(keys));
     }
     if (round % 20 == 0) {
       slots.ExpectSame();
@@ -148,7 +168,7 @@ TEST_P(ColdRows, AreTheRowsThatWouldHaveStayed) {
   EXPECT_EQ(slots.store_->pages(), 0u) << "a place that nobody needs is free";
 }
 
-INSTANTIATE_TEST_SUITE_P(Rules, ColdRows, testing::Bool(),
+INSTANTIATE_TEST_SUITE_P(Rules, RowsThatLeave, testing::Bool(),
                          [](const auto& info) { return info.param ? "ExactAdam" : "Adagrad"; });
 
 // Enough rows that the index grows while most of them are cold.
@@ -172,10 +192,10 @@ TEST(RowSlotColdTest, PagesThatAreWrittenToMeanwhileStay) {
   for (int i = 0; i < 50; ++i) SYNCLINE_ASSERT_OK(slots.Update(slots.SomeKeys(40)));
   const RowPages::Leaving leaving = slots.slot_.Leave(1000);
   ASSERT_GT(leaving.pages.size(), 2u);
-  const Fragments before = slots.slot_.Snapshot();
+  const StoredRows before = slots.slot_.Snapshot();
   for (int i = 0; i < 3; ++i) SYNCLINE_ASSERT_OK(slots.Update(slots.SomeKeys(5)));
   const std::vector<uint64_t> some = slots.SomeKeys(30);
-  ASSERT_EQ(slots.slot_.Erase(some), slots.plain_.Erase(some));
+  ASSERT_EQ(*slots.slot_.Erase(some), *slots.plain_.Erase(some));
   slots.Left(leaving);
   slots.ExpectSame();
   std::vector<uint64_t> all;
@@ -243,8 +263,9 @@ TEST(RowSlotColdTest, FailuresLoseNothing) {
   const uint64_t version = slots.slot_.version();
   EXPECT_THAT(slots.Update(keys), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("broken")));
   EXPECT_EQ(slots.slot_.version(), version);
-  slots.ExpectSame();
+  EXPECT_THAT(Load(slots.slot_.Snapshot()), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("broken")));
   slots.store_->FailReads(absl::OkStatus());
+  slots.ExpectSame();
   SYNCLINE_EXPECT_OK(slots.Update(keys));
   slots.ExpectSame();
 }
@@ -253,7 +274,7 @@ TEST(RowSlotColdTest, PlacesOfPagesThatLeaveASlotThatWasReplacedAreFreed) {
   Slots slots;
   for (int i = 0; i < 50; ++i) SYNCLINE_ASSERT_OK(slots.Update(slots.SomeKeys(40)));
   const RowPages::Leaving leaving = slots.slot_.Leave(1000);
-  SYNCLINE_ASSERT_OK(slots.slot_.Restore(slots.plain_.version(), slots.plain_.Snapshot()));
+  SYNCLINE_ASSERT_OK(slots.slot_.Restore(slots.plain_.version(), slots.plain_.Snapshot().memory));
   slots.Left(leaving);
   EXPECT_EQ(slots.slot_.cold_rows(), 0u);
   EXPECT_EQ(slots.store_->pages(), 0u);
@@ -265,16 +286,61 @@ TEST(RowSlotColdTest, RowsThatChangedAreMergedOverColdOnes) {
   for (int i = 0; i < 50; ++i) SYNCLINE_ASSERT_OK(slots.Update(slots.SomeKeys(40)));
   const uint64_t version = slots.slot_.version();
   RowSlot copy(slots.format_, slots.rule_.get(), Uniform(), {}, slots.store_);
-  SYNCLINE_ASSERT_OK(copy.Restore(version, slots.slot_.Snapshot()));
+  SYNCLINE_ASSERT_OK(copy.Restore(version, slots.plain_.Snapshot().memory));
   for (int i = 0; i < 3; ++i) SYNCLINE_ASSERT_OK(slots.Update(slots.SomeKeys(40)));
   const RowPages::Leaving leaving = copy.Leave(1000);
   std::vector<uint64_t> places(leaving.pages.size());
   SYNCLINE_ASSERT_OK(slots.store_->Write(leaving.bytes, copy.page_bytes(), places.data()));
   copy.Left(leaving, places);
   EXPECT_GT(copy.cold_rows(), 0u);
-  SYNCLINE_ASSERT_OK(copy.Merge(slots.slot_.version(), slots.slot_.ChangedSince(version).Share()));
+  const std::vector<uint64_t> gone = slots.SomeKeys(100);
+  EXPECT_GT(*slots.plain_.Erase(gone), 0u);
+  const std::string changed = ChangedAfter(version, slots.plain_);
+  const auto merge = [&] {
+    return copy.Merge(slots.plain_.version(), Fragments::Of(changed.data(), changed.size()), gone);
+  };
+  // Neither rows that changed nor keys of those that went can be read: nothing happens then.
   const size_t stride = slots.format_.stride();
-  EXPECT_EQ(Sorted(copy.Snapshot(), stride), Sorted(slots.slot_.Snapshot(), stride));
+  const std::string then = Sorted(copy.Snapshot(), stride);
+  for (const uint64_t nth : {1, 2}) {
+    slots.store_->FailOneRead(nth, absl::DataLossError("broken"));
+    EXPECT_THAT(merge(), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("broken"))) << nth;
+    EXPECT_EQ(Sorted(copy.Snapshot(), stride), then);
+    EXPECT_EQ(copy.version(), version);
+  }
+  SYNCLINE_ASSERT_OK(merge());
+  EXPECT_EQ(Sorted(copy.Snapshot(), stride), Sorted(slots.plain_.Snapshot(), stride));
+}
+
+TEST(RowSlotColdTest, ErasingIsAllOrNothingAndKeysMayRepeat) {
+  Slots slots;
+  for (int i = 0; i < 50; ++i) SYNCLINE_ASSERT_OK(slots.Update(slots.SomeKeys(40)));
+  slots.Leave();
+  SYNCLINE_ASSERT_OK(slots.Update(slots.SomeKeys(40)));
+  std::vector<uint64_t> keys = slots.SomeKeys(300);
+  const std::vector<uint64_t> more = slots.SomeKeys(300);
+  keys.insert(keys.end(), more.begin(), more.end());
+  slots.store_->FailReads(absl::DataLossError("broken"));
+  EXPECT_THAT(slots.slot_.Erase(keys), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("broken")));
+  slots.store_->FailReads(absl::OkStatus());
+  slots.ExpectSame();
+  ASSERT_EQ(*slots.slot_.Erase(keys), *slots.plain_.Erase(keys));
+  slots.ExpectSame();
+}
+
+TEST(RowSlotColdTest, WhatIsKnownToBeThereIsErasedWithoutReading) {
+  Slots slots;
+  std::vector<uint64_t> keys(3000);
+  for (size_t i = 0; i < keys.size(); ++i) keys[i] = i;
+  SYNCLINE_ASSERT_OK(slots.Update(keys));
+  slots.Leave();
+  EXPECT_GT(slots.slot_.cold_rows(), 2800u);
+  slots.store_->FailReads(absl::DataLossError("broken"));
+  keys.resize(2500);
+  EXPECT_THAT(slots.slot_.Erase(keys, true), IsOkAndHolds(keys.size()));
+  slots.store_->FailReads(absl::OkStatus());
+  SYNCLINE_ASSERT_OK(slots.plain_.Erase(keys).status());
+  slots.ExpectSame();
 }
 
 class ColdEviction : public testing::TestWithParam<EvictionPolicy> {};
@@ -288,11 +354,12 @@ TEST_P(ColdEviction, NamesTheSameRows) {
     SYNCLINE_ASSERT_OK(slots.Update(slots.SomeKeys(30)));
     if (update % 10 == 0) slots.Leave();
     if (update % kInterval != 0) continue;
-    const auto keys = RowsToEvict(slots.slot_, GetParam(), update - kInterval);
-    ASSERT_EQ(keys, RowsToEvict(slots.plain_, GetParam()));
-    ASSERT_EQ(RowsUntouchedSince(slots.slot_, update - 100), RowsUntouchedSince(slots.plain_, update - 100));
-    erased += slots.slot_.Erase(keys);
-    slots.plain_.Erase(keys);
+    SYNCLINE_ASSERT_OK_AND_ASSIGN(const auto keys, RowsToEvict(slots.slot_, GetParam(), update - kInterval));
+    EXPECT_THAT(RowsToEvict(slots.plain_, GetParam()), IsOkAndHolds(keys));
+    ASSERT_EQ(*RowsUntouchedSince(slots.slot_, update - 100), *RowsUntouchedSince(slots.plain_, update - 100));
+    SYNCLINE_ASSERT_OK_AND_ASSIGN(const size_t gone, slots.slot_.Erase(keys, true));
+    erased += gone;
+    SYNCLINE_ASSERT_OK(slots.plain_.Erase(keys).status());
     slots.ExpectSame();
   }
   EXPECT_GT(erased, 0u);

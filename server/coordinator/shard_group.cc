@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status/status_macros.h"
-#include "server/coordinator/in_parallel.h"
+#include "common/threads/in_parallel.h"
 
 namespace syncline {
 namespace {

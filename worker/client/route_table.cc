@@ -9,7 +9,7 @@
 #include "common/rpc/call.h"
 #include "common/rpc/channel.h"
 #include "common/status/status_macros.h"
-#include "common/threads/thread_pool.h"
+#include "common/threads/in_parallel.h"
 #include "common/time/steady_now.h"
 
 namespace syncline {
@@ -158,18 +158,14 @@ bool RouteTable::Fetch() {
 }
 
 absl::StatusOr<std::vector<ShardConnection*>> RouteTable::Connect(const ShardMap& map) {
-  std::vector<ShardConnection*> shards(map.shards_size());
-  std::vector<absl::Status> failures(map.shards_size());
+  std::vector<absl::StatusOr<ShardConnection*>> connected(map.shards_size());
   // A new shard takes round trips, and workers wait for all of them.
-  ThreadPool(map.shards_size() - 1).For(shards.size(), [&](size_t i) {
-    const auto shard = options_.connect(map.shards(i));
-    if (shard.ok()) {
-      shards[i] = *shard;
-    } else {
-      failures[i] = shard.status();
-    }
-  });
-  for (const absl::Status& failure : failures) SYNCLINE_RETURN_IF_ERROR(failure);
+  InParallel(connected.size(), [&](size_t i) { connected[i] = options_.connect(map.shards(i)); });
+  std::vector<ShardConnection*> shards;
+  for (const auto& connection : connected) {
+    SYNCLINE_RETURN_IF_ERROR(connection.status());
+    shards.push_back(*connection);
+  }
   return shards;
 }
 

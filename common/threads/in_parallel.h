@@ -1,5 +1,5 @@
-#ifndef SYNCLINE_SERVER_COORDINATOR_IN_PARALLEL_H_
-#define SYNCLINE_SERVER_COORDINATOR_IN_PARALLEL_H_
+#ifndef SYNCLINE_COMMON_THREADS_IN_PARALLEL_H_
+#define SYNCLINE_COMMON_THREADS_IN_PARALLEL_H_
 
 #include <cstddef>
 #include <functional>
@@ -8,7 +8,7 @@
 
 namespace syncline {
 
-// Runs body(i) for each shard on a thread of its own; they wait for the network, not for a core.
+// Runs body(0) … body(count - 1), each on a thread of its own: for bodies that wait for the network, not for a core.
 inline void InParallel(size_t count, const std::function<void(size_t)>& body) {
   std::vector<std::thread> threads;
   for (size_t i = 1; i < count; ++i) threads.emplace_back([&body, i] { body(i); });
@@ -18,4 +18,4 @@ inline void InParallel(size_t count, const std::function<void(size_t)>& body) {
 
 }  // namespace syncline
 
-#endif  // SYNCLINE_SERVER_COORDINATOR_IN_PARALLEL_H_
+#endif  // SYNCLINE_COMMON_THREADS_IN_PARALLEL_H_

@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <limits>
 #include <memory>
 #include <thread>
 #include <utility>
 #include <vector>
 
-#include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
+#include "common/cluster/life.h"
 #include "common/memory/local_plane.h"
 #include "common/obs/status_page.h"
 #include "common/rpc/call.h"
@@ -40,11 +39,6 @@ namespace {
 constexpr int kMaxThreads = 1024;
 constexpr uint64_t kMinReceiveBytes = 1 << 20;
 constexpr uint64_t kMinTableMemory = 1 << 20;
-
-uint64_t NewLife() {
-  absl::BitGen random;
-  return absl::Uniform<uint64_t>(random, 1, std::numeric_limits<uint64_t>::max());
-}
 
 // One that goes on failing is not to fill the log.
 void WarnOfFailedEviction(uint64_t times, const absl::Status& error) {

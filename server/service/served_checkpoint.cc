@@ -1,14 +1,13 @@
 #include "server/service/served_checkpoint.h"
 
 #include <cstring>
-#include <limits>
 #include <utility>
 #include <vector>
 
-#include "absl/random/random.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "common/cluster/life.h"
 #include "common/cluster/shard_map.h"
 #include "common/cluster/tables.h"
 #include "common/status/status_macros.h"
@@ -22,12 +21,6 @@ namespace syncline {
 namespace {
 
 constexpr uint32_t kMaxParts = 4096;
-
-// Versions of two checkpoints may be the same numbers.
-uint64_t NewLife() {
-  absl::BitGen random;
-  return absl::Uniform<uint64_t>(random, 1, std::numeric_limits<uint64_t>::max());
-}
 
 // Its weights are what its state makes of them.
 bool NeedsState(const Table& table) { return table.optimizer().exact(); }
@@ -134,7 +127,7 @@ ServedCheckpoint::ServedCheckpoint(std::string folder, const CheckpointManifest&
         options.job = request.job();
         options.map = request.map();
         options.shard = request.shard();
-        options.life = NewLife();
+        options.life = NewLife();  // versions of two checkpoints may be the same numbers
         return Shard::Create(std::move(options));
       }),
       calls_(&host_, {nullptr, 0}) {}

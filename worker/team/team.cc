@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
+#include "common/cluster/life.h"
 #include "common/memory/local_socket.h"
 #include "common/rpc/call.h"
 #include "common/rpc/channel.h"
@@ -18,11 +18,6 @@ namespace {
 
 // While it has no place, or somebody is missing.
 constexpr absl::Duration kSoon = absl::Milliseconds(100);
-
-uint64_t NewLife() {
-  absl::BitGen random;
-  return absl::Uniform<uint64_t>(absl::IntervalClosed, random, 1, ~uint64_t{0});
-}
 
 }  // namespace
 

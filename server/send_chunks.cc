@@ -96,10 +96,12 @@ absl::StatusOr<HandOverReply> SendChunks(ChunkLane* lane, uint64_t map_epoch, bo
   };
   if (chunks.size() == 1 && IsCut(chunks[0])) {
     SYNCLINE_RETURN_IF_ERROR(ForEachPart(chunks[0], [&](const ChunkSnapshot& part) { return send({&part, 1}); }));
-    return reply;
+  } else if (std::any_of(chunks.begin(), chunks.end(), [](const auto& chunk) { return chunk.cold != nullptr; })) {
+    SYNCLINE_ASSIGN_OR_RETURN(const std::vector<ChunkSnapshot> loaded, Loaded(chunks));
+    SYNCLINE_RETURN_IF_ERROR(send(loaded));
+  } else {
+    SYNCLINE_RETURN_IF_ERROR(send(chunks));
   }
-  SYNCLINE_ASSIGN_OR_RETURN(const std::vector<ChunkSnapshot> loaded, Loaded(chunks));
-  SYNCLINE_RETURN_IF_ERROR(send(loaded));
   return reply;
 }
 

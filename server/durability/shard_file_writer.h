@@ -16,8 +16,8 @@
 namespace syncline {
 
 // Writes one file of a shard's checkpoint, `folder`/ShardFileName(id), and syncs it; its name is on the disk once the
-// folder is synced. Rows are written where they lie, those on disk and those that changed by way of a small buffer. Blocks. `folder` must
-// have no file of that name.
+// folder is synced. Rows are written where they lie, those on disk and those that changed by way of a small buffer.
+// Blocks. `folder` must have no file of that name.
 absl::StatusOr<CheckpointFile> WriteShardFile(FileSystem& files, const std::string& folder, const ShardFileId& id,
                                               const ShardMap& map, uint64_t step, const std::vector<PlannedChunk>& parts,
                                               const std::vector<std::shared_ptr<const WorkerState>>& workers);

@@ -73,6 +73,7 @@ TEST(MapStateTest, InSyncAStepGoesByItsMap) {
   EXPECT_THAT(state.Check(1, 8, Call::kPull), StatusIs(StatusCode::kAborted));
   EXPECT_THAT(state.Check(3, 8, Call::kPull), StatusIs(StatusCode::kUnavailable));
   state.SetLeft();
+  SYNCLINE_EXPECT_OK(state.Check(2, 6, Call::kPush)) << "said again; another shard goes by the new map already";
   SYNCLINE_EXPECT_OK(state.Finish(next));
   SYNCLINE_EXPECT_OK(state.Check(1, 6, Call::kPush)) << "said again; it was made by the old map";
   EXPECT_THAT(state.Check(1, 7, Call::kPush), StatusIs(StatusCode::kAborted));

@@ -84,7 +84,7 @@ TEST_P(ShardMapChangeTest, TheChunkGoesOnWhereItWas) {
   EXPECT_FALSE(shards_[1]->WhenArrived([](const absl::Status&) {}));
   ExpectPulled(1, 0, next, 2, weight);
   // What was pushed before is remembered there, and the chunk may come twice.
-  EXPECT_EQ(Push(1, 0, 0, 2).code(), sync() ? StatusCode::kAborted : StatusCode::kOk);
+  SYNCLINE_EXPECT_OK(Push(1, 0, 0, 2));
   SYNCLINE_EXPECT_OK(Push(1, 0, next, 2));
   SYNCLINE_EXPECT_OK(shards_[1]->Arrive(2, handed_));
   SYNCLINE_EXPECT_OK(Push(1, 1, next, 2));

@@ -121,6 +121,7 @@ absl::Status ClientImpl::StartRoutes(const ShardMap& map, std::vector<TensorCode
   routes.by_step = job().sync_mode() == SYNC;
   routes.security = options_.security;
   routes.patience = options_.deadline;
+  routes.stop = options_.stop;
   routes.connect = [this](const std::string& address) { return ConnectShard(address); };
   routes.message_bytes = [this](const ShardConnection& shard) {
     return shard.has_link() ? kLentBytes : options_.message_bytes;
@@ -186,7 +187,7 @@ absl::StatusOr<ShardConnection*> ClientImpl::ConnectShard(const std::string& add
   options.security = options_.security;
   options.channels = options_.channels_per_shard;
   options.patience = options_.deadline;
-  options.gone = [this, address] { return routes_->Lacks(address); };
+  options.gone = [this, address](Clock clock) { return routes_->Lacks(address, clock); };
   ShardConnection::Queues queues;
   for (const auto& queue : queues_) queues.push_back(queue.get());
   SYNCLINE_ASSIGN_OR_RETURN(auto connection, ShardConnection::Create(options, &calls_, queues));

@@ -150,6 +150,8 @@ class ClientImpl final : public Client {
     std::shared_ptr<PullOperation> operation;
     bool with_state = false;
   };
+  // The clock whose map says who answers it.
+  static Clock RouteClock(const Pulling& pull) { return pull.observer ? RouteTable::kNewest : pull.clock; }
   Router::Messages MessagesNow() const;
   absl::Status CheckFits(const Destination& to) const;
   absl::StatusOr<Outgoing> Check(Clock clock, absl::Span<const Gradient> gradients) const;

@@ -82,7 +82,7 @@ ClientImpl::Pulling ClientImpl::BeginPull(Clock clock, bool observer, size_t gro
 
 void ClientImpl::SendPull(const Pulling& pull, const Route& route, const Group& group) {
   route.shards[group.shard]->Send(
-      Method::kPull, group.bytes,
+      {Method::kPull, RouteClock(pull), group.bytes},
       requests_->Pull({pull.clock, pull.observer, pull.tensors, pull.untouched, pull.rows, pull.with_state}, group),
       [this, pull, group](auto reply) { Pulled(pull, group, std::move(reply)); });
 }
@@ -102,14 +102,14 @@ void ClientImpl::Pulled(const Pulling& pull, const Group& group,
 }
 
 void ClientImpl::PullAgain(const Pulling& pull, const Group& group) {
-  routes_->Await(group.map_epoch, pull.clock, [this, pull, group](const absl::Status& known) {
+  routes_->Await(group.map_epoch, RouteClock(pull), [this, pull, group](const absl::Status& known) {
     if (!known.ok()) return pull.operation->Receive(group, known);
     PullFromOwners(pull, group);
   });
 }
 
 void ClientImpl::PullFromOwners(const Pulling& pull, const Group& group) {
-  const RouteTable::Ptr route = routes_->For(pull.clock);
+  const RouteTable::Ptr route = routes_->For(RouteClock(pull));
   std::vector<Group> groups = route->router.GroupsOfChunks(group.chunks, MessagesNow());
   // Without chunks it was only to wait, for a shard that may be none any more.
   if (groups.empty()) groups.push_back({route->epoch(), 0, {}, 0});
@@ -185,7 +185,7 @@ void ClientImpl::SendPush(Clock clock, const Gradients& from, const Route& route
       SendPushes(clock, again, [gather](const absl::Status& pushed) { gather->PartDone(pushed); });
     });
   };
-  shard->Send(Method::kPush, group.bytes, requests_->Push({clock, from.tensors, from.rows}, group), done);
+  shard->Send({Method::kPush, clock, group.bytes}, requests_->Push({clock, from.tensors, from.rows}, group), done);
 }
 
 // What a shard says of a push. If it left out a gradient that is not finite (on_nonfinite: skip),
@@ -201,7 +201,7 @@ void ClientImpl::SendCommit(ShardConnection* shard, const CommitRequest& request
                             CommitDone done) {
   const grpc::ByteBuffer bytes = EncodeMessage(request);
   shard->Send(
-      Method::kCommit, 0, [bytes](const auto&, const LocalLink*) { return bytes; },
+      {Method::kCommit, request.clock(), 0}, [bytes](const auto&, const LocalLink*) { return bytes; },
       [done = std::move(done)](absl::StatusOr<grpc::ByteBuffer> buffer) {
         if (!buffer.ok()) return done(buffer.status());
         const auto reply = DecodeMessage<CommitReply>(*buffer);
@@ -333,7 +333,7 @@ void ClientImpl::SendPushPull(const StepEnd& step, const Outgoing& out, const De
                      [&](const Group& g) { return g.shard == group.shard; });
     const Group* const push = pushed == out.groups.end() ? nullptr : &*pushed;
     out.route->shards[group.shard]->Send(
-        Method::kPushPull, 0,
+        {Method::kPushPull, step.clock, 0},
         requests_->PushPull({step.clock, out.from.tensors}, push, commit,
                             {pull.clock, false, pull.tensors, pull.untouched}, group),
         [this, step, from = out.from,

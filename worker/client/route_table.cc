@@ -15,22 +15,34 @@
 namespace syncline {
 
 absl::Status RouteTable::Start(const ShardMap& map) {
-  MapVersion first;
-  *first.mutable_map() = map;
-  GetMapReply known;
-  for (const std::string& address : map.shards()) {
-    const auto reply = Ask(address);
-    if (!reply.ok() || reply->maps().empty()) continue;
-    known = *reply;
-    break;
-  }
-  if (known.maps().empty() || known.maps().rbegin()->map().epoch() < map.epoch()) {
-    known.Clear();
-    *known.add_maps() = first;
-  }
+  SYNCLINE_ASSIGN_OR_RETURN(const GetMapReply known, AskForFirst(map));
   for (const MapVersion& version : known.maps()) SYNCLINE_RETURN_IF_ERROR(Install(version));
+  {
+    absl::MutexLock lock(&mu_);
+    in_force_ = known.maps(0).map().epoch();
+  }
   thread_ = std::thread([this] { Run(); });
   return absl::OkStatus();
+}
+
+absl::StatusOr<GetMapReply> RouteTable::AskForFirst(const ShardMap& map) {
+  const absl::Time deadline = SteadyNow() + options_.patience;
+  while (true) {
+    for (const std::string& address : map.shards()) {
+      auto reply = Ask(address);
+      if (reply.ok() && !reply->maps().empty() && reply->maps().rbegin()->map().epoch() >= map.epoch()) return reply;
+    }
+    if (!options_.by_step) break;
+    if (options_.stop && options_.stop()) return absl::CancelledError("told to stop while no shard answers");
+    if (SteadyNow() > deadline) {
+      return absl::UnavailableError(absl::StrCat("no shard of map epoch ", map.epoch(), " answers, the first is ",
+                                                 map.shards(0), ": do they run?"));
+    }
+    absl::SleepFor(absl::Milliseconds(50));
+  }
+  GetMapReply only;
+  *only.add_maps()->mutable_map() = map;
+  return only;
 }
 
 void RouteTable::Stop() {
@@ -47,7 +59,7 @@ void RouteTable::Stop() {
 RouteTable::Ptr RouteTable::RouteFor(Clock clock) const {
   if (!options_.by_step) return routes_.back();
   for (auto it = routes_.rbegin(); it != routes_.rend(); ++it) {
-    if ((*it)->from_step <= clock) return *it;
+    if ((*it)->from_step <= clock || (*it)->epoch() <= in_force_) return *it;
   }
   return routes_.front();
 }
@@ -67,9 +79,9 @@ void RouteTable::Hint(uint64_t epoch) {
   hinted_ = std::max(hinted_, epoch);
 }
 
-bool RouteTable::Lacks(const std::string& address) {
+bool RouteTable::Lacks(const std::string& address, Clock clock) {
   absl::MutexLock lock(&mu_);
-  const std::vector<std::string>& there = routes_.back()->addresses;
+  const std::vector<std::string>& there = RouteFor(clock)->addresses;
   if (std::find(there.begin(), there.end(), address) == there.end()) return true;
   look_ = true;
   return false;
@@ -147,14 +159,22 @@ bool RouteTable::Fetch() {
   const Ptr known = newest();
   for (const std::string& address : known->addresses) {
     const auto reply = Ask(address);
-    if (!reply.ok()) continue;
-    bool found = false;
-    for (const MapVersion& version : reply->maps()) {
-      if (version.map().epoch() > newest()->epoch()) found |= Install(version).ok();
-    }
-    if (found) return true;
+    if (reply.ok() && Take(*reply)) return true;
   }
   return false;
+}
+
+bool RouteTable::Take(const GetMapReply& reply) {
+  bool news = false;
+  for (const MapVersion& version : reply.maps()) {
+    if (version.map().epoch() > newest()->epoch()) news |= Install(version).ok();
+  }
+  if (reply.maps().empty()) return news;
+  const uint64_t in_force = reply.maps(0).map().epoch();
+  absl::MutexLock lock(&mu_);
+  news |= in_force > in_force_;
+  in_force_ = std::max(in_force_, in_force);
+  return news;
 }
 
 absl::StatusOr<std::vector<ShardConnection*>> RouteTable::Connect(const ShardMap& map) {

@@ -45,15 +45,21 @@ struct Route {
 // thread of the table's own. Thread-safe.
 //
 // In sync a map holds from a step on, so there may be two: see MapVersion. A pull for the first step of
-// a map still goes by the one before, as chunks may be on their way to their new owners.
+// a map still goes by the one before, as chunks may be on their way to their new owners. Once a shard goes by a map
+// every shard has reached its step, and what was said to the shards before is said to those of that map: some may be
+// gone, and the others know it for something said again.
 class RouteTable {
  public:
   using Ptr = std::shared_ptr<const Route>;
+  // Of what goes by the newest map in sync too.
+  static constexpr Clock kNewest = ~Clock{0};
   struct Options {
     bool by_step = false;  // sync
     SecurityOptions security;
     // How long nobody may know of the newer map that a shard asked for.
     absl::Duration patience = absl::Seconds(60);
+    // Asked while no shard answers at the start: whether not to wait any longer. Null: no.
+    std::function<bool()> stop;
     // The way to a shard, which must outlive the table. Those of a map are asked for together, each once, on
     // several threads.
     std::function<absl::StatusOr<ShardConnection*>(const std::string& address)> connect;
@@ -70,7 +76,8 @@ class RouteTable {
   explicit RouteTable(Options options) : options_(std::move(options)) {}
   ~RouteTable() { Stop(); }
 
-  // Begins with `map`, or with what the shards in it know to have followed. Blocks.
+  // Begins with `map`, or with what the shards in it know to have followed. Blocks; in sync until a shard answers, as
+  // `map` does not say from which step on it holds.
   absl::Status Start(const ShardMap& map);
   // Whoever awaits a map is told CANCELLED, later ones at once.
   void Stop();
@@ -83,9 +90,9 @@ class RouteTable {
 
   // A shard has named an epoch.
   void Hint(uint64_t epoch);
-  // The shard at `address` does not answer: whether the newest map has no place for it. If it has one, the others are
+  // The shard at `address` does not answer: whether the map of `clock` has no place for it. If it has one, the others are
   // asked for a newer map, on the table's thread, as nobody else may be about to.
-  bool Lacks(const std::string& address);
+  bool Lacks(const std::string& address, Clock clock);
   // Calls `then` when For(clock) is newer than `epoch`: at once, or later on the table's thread.
   void Await(uint64_t epoch, Clock clock, std::function<void(absl::Status)> then);
 
@@ -98,8 +105,12 @@ class RouteTable {
   };
 
   void Run();
-  // Asks the shards for their maps; true if there was a newer one.
+  // Asks the shards for their maps; true if there was news.
   bool Fetch();
+  // A shard's maps; true if there was news in them.
+  bool Take(const GetMapReply& reply);
+  // The maps of the first shard in `map` that answers and knows of it.
+  absl::StatusOr<GetMapReply> AskForFirst(const ShardMap& map);
   absl::StatusOr<GetMapReply> Ask(const std::string& address);
   absl::StatusOr<std::vector<ShardConnection*>> Connect(const ShardMap& map);
   absl::Status Install(const MapVersion& version);
@@ -112,6 +123,7 @@ class RouteTable {
   std::map<std::string, std::unique_ptr<ParameterServer::Stub>> stubs_;
   mutable absl::Mutex mu_;
   std::vector<Ptr> routes_ ABSL_GUARDED_BY(mu_);  // by epoch
+  uint64_t in_force_ ABSL_GUARDED_BY(mu_) = 0;  // the newest epoch that a shard goes by
   uint64_t hinted_ ABSL_GUARDED_BY(mu_) = 0;
   std::vector<Waiter> waiters_ ABSL_GUARDED_BY(mu_);
   bool look_ ABSL_GUARDED_BY(mu_) = false;  // for a newer one

@@ -61,15 +61,14 @@ absl::Duration AttemptTimeout(Method method) {
 // One call with all its attempts. Deletes itself when it has told its end.
 class ShardConnection::Attempts final : public CompletionEvent {
  public:
-  Attempts(ShardConnection* connection, Method method, size_t bytes, MakeRequest request, Done done)
+  Attempts(ShardConnection* connection, const Call& call, MakeRequest request, Done done)
       : connection_(connection),
-        method_(method),
-        bytes_(bytes),
+        what_(call),
         make_request_(std::move(request)),
         done_(std::move(done)) {}
 
-  Method method() const { return method_; }
-  size_t bytes() const { return bytes_; }
+  Method method() const { return what_.method; }
+  size_t bytes() const { return what_.bytes; }
   // As it was sent for the first time.
   FlowWindow::Call call_begun;
 
@@ -89,14 +88,14 @@ class ShardConnection::Attempts final : public CompletionEvent {
     if (link == nullptr || connection_->abandoned()) return false;
     const auto request = make_request_(nullptr, link);
     if (!request) return false;
-    return link->Call(KindOf(method_), ToString(*request), [this](absl::StatusOr<std::string> reply) {
+    return link->Call(KindOf(method()), ToString(*request), [this](absl::StatusOr<std::string> reply) {
       AttemptDone(reply.status(), reply.ok() ? ToByteBuffer(*reply) : grpc::ByteBuffer());
     });
   }
 
   void BeginRemotely() {
     context_ = std::make_unique<grpc::ClientContext>();
-    context_->set_deadline(DeadlineIn(AttemptTimeout(method_)));
+    context_->set_deadline(DeadlineIn(AttemptTimeout(method())));
     if (!connection_->group_->Add(context_.get())) {
       result_ = absl::CancelledError("the client is closing");
       return End();
@@ -110,7 +109,7 @@ class ShardConnection::Attempts final : public CompletionEvent {
     lifetime_ = std::make_shared<char>();
     request_ = *make_request_(lifetime_, nullptr);
     reply_.Clear();
-    call_ = channel_->stub->PrepareUnaryCall(context_.get(), Path(method_), request_,
+    call_ = channel_->stub->PrepareUnaryCall(context_.get(), Path(method()), request_,
                                              channel_->queue);
     next_ = &Attempts::RemoteDone;
     call_->StartCall();
@@ -131,7 +130,7 @@ class ShardConnection::Attempts final : public CompletionEvent {
       result_ = std::move(reply);
       return End();
     }
-    const bool waits = WaitsForOthers(method_) && absl::IsDeadlineExceeded(status);
+    const bool waits = WaitsForOthers(method()) && absl::IsDeadlineExceeded(status);
     if (waits) give_up_ = SteadyNow() + connection_->options_.patience;
     const bool again = waits || IsTransient(status) || absl::IsDeadlineExceeded(status);
     if (connection_->group_->closing()) {
@@ -149,7 +148,7 @@ class ShardConnection::Attempts final : public CompletionEvent {
     EndWhenReleased();
   }
 
-  bool Gone() const { return connection_->options_.gone && connection_->options_.gone(); }
+  bool Gone() const { return connection_->options_.gone && connection_->options_.gone(what_.clock); }
 
   absl::Status Lost() const {
     return absl::AbortedError(absl::StrCat("shard ", connection_->options_.address, " is no shard any more"));
@@ -186,8 +185,7 @@ class ShardConnection::Attempts final : public CompletionEvent {
   }
 
   ShardConnection* const connection_;
-  const Method method_;
-  const size_t bytes_;
+  const Call what_;
   const MakeRequest make_request_;
   Done done_;
   absl::Time give_up_;
@@ -224,13 +222,13 @@ bool ShardConnection::HasRoom(const Lane& lane, size_t bytes) const {
   return lane.bytes == 0 || lane.bytes + bytes <= (local ? kLinkBytes : window_.limit());
 }
 
-void ShardConnection::Send(Method method, size_t bytes, MakeRequest request, Done done) {
+void ShardConnection::Send(const Call& call, MakeRequest request, Done done) {
   if (!group_->Enter()) return done(absl::CancelledError("the client is closing"));
-  auto* attempts = new Attempts(this, method, bytes, std::move(request), std::move(done));
+  auto* attempts = new Attempts(this, call, std::move(request), std::move(done));
   {
     absl::MutexLock lock(&mu_);
-    Lane& lane = lanes_[static_cast<int>(method)];
-    if (!lane.waiting.empty() || !HasRoom(lane, bytes)) {
+    Lane& lane = lanes_[static_cast<int>(call.method)];
+    if (!lane.waiting.empty() || !HasRoom(lane, call.bytes)) {
       lane.waiting.push_back(attempts);
       return;
     }

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "common/cluster/ids.h"
 #include "common/memory/local_link.h"
 #include "common/rpc/completion_loop.h"
 #include "common/rpc/security.h"
@@ -31,6 +32,11 @@ namespace syncline {
 class ShardConnection {
  public:
   enum class Method { kPush, kPull, kCommit, kPushPull };
+  struct Call {
+    Method method;
+    Clock clock;   // that it belongs to
+    size_t bytes;  // of tensors that go one way or the other
+  };
   // Makes the request anew for each attempt. With a link, for that: it may name places in lent memory;
   // nothing, if it cannot be made for a link. Without one, `lifetime` must be kept by every slice that
   // points to memory of the caller: after a failure, `done` waits until gRPC has let go of all.
@@ -45,9 +51,9 @@ class ShardConnection {
     int channels = 2;
     // How long a shard may be away.
     absl::Duration patience = absl::Seconds(60);
-    // Asked after an attempt that failed: whether the shard has no place among the shards any more, so that what it
-    // was asked ends with ABORTED. Must not block. Null: it always has.
-    std::function<bool()> gone;
+    // Asked after an attempt that failed: whether what belongs to `clock` is no matter of this shard any more, so that
+    // the call ends with ABORTED. Must not block. Null: it always is.
+    std::function<bool(Clock clock)> gone;
     // Bytes of pushes under way at a time, and of what pulls ask for; other calls wait here. HTTP/2
     // sends the messages under way in turns, piece by piece, so with many of them all arrive late, and
     // the first bytes of each have left the receiver's cache before the last ones come.
@@ -77,9 +83,8 @@ class ShardConnection {
   void Abandon() { contexts_.Cancel(); }
   bool abandoned() const { return contexts_.cancelled(); }
 
-  // `bytes` of tensors go one way or the other. `done` runs once, on a loop's or the link's thread,
-  // never inside Send (but with CANCELLED when the group is closing).
-  void Send(Method method, size_t bytes, MakeRequest request, Done done);
+  // `done` runs once, on a loop's or the link's thread, never inside Send (but with CANCELLED when the group is closing).
+  void Send(const Call& call, MakeRequest request, Done done);
   // Bytes a second that pushes have been seen to be delivered with of late, through the network; 0: not
   // known.
   double rate();

@@ -96,7 +96,7 @@ class ShardConnectionTest : public testing::TestWithParam<Method> {
   void SendAll() {
     for (int i = 0; i < kCalls; ++i) {
       connection_->Send(
-          GetParam(), kMiB,
+          {GetParam(), 0, kMiB},
           [this](const auto&, const LocalLink*) { return Message(); },
           [this](absl::StatusOr<grpc::ByteBuffer> reply) {
             SYNCLINE_EXPECT_OK(reply.status());
@@ -187,11 +187,14 @@ TEST(GoneShardTest, WhatItWasAskedMayBeAskedOfOthers) {
   std::atomic<int> asked{0};
   ShardConnection::Options options;
   options.address = "127.0.0.1:1";  // nobody listens there
-  options.gone = [&asked] { return ++asked == 3; };
+  options.gone = [&asked](Clock clock) {
+    EXPECT_EQ(clock, 7u);
+    return ++asked == 3;
+  };
   const auto connection = *ShardConnection::Create(options, &group, {&queue});
   absl::Notification ended;
   connection->Send(
-      Method::kPush, 1, [](const auto&, const LocalLink*) { return ToByteBuffer("x"); },
+      {Method::kPush, 7, 1}, [](const auto&, const LocalLink*) { return ToByteBuffer("x"); },
       [&ended](const absl::StatusOr<grpc::ByteBuffer>& reply) {
         EXPECT_THAT(reply.status(), StatusIs(absl::StatusCode::kAborted));
         ended.Notify();

@@ -211,6 +211,7 @@ void CoordinatorImpl::Tick() {
   {
     absl::MutexLock lock(&mu_);
     ExcuseSilence();
+    GiveUpJoiners();
     teams_.RemoveSilent(now - options_.member_lease);
     if (map_) loads_.Advance(*map_, now);
     if (std::string reason = WaitingFor(); reason != waiting_.first) waiting_ = {std::move(reason), now};
@@ -229,19 +230,22 @@ void CoordinatorImpl::Tick() {
     curve_.Add(now, members_.trained(), leases_ == nullptr ? 0 : leases_->Epoch(), over);
   }
   for (const Rank rank : lost) {
-    absl::MutexLock control(&control_mu_);
-    {
-      absl::MutexLock lock(&mu_);  // it may have been heard of meanwhile, or have left
-      if (!members_.at(rank).live || members_.at(rank).last_seen >= now - options_.member_lease) {
-        continue;
-      }
-    }
-    const absl::Status removed = RemoveWorker(rank, false);
-    absl::MutexLock lock(&mu_);
-    trouble_ = removed.ok() ? "" : absl::StrCat("removing worker rank ", rank, ": ",
-                                                removed.message());
+    // Whoever has it may wait for a shard that the next tick finds to be lost.
+    if (!control_mu_.TryLock()) break;
+    RemoveSilent(rank, now - options_.member_lease);
+    control_mu_.Unlock();
   }
   if (over) Finish();
+}
+
+void CoordinatorImpl::RemoveSilent(Rank rank, absl::Time since) {
+  {
+    absl::MutexLock lock(&mu_);  // it may have been heard of meanwhile, or have left
+    if (!members_.at(rank).live || members_.at(rank).last_seen >= since) return;
+  }
+  const absl::Status removed = RemoveWorker(rank, false);
+  absl::MutexLock lock(&mu_);
+  trouble_ = removed.ok() ? "" : absl::StrCat("removing worker rank ", rank, ": ", removed.message());
 }
 
 bool CoordinatorImpl::finished() const {

@@ -72,6 +72,8 @@ class CoordinatorImpl final : public CoordinatorCore {
   std::optional<Rank> Orphan() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status AdmitAtFirstStep(Rank rank) ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mu_);
   absl::Status RemoveWorker(Rank rank, bool left) ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mu_);
+  // One that was not heard of since then.
+  void RemoveSilent(Rank rank, absl::Time since) ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mu_);
   absl::StatusOr<ShardMap> PlanMap(absl::Span<const TensorSpec> tensors,
                                    absl::Span<const std::string> addresses) const;
   // The lowest and the highest step of all shards.
@@ -109,6 +111,9 @@ class CoordinatorImpl final : public CoordinatorCore {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Who keeps copies of what lost shards owned takes it over, or else the job begins anew. True if there was
   // something to do.
+  // Shards that have gone silent before a change of the map was decided on that gives them chunks: who asks them holds
+  // up all others.
+  void GiveUpJoiners() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool HandleLostShards();
   // Those of them that do not answer either when they are asked.
   std::vector<std::string> WithoutAnswering(std::vector<std::string> lost) ABSL_LOCKS_EXCLUDED(mu_);

@@ -53,7 +53,7 @@ std::vector<std::string> CoordinatorImpl::WantedShards() const {
   }
   // One that registered and is silent since would be waited for.
   for (const Registered& shard : registered_) {
-    const bool joins = !InMap(shard.address) && stays(shard) && !Silent(shard, ShardLease());
+    const bool joins = !InMap(shard.address) && stays(shard) && !Silent(shard, options_.member_lease);
     if (joins) wanted.push_back(shard.address);
   }
   if (target_ > 0 && wanted.size() > target_) wanted.resize(target_);
@@ -308,7 +308,12 @@ absl::Status CoordinatorImpl::BeginChange(const ShardMap& map, MapChange* change
   absl::Status begun = Prepare(map, change, links);
   if (begun.ok()) {
     absl::MutexLock lock(&mu_);
-    begun = DecideOn(change->version());
+    for (const auto& [address, link] : links) {
+      const auto known = links_.find(address);
+      if (known != links_.end() && known->second == link) continue;
+      begun = absl::UnavailableError(absl::StrCat("shard ", address, " was silent for too long to join"));
+    }
+    if (begun.ok()) begun = DecideOn(change->version());
   }
   if (!begun.ok()) change->Cancel().IgnoreError();
   return begun;

@@ -31,6 +31,16 @@ bool CoordinatorImpl::Matters(const std::string& address) const {
 
 bool CoordinatorImpl::TakingOver() const { return pending_ && pending_->take_over(); }
 
+void CoordinatorImpl::GiveUpJoiners() {
+  if (!map_) return;
+  for (const Registered& shard : registered_) {
+    const auto link = links_.find(shard.address);
+    if (link == links_.end() || Matters(shard.address) || !Silent(shard, options_.member_lease)) continue;
+    link->second->GiveUp();
+    links_.erase(link);
+  }
+}
+
 bool CoordinatorImpl::HandleLostShards() {
   std::vector<std::string> lost;
   bool decided;

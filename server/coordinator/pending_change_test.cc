@@ -1,8 +1,9 @@
-// A coordinator that finds a change of the map in the log, decided on by the one before.
+// Changes of the map that shards know nothing of, or do not answer.
 
 #include <map>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "absl/synchronization/mutex.h"
@@ -21,6 +22,8 @@ struct Shards {
   absl::Mutex mu;
   std::map<std::string, bool> prepared ABSL_GUARDED_BY(mu);
   SteadyNotification finished;
+  // Of the shard "frozen", which answers nothing.
+  SteadyNotification asked, given_up;
 };
 
 class FakeShard final : public ShardLink {
@@ -39,7 +42,12 @@ class FakeShard final : public ShardLink {
     reply.set_accepted(true);
     return reply;
   }
-  absl::StatusOr<ConfigureReply> Configure(const ConfigureRequest&) override { return ConfigureReply(); }
+  absl::StatusOr<ConfigureReply> Configure(const ConfigureRequest&) override {
+    if (address_ != "frozen") return ConfigureReply();
+    shards_->asked.Notify();
+    shards_->given_up.WaitForNotificationWithTimeout(absl::Seconds(20));
+    return absl::UnavailableError("no answer");
+  }
   absl::StatusOr<UpdateMemberReply> UpdateMember(const UpdateMemberRequest&) override { return UpdateMemberReply(); }
   absl::StatusOr<StopAtReply> StopAt(uint64_t) override { return StopAtReply(); }
   absl::StatusOr<WriteCheckpointReply> WriteCheckpoint(const WriteCheckpointRequest&) override {
@@ -47,16 +55,26 @@ class FakeShard final : public ShardLink {
   }
   absl::StatusOr<ShardStatusReply> Status() override { return ShardStatusReply(); }
   absl::Status EndJob() override { return absl::OkStatus(); }
-  void GiveUp() override {}
+  void GiveUp() override {
+    if (address_ == "frozen") shards_->given_up.Notify();
+  }
 
  private:
   const std::string address_;
   Shards* const shards_;
 };
 
-// The one before could not keep it after all, took it back, and it is in the log all the same. Confirming what no shard
-// knows of never ended, and meanwhile nobody could join.
-TEST(PendingChangeTest, OneThatShardsKnowNothingOfIsPreparedAnew) {
+// Shards "a" and "b" train a job, as the log says.
+class PendingChangeTest : public testing::Test {
+ protected:
+  void SetUp() override;
+
+  CoordinatorCore::Options options_;
+  ShardMap map_;
+  Shards shards_;
+};
+
+void PendingChangeTest::SetUp() {
   JobManifest job;
   job.set_name("test");
   job.mutable_model()->set_input(3);
@@ -72,23 +90,60 @@ TEST(PendingChangeTest, OneThatShardsKnowNothingOfIsPreparedAnew) {
   TensorSpec tensor;
   tensor.set_name("w");
   tensor.add_shape(3);
-  SYNCLINE_ASSERT_OK_AND_ASSIGN(const ShardMap map, MakeShardMap({tensor}, {"a", "b"}, 4096, false));
-  CoordinatorCore::Options options;
-  options.job = job;
-  MetadataRecord started, registered, placed, change;
+  SYNCLINE_ASSERT_OK_AND_ASSIGN(map_, MakeShardMap({tensor}, {"a", "b"}, 4096, false));
+  options_.job = job;
+  MetadataRecord started, registered, placed;
   *started.mutable_started()->mutable_job() = job;
   for (const char* address : {"a", "b"}) registered.mutable_shards()->add_shards()->set_address(address);
-  *placed.mutable_map()->mutable_map() = map;
-  *change.mutable_change()->mutable_map() = map;
-  change.mutable_change()->mutable_map()->set_epoch(map.epoch() + 1);
-  change.mutable_change()->mutable_map()->set_owner(0, 1 - map.owner(0));
-  options.records = {started, registered, placed, change};
-  Shards shards;
-  options.connect = [&](const std::string& address) { return std::make_unique<FakeShard>(address, &shards); };
-  options.member_lease = absl::Seconds(60);
-  SYNCLINE_ASSERT_OK_AND_ASSIGN(const auto core, CoordinatorCore::Create(std::move(options)));
-  EXPECT_TRUE(shards.finished.WaitForNotificationWithTimeout(absl::Seconds(20)));
+  *placed.mutable_map()->mutable_map() = map_;
+  options_.records = {started, registered, placed};
+  options_.connect = [this](const std::string& address) { return std::make_unique<FakeShard>(address, &shards_); };
+  options_.member_lease = absl::Seconds(60);
+}
+
+// The coordinator before could not keep it after all, took it back, and it is in the log all the same. Confirming what no
+// shard knows of never ended, and meanwhile nobody could join.
+TEST_F(PendingChangeTest, OneThatShardsKnowNothingOfIsPreparedAnew) {
+  MetadataRecord change;
+  *change.mutable_change()->mutable_map() = map_;
+  change.mutable_change()->mutable_map()->set_epoch(map_.epoch() + 1);
+  change.mutable_change()->mutable_map()->set_owner(0, 1 - map_.owner(0));
+  options_.records.push_back(change);
+  SYNCLINE_ASSERT_OK_AND_ASSIGN(const auto core, CoordinatorCore::Create(std::move(options_)));
+  EXPECT_TRUE(shards_.finished.WaitForNotificationWithTimeout(absl::Seconds(20)));
   SYNCLINE_EXPECT_OK(core->JoinWorker(JoinWorkerRequest()).status());
+}
+
+// It died as it joined. Until it had been asked in vain for long enough no worker could join, nor be given up.
+TEST_F(PendingChangeTest, AShardThatGoesSilentBeforeItHasJoinedIsNotWaitedFor) {
+  absl::Mutex mu;
+  absl::Time now = absl::FromUnixSeconds(1000);
+  options_.now = [&] {
+    absl::MutexLock lock(&mu);
+    return now;
+  };
+  options_.job.set_shards(3);
+  SYNCLINE_ASSERT_OK_AND_ASSIGN(const auto core, CoordinatorCore::Create(std::move(options_)));
+  RegisterShardRequest joiner;
+  joiner.set_address("frozen");
+  SYNCLINE_ASSERT_OK(core->RegisterShard(joiner).status());
+  ASSERT_TRUE(shards_.asked.WaitForNotificationWithTimeout(absl::Seconds(20)));
+  std::thread worker([&] { SYNCLINE_EXPECT_OK(core->JoinWorker(JoinWorkerRequest()).status()); });
+  int seconds = 0;
+  for (; seconds < 200 && !shards_.given_up.HasBeenNotified(); ++seconds) {
+    {
+      absl::MutexLock lock(&mu);
+      now += absl::Seconds(1);
+    }
+    for (const char* address : {"a", "b"}) {
+      HeartbeatRequest beat;
+      beat.set_shard(address);
+      SYNCLINE_ASSERT_OK(core->Heartbeat(beat).status());
+    }
+    core->Tick();
+  }
+  EXPECT_EQ(seconds, 62) << "a lease, from the first tick";
+  worker.join();
 }
 
 }  // namespace

@@ -20,21 +20,21 @@ inline void RowIndex::FindGroup(uint64_t key, Search* search) const {
   __builtin_prefetch(search->group);
 }
 
+// No branch here waits for the group; where no tag is the key's, any number will do.
+inline void RowIndex::FindNumber(Search* search) {
+  if (search->match == kUnread) search->match = Match(*search->group, TagOf(search->hash));
+  search->number = search->group->numbers[__builtin_ctz(search->match | 1u << (kGroup - 1))];
+}
+
 inline void RowIndex::FindRow(const RowPages& rows, size_t row_bytes, Search* search) {
-  uint32_t match = search->match;
-  if (match == kUnread) match = Match(*search->group, TagOf(search->hash));
-  search->number = kNoRow;
-  search->row = nullptr;
-  search->match = match & (match - 1);
-  if (match == 0) return;
-  search->number = search->group->numbers[__builtin_ctz(match)];
-  search->row = rows.At(search->number);
+  search->row = search->match == 0 ? nullptr : rows.At(search->number);
   if (search->row != nullptr) RowPages::Prefetch(search->row, row_bytes);
 }
 
 inline bool RowIndex::FindKey(uint64_t key, Search* search) const {
   if (search->row != nullptr && KeyOf(search->row) == key) return true;
   search->number = kNoRow;
+  search->match &= search->match - 1;
   if (search->match != 0) return false;
   if (search->group->passed == 0) return true;
   const Part& part = parts_[PartOf(search->hash)];
@@ -45,20 +45,27 @@ inline bool RowIndex::FindKey(uint64_t key, Search* search) const {
   return false;
 }
 
+// Each step has a loop of its own, so that what it waits for in memory is on its way for many keys at a time.
 void RowIndex::FindAll(const RowPages& rows, absl::Span<const uint64_t> keys, size_t row_bytes,
                        Search* searches) const {
   for (size_t i = 0; i < keys.size(); ++i) FindGroup(keys[i], &searches[i]);
-  for (size_t i = 0; i < keys.size(); ++i) FindRow(rows, row_bytes, &searches[i]);
-  uint8_t going_on[kBatch];
+  rows.PrefetchPlaces(keys.size());
+  for (size_t begin = 0; begin < keys.size(); begin += kRun) {
+    const size_t end = std::min(begin + kRun, keys.size());
+    for (size_t i = begin; i < end; ++i) FindNumber(&searches[i]);
+    for (size_t i = begin; i < end; ++i) FindRow(rows, row_bytes, &searches[i]);
+  }
+  uint16_t going_on[kBatch];
   size_t left = 0;
   for (size_t i = 0; i < keys.size(); ++i) {
-    if (!FindKey(keys[i], &searches[i])) going_on[left++] = static_cast<uint8_t>(i);
+    if (!FindKey(keys[i], &searches[i])) going_on[left++] = static_cast<uint16_t>(i);
   }
   for (int round = 0; left > 0 && round < kRounds; ++round) {
+    for (size_t j = 0; j < left; ++j) FindNumber(&searches[going_on[j]]);
     for (size_t j = 0; j < left; ++j) FindRow(rows, row_bytes, &searches[going_on[j]]);
     const size_t searched = std::exchange(left, 0);
     for (size_t j = 0; j < searched; ++j) {
-      const uint8_t i = going_on[j];
+      const uint16_t i = going_on[j];
       if (!FindKey(keys[i], &searches[i])) going_on[left++] = i;
     }
   }

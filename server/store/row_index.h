@@ -79,14 +79,17 @@ class RowIndex {
   struct Search {
     uint64_t hash;
     const Group* group;  // where it may be
-    uint32_t match;      // places of the group with its tag that were not looked at; kUnread: not known yet
-    uint32_t number;     // of the row that is looked at, or kNoRow
+    uint32_t match;      // places of the group with its tag, from the one that is looked at on; kUnread: not known yet
+    uint32_t number;     // of the row that is looked at; kNoRow once that is known to be another key's
     const char* row;     // null: none, or it is cold
   };
   static constexpr uint32_t kUnread = 0xffffffffu;
   // Searches under way together, and how often all that have not come to their end go a step on together.
-  static constexpr size_t kBatch = 240;
+  static constexpr size_t kBatch = 512;
   static constexpr int kRounds = 8;
+  // Numbers that are read before the rows are asked for: the more, the fewer wait for one another, and the more of long
+  // rows is asked for at once.
+  static constexpr size_t kRun = 16;
 
   static size_t PartOf(uint64_t hash) { return hash >> 43 & (kParts - 1); }
   static uint8_t TagOf(uint64_t hash) {
@@ -112,8 +115,9 @@ class RowIndex {
   }
 
   // The steps of a search, between which what they ask for is on its way. FindKey says whether it has come to its end;
-  // if not, FindRow is next.
+  // if not, FindNumber is next.
   void FindGroup(uint64_t key, Search* search) const;
+  static void FindNumber(Search* search);
   static void FindRow(const RowPages& rows, size_t row_bytes, Search* search);
   bool FindKey(uint64_t key, Search* search) const;
   // Of kBatch keys at most.

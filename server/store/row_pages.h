@@ -55,6 +55,12 @@ class RowPages {
     const char* const start = starts_[page];
     return start == nullptr ? nullptr : start + (row - page * rows_per_page_) * stride_;
   }
+  // Asks for what At looks at for so many rows, if that is most of it.
+  void PrefetchPlaces(size_t rows) const {
+    constexpr size_t kEach = 64 / sizeof(starts_[0]);  // of a cache line
+    if (starts_.size() > kEach * rows) return;
+    for (size_t page = 0; page < starts_.size(); page += kEach) __builtin_prefetch(&starts_[page]);
+  }
   // Asks for the first `bytes` of a row, at least 1. Of long ones the processor fetches the rest
   // itself once it is read.
   static void Prefetch(const char* row, size_t bytes) {

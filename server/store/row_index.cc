@@ -109,9 +109,15 @@ void RowIndex::Place(uint32_t position, uint8_t tag, uint32_t number, Part* part
   }
 }
 
+uint32_t RowIndex::GrownCount(const Part& part) const {
+  const uint32_t next = part.count + std::max(1u, part.count / 9);
+  const bool parts_ways = part.count < kApart && next >= kApart;
+  return parts_ways ? next + next / 9 * static_cast<uint32_t>(&part - parts_) / kParts : next;
+}
+
 void RowIndex::Grow(const RowPages& rows, Part* part) {
   Part grown;
-  grown.count = part->count + std::max(1u, part->count / 7);
+  grown.count = GrownCount(*part);
   grown.groups.reset(new Group[grown.count]());
   // Some groups ahead the keys are asked for, so that they are there when their turn comes.
   constexpr uint32_t kAhead = 4;

@@ -71,6 +71,11 @@ void RowPages::NewTail() {
   }
   if (unused_.empty()) {
     tail_ = page_count();
+    if (pages_.size() == pages_.capacity()) {
+      // Not to twice its size: a page's state is long.
+      pages_.reserve(pages_.size() + pages_.size() / 8 + 1);
+      starts_.reserve(pages_.capacity());
+    }
     pages_.emplace_back();
     starts_.push_back(nullptr);
   } else {

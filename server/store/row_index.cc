@@ -50,8 +50,9 @@ void RowIndex::FindAll(const RowPages& rows, absl::Span<const uint64_t> keys, si
                        Search* searches) const {
   for (size_t i = 0; i < keys.size(); ++i) FindGroup(keys[i], &searches[i]);
   rows.PrefetchPlaces(keys.size());
-  for (size_t begin = 0; begin < keys.size(); begin += kRun) {
-    const size_t end = std::min(begin + kRun, keys.size());
+  const size_t run = row_bytes <= sizeof(Group) ? kBatch : kLongRun;
+  for (size_t begin = 0; begin < keys.size(); begin += run) {
+    const size_t end = std::min(begin + run, keys.size());
     for (size_t i = begin; i < end; ++i) FindNumber(&searches[i]);
     for (size_t i = begin; i < end; ++i) FindRow(rows, row_bytes, &searches[i]);
   }

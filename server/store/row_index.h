@@ -87,9 +87,9 @@ class RowIndex {
   // Searches under way together, and how often all that have not come to their end go a step on together.
   static constexpr size_t kBatch = 512;
   static constexpr int kRounds = 8;
-  // Numbers that are read before the rows are asked for: the more, the fewer wait for one another, and the more of long
-  // rows is asked for at once.
-  static constexpr size_t kRun = 16;
+  // Numbers of rows of several cache lines that are read before the rows are asked for; of short rows those of the batch.
+  // The more, the less they wait for one another, and the more is asked for at once.
+  static constexpr size_t kLongRun = 16;
 
   static size_t PartOf(uint64_t hash) { return hash >> 43 & (kParts - 1); }
   static uint8_t TagOf(uint64_t hash) {

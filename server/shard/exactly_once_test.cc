@@ -3,61 +3,38 @@
 
 #include <cmath>
 #include <cstring>
-#include <memory>
 #include <utility>
 #include <vector>
 
 #include "common/status/status_matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "server/shard/shard.h"
+#include "server/shard/two_shards.h"
 
 namespace syncline {
 namespace {
 
-class ExactlyOnceTest : public testing::Test {
+// On one shard.
+class ExactlyOnceTest : public TwoShards, public testing::Test {
  protected:
-  ExactlyOnceTest() : shard_(NewShard()) {
-    for (const Rank rank : {0, 1}) Member(rank, 1, UpdateMemberRequest::ADMIT);
-  }
-
-  static std::unique_ptr<Shard> NewShard() {
+  ExactlyOnceTest() {
     ShardOptions options;
     options.job.set_sync_mode(ASYNC);
-    options.job.mutable_optimizer()->set_learning_rate(1);
-    options.map.set_epoch(1);
-    options.map.set_chunk_bytes(4096);
-    TensorSpec* tensor = options.map.add_tensors();
-    tensor->set_name("w");
-    tensor->add_shape(1);
-    options.map.add_owner(0);
-    options.map.add_shards("a:1");
-    return *Shard::Create(std::move(options));
+    options.map = Map(1, {0}, {"a:1"});
+    StartShard(std::move(options));
+    Member(0, UpdateMemberRequest::ADMIT, 1);
   }
-  void Member(Rank rank, Incarnation incarnation, UpdateMemberRequest::Action action) {
-    UpdateMemberRequest request;
-    request.set_action(action);
-    request.set_rank(rank);
-    request.set_incarnation(incarnation);
-    SYNCLINE_ASSERT_OK(shard_->UpdateMember(request).status());
-  }
+
   absl::Status Push(Rank rank, Clock clock, Incarnation incarnation = 1) {
-    Sender sender;
-    sender.set_rank(rank);
-    sender.set_incarnation(incarnation);
-    sender.set_map_epoch(1);
-    const auto value = std::make_shared<float>(-1.0f);
-    return shard_->Push(sender, clock, {{0, 0, Fragments::Of(value.get(), 4, value)}}).status();
+    return PushAs(Worker(1, rank, incarnation), 0, 0, clock);
   }
   float Weight() {
     float value = NAN;
-    shard_->Pull({}, {0, {}, true, {}}, [&](const auto& result) {
+    shards_[0]->Pull({}, {0, {}, true, {}}, [&](const auto& result) {
       std::memcpy(&value, result->chunks.at(0).data.pieces()[0].data, sizeof(value));
     });
     return value;
   }
-
-  std::unique_ptr<Shard> shard_;
 };
 
 TEST_F(ExactlyOnceTest, AnAcknowledgementIsLostWhileLaterPushesArrive) {
@@ -79,7 +56,7 @@ TEST_F(ExactlyOnceTest, WhatWasAppliedIsNeverForgotten) {
 TEST_F(ExactlyOnceTest, ItIsPartOfWhatACheckpointHas) {
   for (const Clock clock : {0, 1}) SYNCLINE_ASSERT_OK(Push(0, clock));
   std::vector<AppliedPushes> applied;
-  shard_->SnapshotAt(0, [&](const auto& snapshot) { applied = snapshot->chunks.at(0).applied; });
+  shards_[0]->SnapshotAt(0, [&](const auto& snapshot) { applied = snapshot->chunks.at(0).applied; });
   ASSERT_EQ(applied.size(), 1u);
   EXPECT_EQ(applied[0].rank, 0u);
   EXPECT_EQ(applied[0].incarnation, 1u);
@@ -89,9 +66,9 @@ TEST_F(ExactlyOnceTest, ItIsPartOfWhatACheckpointHas) {
 // A worker that comes back counts its pushes from where it begins, be that before where it was.
 TEST_F(ExactlyOnceTest, AnIncarnationsPushesAreItsOwn) {
   for (const Clock clock : {0, 1, 2, 3}) SYNCLINE_ASSERT_OK(Push(0, clock));
-  Member(0, 1, UpdateMemberRequest::FENCE);
-  Member(0, 1, UpdateMemberRequest::REMOVE);
-  Member(0, 2, UpdateMemberRequest::ADMIT);
+  Member(0, UpdateMemberRequest::FENCE);
+  Member(0, UpdateMemberRequest::REMOVE);
+  Member(0, UpdateMemberRequest::ADMIT, 0, 2);
   SYNCLINE_ASSERT_OK(Push(0, 2, 2)) << "it is not held up by what the one before had pushed";
   SYNCLINE_ASSERT_OK(Push(0, 2, 2));
   EXPECT_THAT(Push(0, 4, 1), StatusIs(absl::StatusCode::kFailedPrecondition)) << "which was on its way for long";

@@ -15,7 +15,8 @@
 
 namespace syncline {
 
-// For tests: two shards, chunks of one weight each, one worker, learning rate 1: a push of -1 adds 1.
+// For tests: two shards or fewer, chunks of one weight each, a worker of rank 0 unless told, learning rate 1: a push of -1
+// adds 1.
 class TwoShards {
  protected:
   // A map of one weight each over `addresses`, by owner.
@@ -33,9 +34,10 @@ class TwoShards {
     map.mutable_shards()->Assign(addresses.begin(), addresses.end());
     return map;
   }
-  static Sender Worker(uint64_t epoch) {
+  static Sender Worker(uint64_t epoch, Rank rank = 0, Incarnation incarnation = 1) {
     Sender sender;
-    sender.set_incarnation(1);
+    sender.set_rank(rank);
+    sender.set_incarnation(incarnation);
     sender.set_map_epoch(epoch);
     return sender;
   }
@@ -47,17 +49,19 @@ class TwoShards {
     shards_.push_back(*Shard::Create(std::move(options)));
     Member(static_cast<int>(shards_.size()) - 1, UpdateMemberRequest::ADMIT);
   }
-  void Member(int shard, UpdateMemberRequest::Action action) {
+  void Member(int shard, UpdateMemberRequest::Action action, Rank rank = 0, Incarnation incarnation = 1) {
     UpdateMemberRequest request;
     request.set_action(action);
-    request.set_incarnation(1);
+    request.set_rank(rank);
+    request.set_incarnation(incarnation);
     SYNCLINE_EXPECT_OK(shards_[shard]->UpdateMember(request).status());
   }
   absl::Status Push(int shard, uint32_t chunk, Clock clock, uint64_t epoch) {
+    return PushAs(Worker(epoch), shard, chunk, clock);
+  }
+  absl::Status PushAs(const Sender& sender, int shard, uint32_t chunk, Clock clock) {
     const auto value = std::make_shared<float>(-1.0f);
-    return shards_[shard]
-        ->Push(Worker(epoch), clock, {{chunk, 0, Fragments::Of(value.get(), 4, value)}})
-        .status();
+    return shards_[shard]->Push(sender, clock, {{chunk, 0, Fragments::Of(value.get(), 4, value)}}).status();
   }
   absl::Status Commit(int shard, Clock clock, uint64_t epoch) {
     return shards_[shard]->Commit(Worker(epoch), clock, 1, {0}).status();

@@ -76,14 +76,8 @@ void TcpRelay::Pass(int from, int to) {
   std::string buffer(1 << 16, '\0');
   while (true) {
     const ssize_t got = recv(from, buffer.data(), buffer.size(), 0);
-    if (got <= 0) break;
-    ssize_t sent = 0;
-    while (sent < got) {
-      const ssize_t now = send(to, buffer.data() + sent, static_cast<size_t>(got - sent), MSG_NOSIGNAL);
-      if (now <= 0) break;
-      sent += now;
-    }
-    if (sent < got) break;
+    // A socket that blocks takes all, unless it has ended.
+    if (got <= 0 || send(to, buffer.data(), static_cast<size_t>(got), MSG_NOSIGNAL) != got) break;
   }
   for (const int socket : {from, to}) shutdown(socket, SHUT_RDWR);
 }

@@ -1,6 +1,5 @@
 #include "worker/client/route_table.h"
 
-#include <atomic>
 #include <memory>
 #include <string>
 #include <utility>

@@ -109,11 +109,11 @@ class CoordinatorImpl final : public CoordinatorCore {
   // Those that have chunks, or are to have some, and were not heard of for `silence`, or are there without them.
   std::vector<std::string> LostShards(absl::Duration silence) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // Who keeps copies of what lost shards owned takes it over, or else the job begins anew. True if there was
-  // something to do.
   // Shards that have gone silent before a change of the map was decided on that gives them chunks: who asks them holds
   // up all others.
   void GiveUpJoiners() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Who keeps copies of what lost shards owned takes it over, or else the job begins anew. True if there was
+  // something to do.
   bool HandleLostShards();
   // Those of them that do not answer either when they are asked.
   std::vector<std::string> WithoutAnswering(std::vector<std::string> lost) ABSL_LOCKS_EXCLUDED(mu_);
@@ -183,6 +183,8 @@ class CoordinatorImpl final : public CoordinatorCore {
   // Prepares every shard and keeps that; takes it back if that fails.
   absl::Status BeginChange(const ShardMap& map, MapChange* change, const MapChange::Links& links)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mu_);
+  // Unless one of the shards that were prepared was given up meanwhile.
+  absl::Status DecideWith(const MapChange::Links& links, const MapVersion& next) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status PrepareAgain(const MapVersion& pending, MapChange* change) ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mu_);
   // Every shard is prepared for the change: from here on it is gone through with.
   absl::Status ConfirmChange(MapChange* change, const ShardMap& map, const ShardMap& next)

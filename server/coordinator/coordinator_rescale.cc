@@ -306,17 +306,19 @@ absl::StatusOr<MapChange::Links> CoordinatorImpl::LinksTo(const ShardMap& map,
 
 absl::Status CoordinatorImpl::BeginChange(const ShardMap& map, MapChange* change, const MapChange::Links& links) {
   absl::Status begun = Prepare(map, change, links);
-  if (begun.ok()) {
-    absl::MutexLock lock(&mu_);
-    for (const auto& [address, link] : links) {
-      const auto known = links_.find(address);
-      if (known != links_.end() && known->second == link) continue;
-      begun = absl::UnavailableError(absl::StrCat("shard ", address, " was silent for too long to join"));
-    }
-    if (begun.ok()) begun = DecideOn(change->version());
-  }
+  if (begun.ok()) begun = DecideWith(links, change->version());
   if (!begun.ok()) change->Cancel().IgnoreError();
   return begun;
+}
+
+absl::Status CoordinatorImpl::DecideWith(const MapChange::Links& links, const MapVersion& next) {
+  absl::MutexLock lock(&mu_);
+  for (const auto& [address, link] : links) {
+    const auto known = links_.find(address);
+    if (known != links_.end() && known->second == link) continue;
+    return absl::UnavailableError(absl::StrCat("shard ", address, " was silent for too long to join"));
+  }
+  return DecideOn(next);
 }
 
 absl::Status CoordinatorImpl::Prepare(const ShardMap& map, MapChange* change,

@@ -123,8 +123,8 @@ absl::Status MapState::Check(uint64_t epoch, Clock clock, Call call) const {
   }
   // What was made before this map is only being asked for again; it may be by the next one of a worker that has heard
   // of its being in force.
-  if (by_step_ && clock < now_.version.from_step()) return absl::OkStatus();
-  if (by_step_ && confirmed() && left_ && clock < from_step()) return absl::OkStatus();
+  const bool reached = confirmed() && left_;  // the next one's step
+  if (by_step_ && clock < (reached ? from_step() : now_.version.from_step())) return absl::OkStatus();
   if (!by_step_ && call != Call::kCommit) return absl::OkStatus();
   bool right = epoch >= map().epoch();
   if (confirmed() && by_step_ && right) {

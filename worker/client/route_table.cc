@@ -16,11 +16,11 @@ namespace syncline {
 
 absl::Status RouteTable::Start(const ShardMap& map) {
   SYNCLINE_ASSIGN_OR_RETURN(const GetMapReply known, AskForFirst(map));
-  for (const MapVersion& version : known.maps()) SYNCLINE_RETURN_IF_ERROR(Install(version));
   {
     absl::MutexLock lock(&mu_);
     in_force_ = known.maps(0).map().epoch();
   }
+  for (const MapVersion& version : known.maps()) SYNCLINE_RETURN_IF_ERROR(Install(version));
   thread_ = std::thread([this] { Run(); });
   return absl::OkStatus();
 }
@@ -58,10 +58,10 @@ void RouteTable::Stop() {
 
 RouteTable::Ptr RouteTable::RouteFor(Clock clock) const {
   if (!options_.by_step) return routes_.back();
-  for (auto it = routes_.rbegin(); it != routes_.rend(); ++it) {
-    if ((*it)->from_step <= clock || (*it)->epoch() <= in_force_) return *it;
-  }
-  return routes_.front();
+  // The first one is in force, if nothing newer is.
+  auto it = routes_.rbegin();
+  while ((*it)->from_step > clock && (*it)->epoch() > in_force_) ++it;
+  return *it;
 }
 
 RouteTable::Ptr RouteTable::For(Clock clock) const {
